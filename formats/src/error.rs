@@ -1,0 +1,142 @@
+//! What can be wrong with bytes, and where.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::BankName;
+
+/// The reasons for [`Damage`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DamageKind {
+    /// The input ends inside an event header.
+    #[error("event header cut short: {needed} bytes needed, {left} left")]
+    HeaderCutShort {
+        /// Bytes of a header.
+        needed: usize,
+        /// Bytes in the input.
+        left: usize,
+    },
+    /// The input ends inside a payload.
+    #[error("event body cut short: {needed} bytes needed, {left} left")]
+    BodyCutShort {
+        /// Bytes that the header claims.
+        needed: usize,
+        /// Bytes in the input.
+        left: usize,
+    },
+    /// An event claims to be larger than the limit.
+    #[error("event of {claimed} bytes: at most {limit} expected")]
+    EventTooLarge {
+        /// Bytes that the header claims.
+        claimed: usize,
+        /// The limit in force.
+        limit: usize,
+    },
+    /// The payload is too small for the header of a bank area.
+    #[error("bank area header cut short: {needed} bytes needed, {left} left")]
+    AreaCutShort {
+        /// Bytes of the header.
+        needed: usize,
+        /// Bytes in the payload.
+        left: usize,
+    },
+    /// The flags of the bank area are none that MIDAS sets.
+    #[error("bank area flags 0x01, 0x11 or 0x31 wanted, {flags:#x} found")]
+    AreaFlags {
+        /// The flags found.
+        flags: u32,
+    },
+    /// The event ends inside a bank header.
+    #[error("bank header cut short: {needed} bytes needed, {left} left")]
+    BankHeaderCutShort {
+        /// Bytes of the header.
+        needed: usize,
+        /// Bytes in the event.
+        left: usize,
+    },
+    /// The event ends inside the data of a bank.
+    #[error("bank {bank} cut short: {needed} bytes needed, {left} left")]
+    BankCutShort {
+        /// The bank.
+        bank: BankName,
+        /// Bytes that its header claims.
+        needed: usize,
+        /// Bytes in the event.
+        left: usize,
+    },
+    /// The compressed stream is cut or broken.
+    #[error("{0}")]
+    Compression(String),
+}
+
+/// Broken bytes, with their place. Not fatal: what came before them is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// What is wrong.
+    pub kind: DamageKind,
+    /// First byte concerned, counted in the uncompressed stream.
+    pub offset: u64,
+    /// How far the compressed file had been read by then, if it is compressed.
+    pub compressed_offset: Option<u64>,
+    /// Number of the event in its input, counted from 1.
+    pub event: u64,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Damage { kind, offset, compressed_offset, event } = self;
+        write!(f, "{kind} at byte {offset}")?;
+        if let Some(at) = compressed_offset {
+            write!(f, " (byte {at} of the compressed file)")?;
+        }
+        write!(f, ", event {event}")
+    }
+}
+
+impl std::error::Error for Damage {}
+
+/// Why a file could not be opened, read or written at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: `open`, `read`, `create`, `write`, `rename`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Its answer.
+        source: io::Error,
+    },
+    /// A name ends in no extension that we write.
+    #[error("{path:?}: unknown output type; known are .mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow", path = path.display().to_string())]
+    UnknownOutput {
+        /// The name.
+        path: PathBuf,
+    },
+    /// An event cannot be written in this format.
+    #[error("{0}")]
+    Unwritable(String),
+    /// Writing a table failed.
+    #[error("cannot write table {}: {reason}", path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What the table library says.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] from its parts, for `map_err`.
+    pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.into();
+        move |source| Error::Io { action, path, source }
+    }
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
