@@ -1,1 +1,98 @@
-//! x
+//! Pactolus: a multi-stage event analyzer for experiments that run the MIDAS data acquisition
+//! system.
+//!
+//! A user writes modules; each reads banks of an event and appends new ones. An [`Analyzer`] passes
+//! the events of its requests through chains of them, on all processors, and writes what is kept:
+//!
+//! ```no_run
+//! use pactolus::prelude::*;
+//!
+//! /// Raw ADC counts, one per channel.
+//! pub const ADC0: BankDef<u16> = BankDef::new(b"ADC0").size(4);
+//! /// Calibrated amplitude [MeV], one per channel.
+//! pub const CADC: BankDef<f32> = BankDef::new(b"CADC").unit("MeV");
+//!
+//! #[derive(Record, Clone)]
+//! pub struct AdcCalib {
+//!     /// Pedestal of each channel [counts]
+//!     #[key("Pedestal", default = 0, per = ADC0)]
+//!     pedestal: Vec<i32>,
+//!     /// Gain of each channel [MeV/count]
+//!     #[key("Software Gain", default = 1.0, min = 0.0, per = ADC0)]
+//!     gain: Vec<f32>,
+//! }
+//!
+//! impl Module for AdcCalib {
+//!     fn banks(&self) -> Banks {
+//!         Banks::read(ADC0).write(CADC)
+//!     }
+//!
+//!     fn event(&self, event: &Event, _: &Context) -> Result<Verdict> {
+//!         let Some(adc) = event.get(ADC0)? else { return Ok(Keep) };
+//!         event.append_with(CADC, adc.len(), |i| (adc.at(i) as f32 - self.pedestal[i] as f32) * self.gain[i])?;
+//!         Ok(Keep)
+//!     }
+//! }
+//!
+//! fn main() -> std::result::Result<(), pactolus::Error> {
+//!     let analyzer = Analyzer::new("Analyzer")
+//!         .on(Request::new("Trigger", 1).bank(ADC0))
+//!         .module("ADC calibration", AdcCalib::defaults());
+//!     let report = analyzer.run(&Job::new().input("run00042.mid.gz").output("run%05d.parquet")?)?;
+//!     println!("{} events", report.total().offered);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The life of an event: a [source](source) reads bytes and cuts them into blocks of whole events;
+//! workers pass the events of a block through the stages of each chain that wants them and encode
+//! what is kept; the [fold](fold) joins the blocks in the order of the input, runs the stages that
+//! need that order, and writes. What comes out does not depend on the number of threads.
+//!
+//! This floor never prints, never ends the process, and never reads the environment.
+
+extern crate self as pactolus;
+
+mod analyzer;
+mod banks;
+mod block;
+mod catalogue;
+mod chain;
+mod definition;
+mod epoch;
+mod error;
+mod event;
+mod fold;
+mod job;
+mod layers;
+mod ledger;
+mod module;
+pub mod prelude;
+mod provenance;
+mod report;
+mod request;
+mod run;
+mod sink;
+mod source;
+mod stage;
+mod test;
+
+pub use analyzer::Analyzer;
+pub use banks::{BankSet, BankUse, Banks};
+pub use catalogue::Catalogue;
+pub use chain::WiringError;
+pub use definition::{Definition, DefinitionError, Mount, Parameter};
+pub use epoch::Selection;
+pub use error::Error;
+pub use event::{AppendError, Event};
+pub use fold::Progress;
+pub use job::{InputFile, Job, OutputFile, OutputKind, Stop, expand, has_run};
+pub use ledger::{Failure, Offered, Requested};
+pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
+pub use pactolus_formats as formats;
+pub use pactolus_odb as odb;
+pub use report::{Explained, InputDamage, Report, RunReport, StageReport, Written};
+pub use request::{Request, RequestedBank, Sampling};
+pub use run::Run;
+pub use stage::{Mountable, TooShort};
+pub use test::Test;

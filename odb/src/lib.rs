@@ -1,1 +1,58 @@
-//! x
+//! The MIDAS online database as a Rust library: a tree of typed keys, the places it can live, and
+//! the text forms it is saved in.
+//!
+//! ```
+//! use pactolus_odb::{Dump, Load, Odb, Save};
+//!
+//! // What a run file carries, an `odbedit save`, or a few lines by hand: the first bytes decide.
+//! let dump = Dump::parse(b"[/Runinfo]\nRun number = INT : 8\n")?;
+//!
+//! let odb = Odb::local();
+//! let report = odb.load(&dump, &Load::default())?;
+//! assert!(report.failed.is_empty());
+//! assert_eq!(odb.get::<u32>("/Runinfo/Run number")?, 8);
+//!
+//! let xml = odb.save("/", &Save::xml())?;
+//! assert!(xml.starts_with(b"<?xml"));
+//! # Ok::<(), pactolus_odb::Error>(())
+//! ```
+//!
+//! The rooms, from the ground up: [`Value`], [`Key`] and [`Path`]; the [`Tree`] of them, without
+//! locks; the [`Store`] that shares a tree; [`Odb`], the handle that programs use; [`Hotlink`],
+//! which knows when something changed; [`Record`], a struct kept in step with a directory; and
+//! [`dump`], the text forms `.odb`, XML and JSON.
+//!
+//! This crate knows no event, no run and no file system.
+
+// The derive macro names this crate from outside; inside it, the name must mean the same.
+extern crate self as pactolus_odb;
+
+pub mod dump;
+mod error;
+mod hotlink;
+mod key;
+mod nearest;
+mod odb;
+mod path;
+pub mod record;
+pub mod spelling;
+pub mod store;
+mod text;
+pub mod tree;
+mod typed;
+mod value;
+
+pub use dump::{Dump, Save};
+pub use error::{Error, Result};
+pub use hotlink::Hotlink;
+pub use key::{Content, Directory, Key, Mode};
+pub use nearest::nearest;
+pub use odb::{Listed, Odb};
+/// Makes a struct a [`Record`](trait@Record); the attributes are described there.
+pub use pactolus_odb_derive::Record;
+pub use path::{Index, MAX_DEPTH, MAX_NAME, Path};
+pub use record::Record;
+pub use store::{Local, Store};
+pub use tree::{Difference, Found, Load, Loaded, Tree};
+pub use typed::{Element, Mismatch, Typed};
+pub use value::{Number, Strings, Value};

@@ -30,6 +30,8 @@ pub struct Block {
     pub first: u64,
     /// How many events the block holds.
     pub count: u64,
+    /// How many of them are data events.
+    pub data: u64,
 }
 
 impl Block {
@@ -136,6 +138,7 @@ impl<R: ByteSource> Reader<R> {
         block.offset = self.offset;
         block.first = self.number;
         block.count = 0;
+        block.data = 0;
         block.len = 0;
         if block.buffer.len() < self.carry.len() {
             block.buffer.resize(self.carry.len().max(target), 0);
@@ -201,6 +204,7 @@ impl<R: ByteSource> Reader<R> {
             }
             *end += size;
             block.count += 1;
+            block.data += u64::from(header.id < 0x8000);
             match header.kind() {
                 Kind::Bor => return Scan::Stop(Stop::Bor),
                 Kind::Eor => return Scan::Stop(Stop::Eor),

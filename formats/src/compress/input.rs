@@ -1,0 +1,171 @@
+//! A file, pipe or other stream, opened for reading.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::decoder::Decoder;
+use super::kind::MAGIC;
+use super::{ByteSource, Compression, Progress};
+use crate::{Error, Result};
+
+/// Bytes from a file or stream, decompressed on the fly if they are compressed.
+///
+/// What is not compressed goes straight into the caller's buffer: read it in large pieces.
+/// For cut and corrupt streams see the [module](super).
+pub struct Input {
+    name: PathBuf,
+    compression: Compression,
+    progress: Progress,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    Plain { sniffed: io::Cursor<Vec<u8>>, raw: Raw },
+    Packed(Decoder<Raw>),
+}
+
+/// Bytes asked for to see which compression it is. A pipe may give fewer.
+const SNIFF: usize = 4096;
+
+impl Input {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be opened or its first bytes cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Input> {
+        let path = path.as_ref();
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let metadata = file.metadata().map_err(Error::io("open", path))?;
+        let total = metadata.is_file().then_some(metadata.len());
+        Input::from_reader(Box::new(file), path.to_owned(), total)
+    }
+
+    /// The standard input, named `(standard input)`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the first bytes cannot be read.
+    pub fn stdin() -> Result<Input> {
+        Input::new(io::stdin(), "(standard input)")
+    }
+
+    /// Any other stream of bytes; the name is for messages. Waits for the first four bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the first bytes cannot be read.
+    pub fn new(reader: impl Read + Send + 'static, name: impl Into<PathBuf>) -> Result<Input> {
+        Input::from_reader(Box::new(reader), name.into(), None)
+    }
+
+    fn from_reader(reader: Box<dyn Read + Send>, name: PathBuf, total: Option<u64>) -> Result<Input> {
+        let progress = Progress::new(total);
+        let mut raw = Raw { reader, progress: progress.clone() };
+        let sniffed = sniff(&mut raw).map_err(Error::io("read", &name))?;
+        let compression =
+            if sniffed.len() >= MAGIC { Compression::detect(&sniffed) } else { promised(&name, &sniffed) };
+        let bytes = match compression {
+            Compression::None => Bytes::Plain { sniffed: io::Cursor::new(sniffed), raw },
+            packed => {
+                let decoder = Decoder::new(raw, sniffed, packed).map_err(Error::io("read", &name))?;
+                Bytes::Packed(decoder)
+            }
+        };
+        Ok(Input { name, compression, progress, bytes })
+    }
+
+    /// The file's path or the stream's name.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// How the bytes are compressed, by the file's first bytes.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// Size of the file in bytes when it was opened; `None` for pipes and the like.
+    pub fn total(&self) -> Option<u64> {
+        self.progress.total()
+    }
+
+    /// Bytes of the file read so far, as they stand in it, compressed or not.
+    pub fn consumed(&self) -> u64 {
+        self.progress.consumed()
+    }
+
+    /// A handle that goes on telling [`consumed`](Input::consumed) when the input has moved to
+    /// another thread.
+    pub fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.bytes {
+            Bytes::Plain { sniffed, raw } => match sniffed.read(buf)? {
+                0 => raw.read(buf),
+                n => Ok(n),
+            },
+            Bytes::Packed(decoder) => decoder.read(buf),
+        }
+    }
+}
+
+impl ByteSource for Input {
+    fn compressed_offset(&self) -> Option<u64> {
+        match &self.bytes {
+            Bytes::Plain { .. } => None,
+            Bytes::Packed(decoder) => Some(decoder.offset()),
+        }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Input")
+            .field("name", &self.name)
+            .field("compression", &self.compression)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The stream as it stands, counted.
+struct Raw {
+    reader: Box<dyn Read + Send>,
+    progress: Progress,
+}
+
+impl Read for Raw {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buf)?;
+        self.progress.add(n);
+        Ok(n)
+    }
+}
+
+/// The first bytes: at least [`MAGIC`] unless the input is shorter.
+fn sniff(raw: &mut Raw) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; SNIFF];
+    let mut len = 0;
+    while len < MAGIC {
+        match raw.read(&mut bytes[len..]) {
+            Ok(0) => break,
+            Ok(n) => len += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    bytes.truncate(len);
+    Ok(bytes)
+}
+
+/// A file cut inside its magic number: its name is all there is to go by.
+fn promised(name: &Path, bytes: &[u8]) -> Compression {
+    name.extension()
+        .and_then(|extension| Compression::from_extension(extension.to_str()?))
+        .filter(|compression| !bytes.is_empty() && compression.begins(bytes))
+        .unwrap_or_default()
+}

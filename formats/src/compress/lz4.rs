@@ -1,0 +1,176 @@
+//! LZ4 frames.
+//!
+//! | bytes | field of a frame (LZ4 frame format 1.6, little-endian) |
+//! |---|---|
+//! | 4 | `04 22 4d 18` |
+//! | 1 | FLG: version 01, independent blocks, block checksums, content size, content checksum, 0, dictionary |
+//! | 1 | BD: 0, block size 4 to 7 (64 kB, 256 kB, 1 MB, 4 MB), 0000 |
+//! | 0, 8 | content size |
+//! | 1 | second byte of the XXH32 of these from FLG on |
+//! | 4 | block: size, top bit set if stored as it is; 0 behind the last |
+//! | | block: data |
+//! | 0, 4 | block: XXH32 of its data as stored |
+//! | 0, 4 | XXH32 of the content |
+//!
+//! A legacy frame has no header behind its `02 21 4c 18`, blocks of 8 MB without checksums, and
+//! ends where the file ends or another frame begins: if it is cut between two blocks, nobody can
+//! tell.
+//!
+//! Where a block is cut, the part that is there is decoded; a block with a wrong block checksum is
+//! held back whole.
+
+mod block;
+mod frame;
+mod window;
+
+use super::decode::{Decode, Fault, Next, Step};
+use super::kind::{LZ4, LZ4_LEGACY, is_skippable, skippable_len};
+use frame::{Frame, Header};
+use window::Window;
+
+pub(super) struct Lz4 {
+    state: State,
+    frame: Frame,
+    window: Window,
+}
+
+enum State {
+    Magic,
+    /// In a skippable frame, so many bytes before its end.
+    Skip(usize),
+    Blocks,
+    Trailer,
+    /// A piece of a broken block has been decoded; nothing more will be.
+    Broken(Fault),
+}
+
+impl Lz4 {
+    pub(super) fn new() -> Lz4 {
+        Lz4 { state: State::Magic, frame: Frame::legacy(), window: Window::default() }
+    }
+
+    fn magic(&mut self, input: &[u8]) -> Step {
+        let Some((&magic, rest)) = input.split_first_chunk::<4>() else {
+            return Step::silent(0, Next::Need(4));
+        };
+        self.window.clear();
+        if is_skippable(&magic) {
+            if input.len() < 8 {
+                return Step::silent(0, Next::Need(8));
+            }
+            self.state = State::Skip(skippable_len(input));
+            return Step::silent(8, Next::More);
+        }
+        if magic == LZ4_LEGACY {
+            self.frame = Frame::legacy();
+            self.state = State::Blocks;
+            return Step::silent(4, Next::More);
+        }
+        match Frame::read(rest) {
+            Ok(Header::Whole(frame, len)) => {
+                self.frame = frame;
+                self.state = State::Blocks;
+                Step::silent(4 + len, Next::More)
+            }
+            Ok(Header::Needs(len)) => Step::silent(0, Next::Need(4 + len)),
+            Err(why) => Step::corrupt(why),
+        }
+    }
+
+    fn skip(&mut self, left: usize, input: &[u8]) -> Step {
+        let read = left.min(input.len());
+        if read == left {
+            self.state = State::Magic;
+            return Step::silent(read, Next::End);
+        }
+        self.state = State::Skip(left - read);
+        Step::silent(read, Next::Need(1))
+    }
+
+    fn block(&mut self, input: &[u8], last: bool) -> Step {
+        if self.frame.legacy && input.is_empty() && last {
+            self.state = State::Magic;
+            return Step::silent(0, Next::End);
+        }
+        let Some((&word, rest)) = input.split_first_chunk::<4>() else {
+            return Step::silent(0, Next::Need(4));
+        };
+        if self.frame.legacy && is_magic(&word) {
+            self.state = State::Magic;
+            return Step::silent(0, Next::End);
+        }
+        let word = u32::from_le_bytes(word);
+        if word == 0 && !self.frame.legacy {
+            self.state = State::Trailer;
+            return Step::silent(4, Next::More);
+        }
+        let (size, stored) = self.frame.block_size(word);
+        if size > self.frame.max_stored() {
+            let max = self.frame.max_stored();
+            return Step::corrupt(format!("lz4 block of {size} bytes: at most {max} expected"));
+        }
+        let needed = size + self.frame.block_checksum_len();
+        if rest.len() < needed && !last {
+            return Step::silent(0, Next::Need(4 + needed));
+        }
+
+        self.window.next(self.frame.linked);
+        let data = &rest[..size.min(rest.len())];
+        let fault = if rest.len() < needed {
+            self.window.decode_prefix(data, stored, self.frame.max_block);
+            Some(Fault::Cut)
+        } else if self.frame.block_checksum && rest[size..needed] != frame::xxh32(data) {
+            Some(Fault::Corrupt("lz4 block checksum does not match".into()))
+        } else if self.window.decode(data, stored, self.frame.max_block) {
+            None
+        } else {
+            self.window.decode_prefix(data, stored, self.frame.max_block);
+            Some(Fault::Corrupt("lz4 block is corrupt".into()))
+        };
+        self.frame.add(self.window.block());
+        match fault {
+            None => Step::silent(4 + needed, Next::More),
+            // Of the bytes that are wrong, none counts as read: the offset points at the block.
+            Some(fault) => {
+                let read = if matches!(fault, Fault::Cut) { input.len() } else { 0 };
+                self.state = State::Broken(fault);
+                Step::silent(read, Next::More)
+            }
+        }
+    }
+
+    fn trailer(&mut self, input: &[u8]) -> Step {
+        let len = self.frame.content_checksum_len();
+        let Some(checksum) = input.get(..len) else {
+            return Step::silent(0, Next::Need(len));
+        };
+        match self.frame.check(checksum) {
+            Ok(()) => {
+                self.state = State::Magic;
+                Step::silent(len, Next::End)
+            }
+            Err(why) => Step::corrupt(why),
+        }
+    }
+}
+
+impl Decode for Lz4 {
+    fn decode(&mut self, input: &[u8], last: bool, output: &mut [u8]) -> Step {
+        let written = self.window.take(output);
+        if written > 0 {
+            return Step { read: 0, written, next: Next::More };
+        }
+        match &self.state {
+            State::Magic => self.magic(input),
+            State::Skip(left) => self.skip(*left, input),
+            State::Blocks => self.block(input, last),
+            State::Trailer => self.trailer(input),
+            State::Broken(fault) => Step::silent(0, Next::Broken(fault.clone())),
+        }
+    }
+}
+
+/// Whether a legacy frame ends because another frame begins. No block is as long as these numbers.
+fn is_magic(word: &[u8; 4]) -> bool {
+    *word == LZ4 || *word == LZ4_LEGACY || is_skippable(word)
+}

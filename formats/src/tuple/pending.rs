@@ -1,0 +1,200 @@
+//! Rows on their way into a file.
+//!
+//! Batches end where blocks of events end, which must not show in the file. So rows wait here
+//! until they fill a chunk, whose size follows from the rows alone.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType, TimestampSecondType};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, ListArray, PrimitiveArray, StringArray, UInt16Array, UInt32Array,
+    new_empty_array, new_null_array,
+};
+use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
+use arrow_select::concat::concat;
+use arrow_select::interleave::interleave;
+
+use super::adapt::adapt;
+use super::columns::{Head, Sparse};
+use super::schema::{HEAD, Piece};
+
+/// So many pieces are joined to one: each has its own arrays, and a slow experiment may send
+/// blocks of one event.
+const MAX_PIECES: usize = 64;
+
+/// Pieces of batches, in order.
+#[derive(Default)]
+pub(super) struct Pending {
+    /// A piece, and which of its rows wait: from, up to.
+    pieces: Vec<(Arc<Piece>, usize, usize)>,
+}
+
+impl Pending {
+    /// Number of rows that wait.
+    pub(super) fn rows(&self) -> usize {
+        self.pieces.iter().map(|(_, start, end)| end - start).sum()
+    }
+
+    /// Adds the rows `start..end` of `piece`.
+    pub(super) fn push(
+        &mut self,
+        piece: &Arc<Piece>,
+        start: usize,
+        end: usize,
+        schema: &SchemaRef,
+    ) -> Result<(), ArrowError> {
+        if start < end {
+            self.pieces.push((Arc::clone(piece), start, end));
+        }
+        if self.pieces.len() > MAX_PIECES {
+            let rows = self.rows();
+            let columns = columns(schema)
+                .map(|(i, wanted)| self.column(i, wanted).map(Some))
+                .collect::<Result<_, _>>()?;
+            let piece = Arc::new(Piece { head: self.head(), columns });
+            self.pieces = vec![(piece, 0, rows)];
+        }
+        Ok(())
+    }
+
+    /// Takes all rows, as arrays of `schema`.
+    pub(super) fn take(&mut self, schema: &SchemaRef) -> Result<Vec<ArrayRef>, ArrowError> {
+        let rows = self.rows();
+        let mut arrays = head_arrays(self.head(), schema.field(2).data_type());
+        for (i, wanted) in columns(schema) {
+            arrays.push(expand(self.column(i, wanted)?, rows, wanted)?);
+        }
+        self.pieces.clear();
+        Ok(arrays)
+    }
+
+    fn head(&self) -> Head {
+        let mut all = Head::default();
+        for (piece, start, end) in &self.pieces {
+            let range = *start..*end;
+            all.run.extend_from_slice(&piece.head.run[range.clone()]);
+            all.serial.extend_from_slice(&piece.head.serial[range.clone()]);
+            all.time.extend_from_slice(&piece.head.time[range.clone()]);
+            all.mask.extend_from_slice(&piece.head.mask[range.clone()]);
+            all.epoch.extend_from_slice(&piece.head.epoch[range]);
+        }
+        all
+    }
+
+    /// Column `i` of all rows.
+    fn column(&self, i: usize, wanted: &DataType) -> Result<Sparse, ArrowError> {
+        let mut rows = Vec::new();
+        let mut values = Vec::new();
+        let mut before = 0;
+        for (piece, start, end) in &self.pieces {
+            if let Some(Some(sparse)) = piece.columns.get(i) {
+                let from = sparse.rows.partition_point(|&row| (row as usize) < *start);
+                let to = sparse.rows.partition_point(|&row| (row as usize) < *end);
+                if from < to {
+                    rows.extend(
+                        sparse.rows[from..to].iter().map(|&row| (row as usize - start + before) as u32),
+                    );
+                    values.push(adapt(&sparse.values.slice(from, to - from), wanted)?);
+                }
+            }
+            before += end - start;
+        }
+        Ok(Sparse { rows, values: join_arrays(&values, wanted)? })
+    }
+}
+
+/// The arrays one behind the other, in memory of their own.
+pub(super) fn join_arrays(arrays: &[ArrayRef], data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    // `concat` hands a lone array through with whatever lies around its slice; an empty one beside
+    // it makes a copy, so that equal rows are equal bytes.
+    let empty = new_empty_array(data_type);
+    let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).chain([empty.as_ref()]).collect();
+    concat(&arrays)
+}
+
+/// The columns behind those of the head.
+fn columns(schema: &SchemaRef) -> impl Iterator<Item = (usize, &DataType)> {
+    schema.fields()[HEAD.len()..].iter().map(|field| field.data_type()).enumerate()
+}
+
+fn head_arrays(head: Head, timestamp: &DataType) -> Vec<ArrayRef> {
+    let time = head.time.iter().map(|&t| i64::from(t));
+    let time: ArrayRef = match timestamp {
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            let time = PrimitiveArray::<Int64Type>::from_iter_values(time.map(|t| t * 1000));
+            Arc::new(time.reinterpret_cast::<TimestampMillisecondType>().with_timezone("UTC"))
+        }
+        _ => {
+            let time = PrimitiveArray::<Int64Type>::from_iter_values(time);
+            Arc::new(time.reinterpret_cast::<TimestampSecondType>().with_timezone("UTC"))
+        }
+    };
+    vec![
+        Arc::new(UInt32Array::from(head.run)),
+        Arc::new(UInt32Array::from(head.serial)),
+        time,
+        Arc::new(UInt16Array::from(head.mask)),
+        Arc::new(UInt32Array::from(head.epoch)),
+    ]
+}
+
+/// `sparse` with a null in each of the `rows` that it does not name.
+fn expand(sparse: Sparse, rows: usize, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+    let Sparse { rows: present, values } = sparse;
+    if present.len() == rows {
+        return Ok(values);
+    }
+    if present.is_empty() {
+        return Ok(new_null_array(data_type, rows));
+    }
+    let mut valid = vec![false; rows];
+    present.iter().for_each(|&row| valid[row as usize] = true);
+    Ok(match data_type {
+        DataType::List(item) => {
+            let list = values.as_list::<i32>();
+            let offsets = expand_offsets(list.offsets(), &valid);
+            Arc::new(ListArray::try_new(
+                Arc::clone(item),
+                offsets,
+                Arc::clone(list.values()),
+                Some(NullBuffer::from(valid)),
+            )?)
+        }
+        DataType::Utf8 => {
+            let text = values.as_string::<i32>();
+            let offsets = expand_offsets(text.offsets(), &valid);
+            Arc::new(StringArray::try_new(offsets, text.values().clone(), Some(NullBuffer::from(valid)))?)
+        }
+        DataType::Binary => {
+            let bytes = values.as_binary::<i32>();
+            let offsets = expand_offsets(bytes.offsets(), &valid);
+            Arc::new(BinaryArray::try_new(offsets, bytes.values().clone(), Some(NullBuffer::from(valid)))?)
+        }
+        _ => {
+            let null = new_null_array(data_type, 1);
+            let mut next = 0;
+            let picks: Vec<(usize, usize)> = valid
+                .iter()
+                .map(|&valid| {
+                    next += usize::from(valid);
+                    if valid { (1, next - 1) } else { (0, 0) }
+                })
+                .collect();
+            interleave(&[null.as_ref(), values.as_ref()], &picks)?
+        }
+    })
+}
+
+/// Offsets with an empty slot for each row that is not valid.
+fn expand_offsets(offsets: &OffsetBuffer<i32>, valid: &[bool]) -> OffsetBuffer<i32> {
+    let mut next = 0;
+    let mut expanded = Vec::with_capacity(valid.len() + 1);
+    expanded.push(offsets[0]);
+    for &valid in valid {
+        next += usize::from(valid);
+        expanded.push(offsets[next]);
+    }
+    OffsetBuffer::new(ScalarBuffer::from(expanded))
+}

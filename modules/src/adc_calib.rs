@@ -1,0 +1,38 @@
+//! Calibration of ADC counts.
+
+use pactolus::prelude::*;
+
+/// Raw ADC counts, one per channel.
+pub const ADC0: BankDef<u16> = BankDef::new(b"ADC0").unit("counts");
+/// Calibrated amplitude, one per channel.
+pub const CADC: BankDef<f32> = BankDef::new(b"CADC");
+
+/// Subtracts the pedestal of each channel and multiplies by its gain.
+///
+/// Half a count is added, as in MIDAS's sample: a count of n stands for n to n + 1.
+#[derive(Record, Clone)]
+pub struct AdcCalib {
+    /// Pedestal of each channel [counts]
+    #[key("Pedestal", default = 0, per = ADC0)]
+    pedestal: Vec<i32>,
+    /// Gain of each channel
+    #[key("Software Gain", default = 1.0, per = ADC0)]
+    gain: Vec<f32>,
+    /// Only amplitudes above this go into histograms
+    #[key("Histo threshold", default = 20.0)]
+    histo_threshold: f64,
+}
+
+impl Module for AdcCalib {
+    fn banks(&self) -> Banks {
+        Banks::read(ADC0).write(CADC)
+    }
+
+    fn event(&self, event: &Event, _: &Context) -> Result<Verdict> {
+        let Some(adc) = event.get(ADC0)? else { return Ok(Keep) };
+        event.append_with(CADC, adc.len(), |i| {
+            (f64::from(adc.at(i)) - f64::from(self.pedestal[i]) + 0.5) as f32 * self.gain[i]
+        })?;
+        Ok(Keep)
+    }
+}

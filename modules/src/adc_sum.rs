@@ -1,0 +1,57 @@
+//! Sum over the channels of an event.
+
+use pactolus::prelude::*;
+
+use crate::CADC;
+
+/// Sum and average of the channels above the threshold.
+pub const ASUM: BankDef<Asum> = BankDef::new(b"ASUM").size(1);
+
+/// Contents of [`ASUM`].
+#[derive(Bank, Clone, Copy, Debug, PartialEq)]
+pub struct Asum {
+    /// Sum of the amplitudes.
+    #[bank("Sum")]
+    pub sum: f32,
+    /// Sum by the number of channels; 0 without any.
+    #[bank("Average")]
+    pub average: f32,
+}
+
+/// Adds up the amplitudes above a threshold, in the order of the channels.
+#[derive(Record, Clone)]
+pub struct AdcSum {
+    /// Only amplitudes above this count
+    #[key("ADC threshold", default = 5.0)]
+    threshold: f32,
+    #[key(skip)]
+    low_sum: Test,
+    #[key(skip)]
+    high_sum: Test,
+}
+
+impl Module for AdcSum {
+    fn banks(&self) -> Banks {
+        Banks::read(CADC).write(ASUM)
+    }
+
+    fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
+        self.low_sum = setup.test("low_sum");
+        self.high_sum = setup.test("high_sum");
+        Ok(())
+    }
+
+    fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
+        let Some(cadc) = event.get(CADC)? else { return Ok(Keep) };
+        let (mut sum, mut n) = (0.0_f32, 0_u32);
+        for amplitude in cadc.iter().filter(|a| *a > self.threshold) {
+            sum += amplitude;
+            n += 1;
+        }
+        context.set(self.low_sum, sum < 1000.0);
+        context.set(self.high_sum, sum > 1000.0);
+        let average = if n > 0 { sum / n as f32 } else { 0.0 };
+        event.append(ASUM, &[Asum { sum, average }])?;
+        Ok(Keep)
+    }
+}

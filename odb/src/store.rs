@@ -1,0 +1,38 @@
+//! Where a tree lives: in this process, in shared memory, in another program.
+//!
+//! One small trait, and one body of tests for everything that implements it, [`conformance`].
+
+use crate::{Result, Tree};
+
+mod conformance;
+mod local;
+
+pub use conformance::conformance;
+pub use local::Local;
+
+/// A place that holds one tree for many readers and writers, in this process or in several.
+///
+/// Readers take snapshots, which never change; writers send transactions, which happen as a whole
+/// or not at all, one after the other.
+pub trait Store: Send + Sync {
+    /// A number that grows whenever the tree changes, by whomever. Costs no more than an atomic
+    /// load, so it may be asked for every block of events.
+    fn revision(&self) -> u64;
+
+    /// The tree as it is now, and the revision it belongs to.
+    ///
+    /// # Errors
+    /// [`Error::Store`](crate::Error::Store) if the place cannot be read.
+    fn snapshot(&self) -> Result<(u64, Tree)>;
+
+    /// Applies `change` to the newest tree. If it returns an error, nothing is changed and the error
+    /// comes back; if it leaves the tree as it was, the revision stays.
+    ///
+    /// `change` sees a tree that nobody else changes until it returns. It may be called again if the
+    /// place was changed meanwhile, so it must do nothing but change the tree; and it must not use
+    /// the same store, which would wait for itself.
+    ///
+    /// # Errors
+    /// What `change` returns, and [`Error::Store`](crate::Error::Store).
+    fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<()>) -> Result<()>;
+}

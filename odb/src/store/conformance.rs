@@ -1,0 +1,151 @@
+//! The tests that every store must pass.
+
+#![allow(clippy::unwrap_used, reason = "this is a test body: to panic is how it reports")]
+
+use std::sync::Arc;
+use std::thread;
+
+use super::Store;
+use crate::{Error, Result, Tree};
+
+/// Runs every test on new, empty stores from `make`.
+///
+/// # Panics
+/// With the rule that was broken, if the store does not conform.
+pub fn conformance(make: &dyn Fn() -> Arc<dyn Store>) {
+    what_was_written_is_read(&*make());
+    a_snapshot_never_changes(&*make());
+    a_failed_transaction_changes_nothing(&*make());
+    the_revision_grows_with_every_change_only(&*make());
+    every_kind_of_change_is_kept(&*make());
+    writers_do_not_lose_each_others_work(make());
+    readers_never_see_half_a_transaction(make());
+}
+
+fn change(store: &dyn Store, mut change: impl FnMut(&mut Tree) -> Result<()>) {
+    store.transact(&mut change).unwrap();
+}
+
+fn tree(store: &dyn Store) -> Tree {
+    store.snapshot().unwrap().1
+}
+
+fn what_was_written_is_read(store: &dyn Store) {
+    change(store, |tree| {
+        tree.create("/A/number", 42)?;
+        tree.create("/A/floats", vec![0.5f32, f32::NAN])?;
+        tree.create("/A/text", "µ")
+    });
+    let tree = tree(store);
+    assert_eq!(tree.get::<i32>("/a/NUMBER").unwrap(), 42);
+    assert!(tree.get::<Vec<f32>>("/A/floats").unwrap()[1].is_nan());
+    assert_eq!(tree.get::<String>("/A/text").unwrap(), "µ");
+}
+
+fn a_snapshot_never_changes(store: &dyn Store) {
+    change(store, |tree| tree.create("/x", 1));
+    let before = tree(store);
+    change(store, |tree| tree.set("/x", 2));
+    assert_eq!(before.get::<i32>("/x").unwrap(), 1);
+    assert_eq!(tree(store).get::<i32>("/x").unwrap(), 2);
+}
+
+fn a_failed_transaction_changes_nothing(store: &dyn Store) {
+    change(store, |tree| tree.create("/x", 1));
+    let revision = store.revision();
+    let failed = store.transact(&mut |tree| {
+        tree.set("/x", 2)?;
+        tree.create("/y", 3)?;
+        tree.set("/no such key", 4)
+    });
+    assert!(matches!(failed, Err(Error::NotFound { .. })), "the error of the change comes back");
+    assert_eq!(tree(store).get::<i32>("/x").unwrap(), 1);
+    assert!(!tree(store).exists("/y"));
+    assert_eq!(store.revision(), revision);
+}
+
+fn the_revision_grows_with_every_change_only(store: &dyn Store) {
+    let mut last = store.revision();
+    change(store, |tree| tree.create("/x", 1));
+    for value in 2..5 {
+        assert!(store.revision() > last, "a change raises the revision");
+        last = store.revision();
+        assert_eq!(store.snapshot().unwrap().0, last, "a snapshot knows its revision");
+        assert_eq!(store.revision(), last, "reading leaves the revision");
+        change(store, |tree| tree.set("/x", value));
+    }
+    last = store.revision();
+    change(store, |_| Ok(()));
+    change(store, |tree| tree.set("/x", 4));
+    assert_eq!(store.revision(), last, "what changes nothing leaves the revision");
+}
+
+fn every_kind_of_change_is_kept(store: &dyn Store) {
+    change(store, |tree| {
+        tree.create("/D/b", 1)?;
+        tree.create("/D/a", 2)?;
+        tree.create("/D/c", vec![1u16, 2])?;
+        tree.create_directory("/D/empty")?;
+        tree.create_link("/link", "/D/c[1]")
+    });
+    change(store, |tree| {
+        tree.rename("/D/b", "B2")?;
+        tree.reorder("/D/a", 0)?;
+        tree.resize("/D/c", 3)?;
+        tree.set_mode("/D/a", crate::Mode::READ, false)
+    });
+    let names = |tree: &Tree| {
+        tree.directory("/D").unwrap().iter().map(|key| key.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&tree(store)), ["a", "B2", "c", "empty"]);
+    assert_eq!(tree(store).get::<u16>("/link").unwrap(), 2);
+    assert_eq!(tree(store).get::<Vec<u16>>("/D/c").unwrap(), [1, 2, 0]);
+    assert_eq!(tree(store).find("/D/a").unwrap().key.mode(), crate::Mode::READ);
+    change(store, |tree| {
+        tree.delete("/D/c")?;
+        tree.replace("/D/B2", "now a text")
+    });
+    assert_eq!(names(&tree(store)), ["a", "B2", "empty"]);
+    assert_eq!(tree(store).get::<String>("/D/b2").unwrap(), "now a text");
+}
+
+fn writers_do_not_lose_each_others_work(store: Arc<dyn Store>) {
+    change(&*store, |tree| tree.create("/count", 0));
+    let add = |store: Arc<dyn Store>| {
+        move || {
+            for _ in 0..50 {
+                change(&*store, |tree| tree.set("/count", tree.get::<i32>("/count")? + 1));
+            }
+        }
+    };
+    let writers: Vec<_> = (0..4).map(|_| thread::spawn(add(Arc::clone(&store)))).collect();
+    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    assert_eq!(tree(&*store).get::<i32>("/count").unwrap(), 200);
+}
+
+fn readers_never_see_half_a_transaction(store: Arc<dyn Store>) {
+    change(&*store, |tree| {
+        tree.create("/plus", 0)?;
+        tree.create("/minus", 0)
+    });
+    let writer = {
+        let store = Arc::clone(&store);
+        thread::spawn(move || {
+            for n in 1..=100 {
+                change(&*store, |tree| {
+                    tree.set("/plus", n)?;
+                    tree.set("/minus", -n)
+                });
+            }
+        })
+    };
+    let mut last = 0;
+    while !writer.is_finished() {
+        let (revision, tree) = store.snapshot().unwrap();
+        let sum = tree.get::<i32>("/plus").unwrap() + tree.get::<i32>("/minus").unwrap();
+        assert_eq!(sum, 0, "both values are of one transaction");
+        assert!(revision >= last, "time does not go back");
+        last = revision;
+    }
+    writer.join().unwrap();
+}

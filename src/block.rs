@@ -1,0 +1,540 @@
+//! One block through the wide stages: what a worker does.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bumpalo::Bump;
+use pactolus_formats::event::Kind;
+use pactolus_formats::mid::{self, Block};
+use pactolus_formats::tuple::{Batch, ColumnDef, Columns, TableDef};
+use pactolus_formats::{Bank, EventView, asc};
+
+use crate::epoch::{Epoch, Format, RunChain};
+use crate::event::{Event, Index};
+use crate::ledger::{BadBanks, Counts, Failure};
+use crate::module::{BoxError, Context, NewEvent, Notes, Verdict};
+use crate::stage::{AnySequential, Body, Stage};
+use crate::test::{Board, Tally};
+
+/// One event in so many is timed. A clock read costs as much as a small module.
+const TIMED: u32 = 64;
+
+/// Bytes for an output, with the places where events that the fold finishes belong.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) cuts: Vec<usize>,
+}
+
+/// An event that the fold must finish: its chain has reached a sequential stage.
+#[derive(Clone, Debug)]
+pub(crate) struct Deferred {
+    pub(crate) chain: usize,
+    pub(crate) stage: usize,
+    /// Number of the event in its input.
+    pub(crate) number: u64,
+    /// The event with its appended banks, in `.mid` form.
+    bytes: std::ops::Range<usize>,
+    /// The event as it was read, where it differs.
+    original: std::ops::Range<usize>,
+}
+
+/// Table of a chain; of one event id if the chain takes every id.
+pub(crate) type TableKey = (usize, Option<u16>);
+
+/// What one block contributes.
+#[derive(Default)]
+pub(crate) struct Partial {
+    pub(crate) mid: Encoded,
+    pub(crate) asc: Encoded,
+    pub(crate) deferred: Vec<Deferred>,
+    deferred_bytes: Vec<u8>,
+    /// One for each stretch between deferred events, and the last; none if there are no tests.
+    pub(crate) tallies: Vec<Tally>,
+    pub(crate) tables: Vec<(TableKey, Batch)>,
+    pub(crate) counts: Counts,
+}
+
+impl Partial {
+    /// The events of `deferred`: as it is now, as it was read.
+    pub(crate) fn deferred_event(&self, deferred: &Deferred) -> Option<(EventView<'_>, EventView<'_>)> {
+        let (event, _) = EventView::parse(&self.deferred_bytes[deferred.bytes.clone()])?;
+        let (original, _) = EventView::parse(&self.deferred_bytes[deferred.original.clone()])?;
+        Some((event, original))
+    }
+
+    fn clear(&mut self, requests: usize, stages: usize) {
+        for encoded in [&mut self.mid, &mut self.asc] {
+            encoded.bytes.clear();
+            encoded.cuts.clear();
+        }
+        self.deferred.clear();
+        self.deferred_bytes.clear();
+        self.tallies.clear();
+        self.tables.clear();
+        if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
+            self.counts.clear();
+        } else {
+            self.counts = Counts::new(requests, stages);
+        }
+    }
+}
+
+/// Where an event is on its way.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Number of the event in its input.
+    number: u64,
+    /// First byte of the event in its input.
+    offset: u64,
+    /// First chain that may see it.
+    from: usize,
+    /// In the fold, where sequential stages run.
+    fold: bool,
+    /// Made by a module.
+    created: bool,
+}
+
+/// The workspace of one block: everything is reused from block to block.
+pub(crate) struct Worker {
+    arena: Bump,
+    index: Index,
+    notes: Notes,
+    board: Board,
+    tests: usize,
+    clock: u32,
+    columns: Vec<(TableKey, Columns)>,
+    /// Run and epoch that `columns` belong to.
+    booked: Option<(u32, u32)>,
+    pub(crate) partial: Partial,
+}
+
+impl Worker {
+    pub(crate) fn new() -> Worker {
+        Worker {
+            arena: Bump::new(),
+            index: Index::default(),
+            notes: Notes::default(),
+            board: Board::new(0),
+            tests: 0,
+            clock: 0,
+            columns: Vec::new(),
+            booked: None,
+            partial: Partial::default(),
+        }
+    }
+
+    /// Empties the workspace for events of `epoch`.
+    pub(crate) fn begin(&mut self, epoch: &Epoch) {
+        self.partial.clear(epoch.chains.len(), epoch.stages());
+        self.tests = epoch.tests.len();
+        self.board = Board::new(self.tests);
+        if self.booked != Some((epoch.run.number, epoch.number)) {
+            self.columns.clear();
+            self.booked = Some((epoch.run.number, epoch.number));
+        }
+    }
+
+    /// Passes the events of `block` through the wide stages. `data_before`: data events of the
+    /// same input that came before this block.
+    pub(crate) fn block(&mut self, epoch: &Epoch, block: &Block, mut data_before: u64) {
+        self.begin(epoch);
+        let start = block.bytes().as_ptr() as usize;
+        for (number, view) in (block.first..).zip(block.events()) {
+            let beyond = epoch.selection.is_beyond(number, data_before);
+            match view.kind() {
+                Kind::Data => {
+                    data_before += 1;
+                    let account = self.partial.counts.id(view.header.id);
+                    account.offered += 1;
+                    if beyond || !epoch.selection.wants(number) {
+                        account.left_out += 1;
+                        continue;
+                    }
+                    account.delivered += 1;
+                    let at = view.payload.as_ptr() as usize - start - pactolus_formats::Header::SIZE;
+                    let offset = block.offset + at as u64;
+                    let place = Place { number, offset, from: 0, fold: false, created: false };
+                    self.offer(epoch, place, view, &mut []);
+                    if epoch.strict && self.partial.counts.has_trouble() {
+                        break;
+                    }
+                }
+                _ if beyond => {}
+                _ => {
+                    self.partial.counts.system += 1;
+                    if epoch.wanted.mid {
+                        mid::write_raw(&mut self.partial.mid.bytes, &view);
+                    }
+                }
+            }
+        }
+        self.end();
+    }
+
+    /// The last stretch ends; columns become a batch.
+    pub(crate) fn end(&mut self) {
+        if self.tests > 0 {
+            self.partial.tallies.push(self.board.take());
+        }
+        for (key, columns) in &mut self.columns {
+            if columns.rows() > 0 {
+                self.partial.tables.push((*key, columns.finish()));
+            }
+        }
+    }
+
+    /// Finishes an event that waited for the fold.
+    pub(crate) fn finish(
+        &mut self,
+        epoch: &Epoch,
+        deferred: &Deferred,
+        event: EventView<'_>,
+        original: EventView<'_>,
+        sequential: &mut [Box<dyn AnySequential>],
+    ) {
+        let place = Place { number: deferred.number, offset: 0, from: 0, fold: true, created: false };
+        self.chain(epoch, place, deferred.chain, deferred.stage, event, original, sequential);
+        self.queued(epoch, place, deferred.chain, sequential);
+    }
+
+    /// The tests set since the last call.
+    pub(crate) fn tally(&self) -> Option<Tally> {
+        (self.tests > 0).then(|| self.board.take())
+    }
+
+    /// Offers an event to the chains from `place.from` on.
+    fn offer(
+        &mut self,
+        epoch: &Epoch,
+        place: Place,
+        view: EventView<'_>,
+        sequential: &mut [Box<dyn AnySequential>],
+    ) {
+        let mut matched = false;
+        for (number, chain) in epoch.chains.iter().enumerate().skip(place.from) {
+            if !chain.wants(&view.header) || chain.fallback && matched {
+                continue;
+            }
+            matched = true;
+            let account = &mut self.partial.counts.requests[number];
+            *if place.created { &mut account.created } else { &mut account.matched } += 1;
+            if chain.in_fold && !place.fold {
+                self.defer(number, 0, place.number, None, view);
+                continue;
+            }
+            self.chain(epoch, place, number, 0, view, view, sequential);
+            self.queued(epoch, place, number, sequential);
+        }
+        if !matched && !place.created {
+            self.partial.counts.id(view.header.id).unrequested += 1;
+        }
+    }
+
+    /// Offers the events that modules of chain `number` have made to the later chains.
+    fn queued(
+        &mut self,
+        epoch: &Epoch,
+        place: Place,
+        number: usize,
+        sequential: &mut [Box<dyn AnySequential>],
+    ) {
+        if self.notes.queue.get_mut().is_empty() {
+            return;
+        }
+        for new in self.notes.queue.take() {
+            let bytes = encode(&new);
+            if let Some((view, _)) = EventView::parse(&bytes) {
+                let place = Place { from: number + 1, created: true, ..place };
+                self.offer(epoch, place, view, sequential);
+            }
+        }
+    }
+
+    /// Passes an event through chain `number` from stage `from` on.
+    #[allow(clippy::too_many_arguments, reason = "one call each from the two ways into a chain")]
+    fn chain(
+        &mut self,
+        epoch: &Epoch,
+        place: Place,
+        number: usize,
+        from: usize,
+        view: EventView<'_>,
+        original: EventView<'_>,
+        sequential: &mut [Box<dyn AnySequential>],
+    ) {
+        let chain = &epoch.chains[number];
+        let walked = if chain.is_fixed() {
+            self.index.clear();
+            Ok(())
+        } else {
+            self.index.walk(&view)
+        };
+        let Worker { arena, index, notes, board, clock, partial, columns, .. } = self;
+        if let Err(kind) = walked {
+            let account = &mut partial.counts.requests[number];
+            *if place.created { &mut account.created } else { &mut account.matched } -= 1;
+            if !place.created {
+                // Counted once, however many requests want the event.
+                let first = partial.counts.damage.last().is_none_or(|d| d.event != place.number);
+                if first {
+                    let id = partial.counts.id(view.header.id);
+                    id.damaged += 1;
+                    id.delivered -= 1;
+                    partial.counts.damage.push(BadBanks {
+                        id: view.header.id,
+                        serial: view.header.serial,
+                        event: place.number,
+                        offset: place.offset,
+                        reason: kind.to_string(),
+                    });
+                }
+            }
+            return;
+        }
+        arena.reset();
+        *clock = clock.wrapping_add(1);
+        let timed = *clock % TIMED == 1;
+        let event = Event::new(view, index, chain.is_fixed(), arena);
+        for (i, stage) in chain.stages.iter().enumerate().skip(from) {
+            if !stage.on {
+                continue;
+            }
+            if matches!(stage.body, Body::Sequential(_)) && !place.fold {
+                defer(partial, board, self.tests, (number, i), place.number, Some(&event), original);
+                return;
+            }
+            let context = Context {
+                run: &epoch.run,
+                epoch: epoch.number,
+                board,
+                notes,
+                stage: stage.number,
+                header: view.header,
+            };
+            let account = &mut partial.counts.stages[stage.number as usize];
+            account.entered += 1;
+            let start = timed.then(Instant::now);
+            let verdict = guarded(stage, &event, &context, sequential);
+            if let Some(start) = start {
+                account.timed += 1;
+                account.nanos += start.elapsed().as_nanos() as u64;
+            }
+            if !notes.messages.borrow().is_empty() {
+                let texts = notes.messages.take();
+                partial.counts.messages.extend(texts.into_iter().map(|t| (stage.number, t)));
+            }
+            match verdict {
+                Ok(Verdict::Keep) => {}
+                Ok(Verdict::Skip) => {
+                    partial.counts.stages[stage.number as usize].skipped += 1;
+                    partial.counts.requests[number].skipped += 1;
+                    return;
+                }
+                Err(reason) => {
+                    partial.counts.stages[stage.number as usize].failed += 1;
+                    partial.counts.requests[number].failed += 1;
+                    partial.counts.failures.push(failure(&stage.name, &view, place, &reason));
+                    return;
+                }
+            }
+        }
+        let written = write(epoch, chain, number, &event, original, partial, columns);
+        match written {
+            Ok(()) => {
+                partial.counts.requests[number].kept += 1;
+                if chain.use_tests && self.tests > 0 {
+                    board.keep();
+                }
+            }
+            Err(reason) => {
+                partial.counts.requests[number].failed += 1;
+                partial.counts.failures.push(failure(&chain.name, &view, place, &reason));
+            }
+        }
+    }
+
+    fn defer(
+        &mut self,
+        chain: usize,
+        stage: usize,
+        number: u64,
+        event: Option<&Event<'_>>,
+        view: EventView<'_>,
+    ) {
+        defer(&mut self.partial, &self.board, self.tests, (chain, stage), number, event, view);
+    }
+}
+
+/// Leaves an event to the fold: a copy with its banks so far, and a mark in every output.
+fn defer(
+    partial: &mut Partial,
+    board: &Board,
+    tests: usize,
+    (chain, stage): (usize, usize),
+    number: u64,
+    event: Option<&Event<'_>>,
+    original: EventView<'_>,
+) {
+    let bytes = &mut partial.deferred_bytes;
+    let start = bytes.len();
+    mid::write_raw(bytes, &original);
+    let original = start..bytes.len();
+    let range = match event {
+        Some(event) if event.has_appended() => {
+            let start = bytes.len();
+            // Banks of an event in memory always fit: they would not be there otherwise.
+            let _ = mid::write_event(bytes, event.header(), event.bank_kind(), event.banks());
+            start..bytes.len()
+        }
+        _ => original.clone(),
+    };
+    partial.deferred.push(Deferred { chain, stage, number, bytes: range, original });
+    partial.mid.cuts.push(partial.mid.bytes.len());
+    partial.asc.cuts.push(partial.asc.bytes.len());
+    if tests > 0 {
+        partial.tallies.push(board.take());
+    }
+}
+
+/// Calls the module; a panic is an error like another.
+#[inline]
+fn guarded<'a>(
+    stage: &'a Stage,
+    event: &Event<'a>,
+    context: &Context<'_>,
+    sequential: &mut [Box<dyn AnySequential>],
+) -> Result<Verdict, BoxError> {
+    // Whatever a panicking module leaves half done is its own: events are append-only and the
+    // event is dropped.
+    let result = catch_unwind(AssertUnwindSafe(|| stage.event(event, context, sequential)));
+    result.unwrap_or_else(|panic| Err(panic_text(&*panic).into()))
+}
+
+#[cold]
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|s| &**s));
+    format!("panicked: {}", text.unwrap_or("without a message"))
+}
+
+#[cold]
+fn failure(stage: &str, view: &EventView<'_>, place: Place, reason: &BoxError) -> Failure {
+    let mut text = reason.to_string();
+    let mut cause = reason.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    Failure {
+        stage: stage.to_owned(),
+        id: view.header.id,
+        serial: view.header.serial,
+        event: place.number,
+        reason: text,
+    }
+}
+
+/// Writes a kept event to all that wants it.
+fn write(
+    epoch: &Epoch,
+    chain: &RunChain,
+    number: usize,
+    event: &Event<'_>,
+    original: EventView<'_>,
+    partial: &mut Partial,
+    columns: &mut Vec<(TableKey, Columns)>,
+) -> Result<(), BoxError> {
+    let header = event.header();
+    if epoch.wanted.mid {
+        let out = &mut partial.mid.bytes;
+        if epoch.filter || chain.is_fixed() {
+            if !original.payload.is_empty() {
+                mid::write_raw(out, &original);
+            }
+        } else {
+            let banks = event.banks().filter(|b| chain.writes(b));
+            mid::write_event(out, header, event.bank_kind(), banks)?;
+        }
+    }
+    if !epoch.wanted.asc && !epoch.wanted.tables {
+        return Ok(());
+    }
+    if let Format::Fixed(layout) = &chain.format {
+        if epoch.wanted.asc {
+            asc::write_fixed(&mut partial.asc.bytes, header, layout, original.payload);
+        }
+        if epoch.wanted.tables {
+            let columns = table(columns, chain, number, header.id);
+            columns.push_fixed(epoch.run.number, epoch.number, header, original.payload);
+        }
+    } else if epoch.filter {
+        let banks = original.banks().filter_map(Result::ok);
+        print(epoch, chain, number, header, banks, partial, columns);
+    } else {
+        print(epoch, chain, number, header, event.banks(), partial, columns);
+    }
+    Ok(())
+}
+
+/// Writes the switched-on banks to text and tables.
+fn print<'a>(
+    epoch: &Epoch,
+    chain: &RunChain,
+    number: usize,
+    header: &pactolus_formats::Header,
+    banks: impl Iterator<Item = Bank<'a>> + Clone,
+    partial: &mut Partial,
+    columns: &mut Vec<(TableKey, Columns)>,
+) {
+    let banks = banks.filter(|b| chain.writes(b));
+    if epoch.wanted.asc {
+        asc::write_event(&mut partial.asc.bytes, header, banks.clone(), |bank| chain.layout_of(bank));
+    }
+    if epoch.wanted.tables {
+        let columns = table(columns, chain, number, header.id);
+        columns.push(epoch.run.number, epoch.number, header, banks);
+    }
+}
+
+/// The columns of a chain's table, or of an event id's where the chain takes every id.
+fn table<'c>(
+    columns: &'c mut Vec<(TableKey, Columns)>,
+    chain: &RunChain,
+    number: usize,
+    id: u16,
+) -> &'c mut Columns {
+    let key = (number, chain.fallback.then_some(id));
+    let place = columns.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
+        let def = table_def(chain, key);
+        columns.push((key, Columns::new(&def)));
+        columns.len() - 1
+    });
+    &mut columns[place].1
+}
+
+/// What is known of a table before its first row.
+pub(crate) fn table_def(chain: &RunChain, (_, id): TableKey) -> Arc<TableDef> {
+    match id {
+        None => Arc::clone(&chain.table),
+        Some(id) => {
+            Arc::new(TableDef { name: format!("id{id}"), banks: Vec::<ColumnDef>::new(), fixed: None })
+        }
+    }
+}
+
+/// The bytes of an event that a module made.
+fn encode(new: &NewEvent) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let banks = new.banks.iter().map(|(name, tid, data)| Bank {
+        name: *name,
+        code: tid.code(),
+        data,
+        order: pactolus_formats::Order::Little,
+    });
+    match mid::write_event(&mut bytes, &new.header, mid::layout::BankKind::Bank32, banks) {
+        Ok(true) => {}
+        _ => bytes.extend_from_slice(&new.header.to_bytes()),
+    }
+    bytes
+}

@@ -1,0 +1,282 @@
+//! A chain: the stages of one request, and the rehearsal that refuses a wrong one.
+
+use pactolus_formats::{BankName, Layout, Tid};
+
+use crate::banks::BankUse;
+use crate::request::Request;
+use crate::stage::Mountable;
+
+/// A module under the name that a request mounts it.
+pub(crate) struct Mounted {
+    pub(crate) name: String,
+    pub(crate) module: Mountable,
+    /// Start values of parameters from the definition.
+    pub(crate) parameters: toml::Table,
+    /// Banks that stand for those that the module names.
+    pub(crate) banks: Vec<(BankName, BankName)>,
+}
+
+impl Mounted {
+    fn mounted(&self, mut bank: BankUse) -> BankUse {
+        if let Some((_, name)) = self.banks.iter().find(|(own, _)| *own == bank.name) {
+            bank.name = *name;
+        }
+        bank
+    }
+
+    /// The banks that the stage reads, under the names of its mount.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = BankUse> {
+        self.module.banks().reads().to_vec().into_iter().map(|bank| self.mounted(bank))
+    }
+
+    /// The banks that the stage appends, under the names of its mount.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = BankUse> {
+        self.module.banks().writes().to_vec().into_iter().map(|bank| self.mounted(bank))
+    }
+}
+
+/// The stages of one request.
+pub(crate) struct Chain {
+    pub(crate) request: Request,
+    pub(crate) stages: Vec<Mounted>,
+}
+
+/// Why the rehearsal refuses a chain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WiringError {
+    /// A stage reads what a later one writes.
+    #[error(
+        "stage \"{reader}\" reads bank {bank}, which stage \"{writer}\" of request \"{request}\" appends only later: mount \"{writer}\" before \"{reader}\""
+    )]
+    Order {
+        /// The request.
+        request: String,
+        /// The stage that comes too early.
+        reader: String,
+        /// The stage that comes too late.
+        writer: String,
+        /// The bank.
+        bank: BankName,
+    },
+    /// A stage reads what only another request's chain writes.
+    #[error(
+        "stage \"{reader}\" of request \"{request}\" reads bank {bank}, which only stage \"{writer}\" of request \"{other}\" appends: mount \"{writer}\" on request \"{request}\" too"
+    )]
+    Elsewhere {
+        /// The request of the reader.
+        request: String,
+        /// The stage that reads.
+        reader: String,
+        /// The request of the writer.
+        other: String,
+        /// The stage that writes.
+        writer: String,
+        /// The bank.
+        bank: BankName,
+    },
+    /// Two stages append the same bank.
+    #[error("stages \"{first}\" and \"{second}\" of request \"{request}\" both append bank {bank}")]
+    SecondWriter {
+        /// The request.
+        request: String,
+        /// The stage that appends it first.
+        first: String,
+        /// The other stage.
+        second: String,
+        /// The bank.
+        bank: BankName,
+    },
+    /// Two parties disagree on the type of a bank.
+    #[error("stage \"{stage}\" of request \"{request}\" uses bank {bank} as {wanted}, {by} as {found}")]
+    Type {
+        /// The request.
+        request: String,
+        /// The stage.
+        stage: String,
+        /// The bank.
+        bank: BankName,
+        /// What the stage says.
+        wanted: String,
+        /// The other party, with its verb.
+        by: String,
+        /// What the other party says.
+        found: String,
+    },
+    /// A stage uses banks of events that have none.
+    #[error(
+        "stage \"{stage}\" uses bank {bank}, but events of request \"{request}\" are FIXED and have no banks"
+    )]
+    Fixed {
+        /// The request.
+        request: String,
+        /// The stage.
+        stage: String,
+        /// The bank.
+        bank: BankName,
+    },
+    /// Two stages have the same name: their switches and parameters would be one.
+    #[error("two stages are named \"{name}\": give one of them another name")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+}
+
+/// What is known of a bank at some place of a chain.
+struct Known {
+    bank: BankUse,
+    /// `None` if the request declares it.
+    writer: Option<String>,
+}
+
+/// Walks all chains before the first event; gives warnings.
+///
+/// # Errors
+/// The first thing that cannot work.
+pub(crate) fn rehearse(chains: &[Chain]) -> Result<Vec<String>, WiringError> {
+    let mut warnings = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    for chain in chains {
+        for stage in &chain.stages {
+            if names.iter().any(|n| n.eq_ignore_ascii_case(&stage.name)) {
+                return Err(WiringError::SameName { name: stage.name.clone() });
+            }
+            names.push(&stage.name);
+        }
+        walk(chain, chains, &mut warnings)?;
+    }
+    Ok(warnings)
+}
+
+fn walk(chain: &Chain, all: &[Chain], warnings: &mut Vec<String>) -> Result<(), WiringError> {
+    let request = &chain.request.name;
+    let mut known: Vec<Known> = chain.request.banks.iter().map(declared).collect();
+    for (place, stage) in chain.stages.iter().enumerate() {
+        if chain.request.fixed.is_some()
+            && let Some(bank) = stage.reads().chain(stage.writes()).next()
+        {
+            let (request, stage) = (request.clone(), stage.name.clone());
+            return Err(WiringError::Fixed { request, stage, bank: bank.name });
+        }
+        for bank in stage.reads() {
+            // A bank that a stage makes is not there before that stage, even if the request lists it.
+            let later = chain.stages[place + 1..].iter().find(|s| writes(s, bank.name));
+            match known.iter().find(|k| k.bank.name == bank.name) {
+                Some(found) if found.writer.is_some() || later.is_none() => {
+                    same_type(request, &stage.name, &bank, found)?;
+                }
+                _ => match later {
+                    Some(writer) => {
+                        return Err(WiringError::Order {
+                            request: request.clone(),
+                            reader: stage.name.clone(),
+                            writer: writer.name.clone(),
+                            bank: bank.name,
+                        });
+                    }
+                    None => undeclared(chain, stage, &bank, all, warnings)?,
+                },
+            }
+        }
+        for bank in stage.writes() {
+            if let Some(found) = known.iter_mut().find(|k| k.bank.name == bank.name) {
+                if let Some(first) = &found.writer {
+                    return Err(WiringError::SecondWriter {
+                        request: request.clone(),
+                        first: first.clone(),
+                        second: stage.name.clone(),
+                        bank: bank.name,
+                    });
+                }
+                same_type(request, &stage.name, &bank, found)?;
+                found.writer = Some(stage.name.clone());
+            } else {
+                known.push(Known { bank, writer: Some(stage.name.clone()) });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn declared(bank: &crate::request::RequestedBank) -> Known {
+    let bank = BankUse {
+        name: bank.name,
+        tid: bank.tid,
+        elements: bank.elements,
+        unit: "",
+        layout: bank.layout.clone(),
+    };
+    Known { bank, writer: None }
+}
+
+fn writes(stage: &Mounted, bank: BankName) -> bool {
+    stage.writes().any(|b| b.name == bank)
+}
+
+/// Nothing declares `bank`: an error if another chain makes it, else perhaps a raw bank.
+fn undeclared(
+    chain: &Chain,
+    stage: &Mounted,
+    bank: &BankUse,
+    all: &[Chain],
+    warnings: &mut Vec<String>,
+) -> Result<(), WiringError> {
+    for other in all {
+        if let Some(writer) = other.stages.iter().find(|s| writes(s, bank.name)) {
+            return Err(WiringError::Elsewhere {
+                request: chain.request.name.clone(),
+                reader: stage.name.clone(),
+                other: other.request.name.clone(),
+                writer: writer.name.clone(),
+                bank: bank.name,
+            });
+        }
+    }
+    warnings.push(format!(
+        "stage \"{}\" reads bank {}, which request \"{}\" does not declare",
+        stage.name, bank.name, chain.request.name
+    ));
+    Ok(())
+}
+
+fn same_type(request: &str, stage: &str, bank: &BankUse, known: &Known) -> Result<(), WiringError> {
+    // Types without a Rust twin are read as bytes; what the event holds is checked there.
+    let bytes = bank.tid == Tid::Byte
+        && matches!(known.bank.tid, Tid::Char | Tid::Bitfield | Tid::String | Tid::Array);
+    let members = match (&bank.layout, &known.bank.layout) {
+        (Some(a), Some(b)) => same_members(a, b),
+        _ => true,
+    };
+    if (bank.tid == known.bank.tid || bytes) && members {
+        return Ok(());
+    }
+    Err(WiringError::Type {
+        request: request.to_owned(),
+        stage: stage.to_owned(),
+        bank: bank.name,
+        wanted: describe(bank),
+        by: known
+            .writer
+            .as_ref()
+            .map_or("the request declares it".into(), |w| format!("stage \"{w}\" appends it")),
+        found: describe(&known.bank),
+    })
+}
+
+/// Types and places are what counts; names may differ in spelling.
+fn same_members(a: &Layout, b: &Layout) -> bool {
+    let places = |l: &Layout| l.fields().iter().map(|f| (f.tid, f.count, f.offset)).collect::<Vec<_>>();
+    places(a) == places(b)
+}
+
+fn describe(bank: &BankUse) -> String {
+    match &bank.layout {
+        Some(layout) => {
+            let fields: Vec<String> =
+                layout.fields().iter().map(|f| format!("{} {}", f.name, f.tid)).collect();
+            format!("STRUCT {{{}}}", fields.join(", "))
+        }
+        None => bank.tid.to_string(),
+    }
+}

@@ -1,0 +1,364 @@
+//! The analyzer definition, `analyzer.toml`: what `mana` compiled in, a user writes down.
+//!
+//! ```toml
+//! name = "Analyzer"                      # its directory in the ODB
+//!
+//! [parameters.Global]                    # parameters that belong to no module
+//! "ADC Threshold" = { type = "FLOAT", value = 5 }
+//!
+//! [[request]]
+//! name = "Trigger"                       # name of the event and of its tables
+//! id = 1                                 # event id; -1 (the default) is every id
+//! mask = -1                              # trigger mask; -1 (the default) is every mask
+//! sampling = "nonblocking"               # or "all", "recent"; files give every event
+//! tests = true                           # kept events count the tests
+//! switch = false                         # where the output switches of its banks start
+//!
+//! [request.banks]                        # type, and number of elements if known
+//! ADC0 = "WORD[4]"
+//! CADC = { type = "FLOAT[4]", unit = "MeV", description = "Calibrated amplitude", switch = true }
+//! ASUM = { type = "STRUCT", fields = { Sum = "FLOAT", Average = "FLOAT" } }
+//!
+//! [[request.module]]
+//! type = "AdcCalib"                      # as the catalogue of modules names it
+//! name = "ADC calibration"               # its switch and parameters in the ODB
+//! parameters = { Pedestal = [174, 194, 176, 182] }
+//! banks = { ADC0 = "ADC1" }              # another bank for one that the module names
+//!
+//! [[request]]
+//! name = "Slow"
+//! id = 4
+//! fixed = { Temperature = "DOUBLE", "Voltage V" = "FLOAT[3]", Label = "STRING[10]" }
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pactolus_formats::{BankName, Layout, Tid};
+use serde::Deserialize;
+
+use crate::request::{Request, RequestedBank, Sampling};
+
+/// Why a definition was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DefinitionError {
+    /// The file could not be read.
+    #[error("cannot read the definition {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Not TOML, or an unknown or missing key.
+    #[error("{}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with its line.
+        message: String,
+    },
+    /// A value that means nothing.
+    #[error("{}: {place}: {message}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Which entry: `request "Trigger", bank "ADC0"`.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// A whole definition.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// Where it was read, for messages; empty if it was built in.
+    pub path: PathBuf,
+    /// Name of the analyzer and of its directory in the ODB.
+    pub name: String,
+    /// Parameters that belong to no module: directory below `Parameters`, key, value.
+    pub parameters: Vec<(String, String, Parameter)>,
+    /// The requests in order, each with its modules.
+    pub requests: Vec<(Request, Vec<Mount>)>,
+    /// The text it was read from.
+    pub text: String,
+}
+
+/// A parameter value in a definition.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Its MIDAS type; by the TOML value if absent.
+    pub tid: Option<Tid>,
+    /// The value or array.
+    pub value: toml::Value,
+}
+
+/// A module mounted on a request.
+#[derive(Clone, Debug)]
+pub struct Mount {
+    /// Type name in the catalogue.
+    pub module: String,
+    /// Name of the stage.
+    pub name: String,
+    /// Start values of parameters, in place of the module's own.
+    pub parameters: toml::Table,
+    /// Banks that stand for those that the module names: (module's, event's).
+    pub banks: Vec<(BankName, BankName)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileDef {
+    #[serde(default = "analyzer")]
+    name: String,
+    #[serde(default)]
+    parameters: toml::Table,
+    #[serde(default)]
+    request: Vec<RequestDef>,
+}
+
+fn analyzer() -> String {
+    "Analyzer".into()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestDef {
+    name: String,
+    #[serde(default = "every")]
+    id: i32,
+    #[serde(default = "every")]
+    mask: i32,
+    #[serde(default = "nonblocking")]
+    sampling: String,
+    #[serde(default = "system")]
+    buffer: String,
+    #[serde(default)]
+    tests: bool,
+    #[serde(default = "on")]
+    switch: bool,
+    fixed: Option<toml::Table>,
+    #[serde(default)]
+    banks: toml::Table,
+    #[serde(default)]
+    module: Vec<ModuleDef>,
+}
+
+fn every() -> i32 {
+    -1
+}
+
+fn nonblocking() -> String {
+    "nonblocking".into()
+}
+
+fn system() -> String {
+    "SYSTEM".into()
+}
+
+fn on() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModuleDef {
+    r#type: String,
+    name: Option<String>,
+    #[serde(default)]
+    parameters: toml::Table,
+    #[serde(default)]
+    banks: toml::Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BankEntry {
+    r#type: String,
+    #[serde(default)]
+    unit: String,
+    #[serde(default)]
+    description: String,
+    switch: Option<bool>,
+    fields: Option<toml::Table>,
+}
+
+impl Definition {
+    /// Reads a definition from a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is no TOML, or has unknown keys or meaningless values.
+    pub fn read(path: impl AsRef<Path>) -> Result<Definition, DefinitionError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| DefinitionError::Io { path: path.to_owned(), source })?;
+        Definition::parse(&text, path)
+    }
+
+    /// Reads a definition from text; `path` is what messages call it.
+    ///
+    /// # Errors
+    /// If the text is no TOML, or has unknown keys or meaningless values.
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Definition, DefinitionError> {
+        let path = path.as_ref();
+        let file: FileDef = toml::from_str(text)
+            .map_err(|e| DefinitionError::Syntax { path: path.to_owned(), message: one_line(text, &e) })?;
+        let refuse =
+            |place: String, message: String| DefinitionError::Value { path: path.to_owned(), place, message };
+        let mut parameters = Vec::new();
+        for (dir, keys) in file.parameters {
+            let place = format!("parameters \"{dir}\"");
+            let toml::Value::Table(keys) = keys else {
+                return Err(refuse(place, "a table of parameters wanted".into()));
+            };
+            for (key, value) in keys {
+                let parameter = parameter(value).map_err(|m| refuse(format!("{place}, \"{key}\""), m))?;
+                parameters.push((dir.clone(), key, parameter));
+            }
+        }
+        let mut requests = Vec::new();
+        for def in file.request {
+            let place = format!("request \"{}\"", def.name);
+            requests.push(request(def).map_err(|(inner, m)| refuse(format!("{place}{inner}"), m))?);
+        }
+        Ok(Definition { path: path.to_owned(), name: file.name, parameters, requests, text: text.to_owned() })
+    }
+}
+
+/// `line 3: unknown field ...` instead of a drawing over several lines.
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim().replace('\n', ", ");
+    match error.span() {
+        Some(span) => {
+            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+            format!("line {line}: {message}")
+        }
+        None => message,
+    }
+}
+
+fn parameter(value: toml::Value) -> Result<Parameter, String> {
+    match value {
+        toml::Value::Table(mut table) => {
+            let tid = match table.remove("type") {
+                Some(toml::Value::String(name)) => {
+                    Some(Tid::from_name(&name).ok_or_else(|| format!("unknown type \"{name}\""))?)
+                }
+                Some(_) => return Err("\"type\" is the name of a MIDAS type".into()),
+                None => None,
+            };
+            let value = table.remove("value").ok_or("\"value\" is missing")?;
+            match table.keys().next() {
+                Some(key) => Err(format!("unknown key \"{key}\", known are type and value")),
+                None => Ok(Parameter { tid, value }),
+            }
+        }
+        value => Ok(Parameter { tid: None, value }),
+    }
+}
+
+type Refused = (String, String);
+
+fn request(def: RequestDef) -> Result<(Request, Vec<Mount>), Refused> {
+    let own = |message: String| (String::new(), message);
+    let sampling = Sampling::from_name(&def.sampling).ok_or_else(|| {
+        own(format!("sampling \"all\", \"nonblocking\" or \"recent\" wanted, \"{}\" found", def.sampling))
+    })?;
+    let fixed = def.fixed.map(|fields| layout(&fields)).transpose().map_err(own)?.map(Arc::new);
+    if fixed.is_some() && !def.banks.is_empty() {
+        return Err(own("an event is either fixed or has banks".into()));
+    }
+    let mut banks = Vec::new();
+    for (name, value) in def.banks {
+        let bank = bank(&name, value, def.switch).map_err(|m| (format!(", bank \"{name}\""), m))?;
+        banks.push(bank);
+    }
+    let mut mounts = Vec::new();
+    for module in def.module {
+        let place = format!(", module \"{}\"", module.name.as_ref().unwrap_or(&module.r#type));
+        mounts.push(mount(module).map_err(|m| (place, m))?);
+    }
+    let request = Request {
+        name: def.name,
+        id: def.id,
+        mask: def.mask,
+        sampling,
+        buffer: def.buffer,
+        use_tests: def.tests,
+        fixed,
+        banks,
+    };
+    Ok((request, mounts))
+}
+
+fn mount(def: ModuleDef) -> Result<Mount, String> {
+    let bank_name = |name: &str| {
+        BankName::parse(name).ok_or_else(|| format!("\"{name}\": a bank name has one to four bytes"))
+    };
+    let mut banks = Vec::new();
+    for (own, mounted) in def.banks {
+        let toml::Value::String(mounted) = mounted else {
+            return Err(format!("banks: the name of a bank wanted for \"{own}\""));
+        };
+        banks.push((bank_name(&own)?, bank_name(&mounted)?));
+    }
+    let name = def.name.unwrap_or_else(|| def.r#type.clone());
+    Ok(Mount { module: def.r#type, name, parameters: def.parameters, banks })
+}
+
+fn bank(name: &str, value: toml::Value, switch: bool) -> Result<RequestedBank, String> {
+    let bank_name = BankName::parse(name).ok_or("a bank name has one to four bytes")?;
+    let entry = match value {
+        toml::Value::String(r#type) => {
+            BankEntry { r#type, unit: String::new(), description: String::new(), switch: None, fields: None }
+        }
+        value => value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?,
+    };
+    let (tid, elements) = type_and_count(&entry.r#type)?;
+    let layout = entry.fields.map(|fields| layout(&fields)).transpose()?.map(Arc::new);
+    if layout.is_some() && tid != Tid::Struct {
+        return Err("only a STRUCT has fields".into());
+    }
+    Ok(RequestedBank {
+        name: bank_name,
+        tid,
+        elements,
+        unit: entry.unit,
+        description: entry.description,
+        layout,
+        switch: entry.switch.unwrap_or(switch),
+    })
+}
+
+/// `WORD[4]` or `WORD`.
+fn type_and_count(text: &str) -> Result<(Tid, Option<usize>), String> {
+    let wrong = || format!("a type like \"WORD\" or \"WORD[4]\" wanted, \"{text}\" found");
+    let (name, count) = match text.split_once('[') {
+        Some((name, count)) => {
+            let count = count.trim_end().strip_suffix(']').ok_or_else(wrong)?;
+            (name, Some(count.trim().parse::<u32>().map_err(|_| wrong())? as usize))
+        }
+        None => (text, None),
+    };
+    Ok((Tid::from_name(name.trim()).ok_or_else(wrong)?, count))
+}
+
+fn layout(fields: &toml::Table) -> Result<Layout, String> {
+    let mut layout = Layout::new();
+    for (name, value) in fields {
+        let text = value.as_str().ok_or_else(|| format!("field \"{name}\": a type wanted"))?;
+        let (tid, count) = type_and_count(text).map_err(|m| format!("field \"{name}\": {m}"))?;
+        match (tid.size(), count) {
+            (0, Some(size)) if tid == Tid::String => layout.push(name, tid, 1, size),
+            (0, _) => return Err(format!("field \"{name}\": a type with a size wanted, as STRING[32]")),
+            (_, count) => layout.push(name, tid, count.unwrap_or(1), 0),
+        }
+    }
+    // Offsets of members of absurd sizes must not overflow later.
+    if layout.size() > i32::MAX as usize {
+        return Err("a structure of more than 2 GiB".into());
+    }
+    Ok(layout)
+}

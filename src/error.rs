@@ -1,0 +1,68 @@
+//! Why an analysis could not be done.
+
+use std::path::PathBuf;
+
+use crate::chain::WiringError;
+use crate::definition::DefinitionError;
+use crate::module::BoxError;
+
+/// Why an analysis could not be done. Broken events are no error: they are in the
+/// [`Report`](crate::Report).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The analyzer definition is wrong.
+    #[error(transparent)]
+    DefinitionFile(#[from] DefinitionError),
+    /// The definition names what does not exist, or gives values that do not fit.
+    #[error("definition, {place}: {message}")]
+    Definition {
+        /// Which entry.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// The rehearsal refuses a chain.
+    #[error(transparent)]
+    Wiring(#[from] WiringError),
+    /// An input or output file.
+    #[error(transparent)]
+    Format(#[from] pactolus_formats::Error),
+    /// The ODB.
+    #[error(transparent)]
+    Odb(#[from] pactolus_odb::Error),
+    /// A configuration file (`-c`, `--odb-load`) cannot be used.
+    #[error("configuration file {}: {message}", path.display())]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A parameter of the command line does not exist, or cannot have this value.
+    #[error("parameter: {0}")]
+    Parameter(#[source] pactolus_odb::Error),
+    /// A stage cannot begin a run.
+    #[error("stage \"{stage}\", run {run}: {source}")]
+    Stage {
+        /// The stage.
+        stage: String,
+        /// The run.
+        run: u32,
+        /// What the module says, or its parameters.
+        source: BoxError,
+    },
+    /// The combination of inputs and outputs makes no sense.
+    #[error("{0}")]
+    Job(String),
+    /// An output could not be written to its end.
+    #[error("{0}")]
+    Output(#[source] pactolus_formats::Error),
+}
+
+impl Error {
+    /// Whether an output could not be written, as with a full disk, after the analysis had begun.
+    pub fn is_output(&self) -> bool {
+        matches!(self, Error::Output(_))
+    }
+}

@@ -1,0 +1,387 @@
+//! The one place where blocks meet, in the order of the input.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam_channel::{Sender, bounded, unbounded};
+use pactolus_formats::mid::Block;
+use pactolus_odb::Odb;
+
+use crate::analyzer::{Analyzer, Begun};
+use crate::block::{Partial, Worker, table_def};
+use crate::epoch::Epoch;
+use crate::job::{InputFile, Job};
+use crate::layers::{Base, Origins, statistics};
+use crate::ledger::Counts;
+use crate::module::EndOfRun;
+use crate::provenance::{Provenance, texts};
+use crate::report::{Explained, InputDamage, Report, RunReport, StageReport};
+use crate::sink::Sinks;
+use crate::source::{Item, Source, Ticket};
+use crate::stage::AnySequential;
+use crate::test::Tests;
+use crate::{Error, Run};
+
+/// Failures, damage and messages that a report shows of a run.
+const SHOWN: usize = 20;
+
+/// How far a job is, told after each block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// The run in hand.
+    pub run: u32,
+    /// The file in hand.
+    pub input: PathBuf,
+    /// Events read in this run.
+    pub read: u64,
+    /// Events kept in this run.
+    pub kept: u64,
+    /// Events read in all runs.
+    pub events: u64,
+    /// Bytes of the inputs read.
+    pub done: u64,
+    /// Bytes of all inputs, if known.
+    pub total: Option<u64>,
+    /// A run ends with this.
+    pub run_ends: bool,
+}
+
+/// Runs a job: source, workers and fold.
+pub(crate) fn run(
+    analyzer: &Analyzer,
+    job: &Job,
+    base: &Base,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Report, Error> {
+    let threads = job.threads.max(1);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|i| format!("worker {i}"))
+        .build()
+        .map_err(|e| Error::Job(format!("cannot start {threads} threads: {e}")))?;
+    // Two blocks for each worker, so that none waits for the source or the fold.
+    let tickets = 2 * threads + 2;
+    let (give, free) = bounded(tickets);
+    let (items, arrivals) = unbounded();
+    for _ in 0..tickets {
+        let _ = give.send(Box::new(Ticket { block: Block::new(), worker: Worker::new() }));
+    }
+    let source = Source { analyzer, job, base, pool: &pool, free, items, next: 0, done: 0, total: None };
+    let mut fold = Fold::new(analyzer, job, progress);
+    std::thread::scope(|scope| {
+        scope.spawn(|| source.run());
+        // Dropping the tickets on an error stops the source.
+        let mut give = Some(give);
+        let mut failed = None;
+        let mut waiting = BTreeMap::new();
+        let mut next = 0;
+        for (number, item) in arrivals {
+            if failed.is_some() {
+                continue;
+            }
+            waiting.insert(number, item);
+            while let Some(item) = waiting.remove(&next) {
+                next += 1;
+                let Some(tickets) = &give else { break };
+                if let Err(error) = fold.item(item, tickets) {
+                    failed = Some(error);
+                    waiting.clear();
+                    give = None;
+                    job.stop.ask();
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    })?;
+    fold.finish()
+}
+
+/// The run in hand.
+struct Live {
+    epoch: Arc<Epoch>,
+    sequential: Vec<Box<dyn AnySequential>>,
+    odb: Odb,
+    origins: Origins,
+    input: InputFile,
+    tests: Tests,
+    counts: Counts,
+    started: Instant,
+}
+
+struct Fold<'j> {
+    analyzer: &'j Analyzer,
+    job: &'j Job,
+    progress: &'j mut dyn FnMut(&Progress),
+    sinks: Sinks<'j>,
+    provenance: Provenance,
+    /// Finishes events that waited for a sequential stage.
+    worker: Worker,
+    live: Option<Live>,
+    report: Report,
+    started: Instant,
+    read: (u64, Option<u64>),
+    /// With `strict`, the first trouble has come.
+    halted: bool,
+}
+
+impl<'j> Fold<'j> {
+    fn new(analyzer: &'j Analyzer, job: &'j Job, progress: &'j mut dyn FnMut(&Progress)) -> Fold<'j> {
+        Fold {
+            analyzer,
+            job,
+            progress,
+            sinks: Sinks::new(job),
+            provenance: Provenance::new(analyzer, job),
+            worker: Worker::new(),
+            live: None,
+            report: Report::default(),
+            started: Instant::now(),
+            read: (0, None),
+            halted: false,
+        }
+    }
+
+    fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
+        if self.halted && !matches!(item, Item::End(_) | Item::Failed(_)) {
+            return Ok(());
+        }
+        match item {
+            Item::Begin(begun, input) => self.begin(*begun, *input),
+            Item::Block(mut ticket) => {
+                self.report.bytes += ticket.block.bytes().len() as u64;
+                self.block(&mut ticket.worker.partial)?;
+                let _ = tickets.send(ticket);
+                self.tell(false);
+                Ok(())
+            }
+            Item::Read { done, total } => {
+                self.read = (done, total);
+                Ok(())
+            }
+            Item::Damage(input, damage) => {
+                self.report.damage.push(InputDamage { input: input.path, damage });
+                self.halt_if_strict();
+                Ok(())
+            }
+            Item::End(input) => self.end(input),
+            Item::Failed(error) => Err(error),
+        }
+    }
+
+    fn halt_if_strict(&mut self) {
+        if self.job.strict {
+            self.halted = true;
+            self.job.stop.ask();
+        }
+    }
+
+    fn tell(&mut self, run_ends: bool) {
+        let Some(live) = &self.live else { return };
+        let read = live.counts.by_id().values().map(|o| o.offered).sum::<u64>() + live.counts.system;
+        let kept = live.counts.requests.iter().map(|r| r.kept).sum();
+        (self.progress)(&Progress {
+            run: live.epoch.run.number,
+            input: live.input.path.clone(),
+            read,
+            kept,
+            events: self.report.total().offered + read,
+            done: self.read.0,
+            total: self.read.1,
+            run_ends,
+        });
+    }
+
+    fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
+        let Begun { epoch, sequential, odb, origins, warnings } = begun;
+        for warning in warnings {
+            // The same file is applied to every run.
+            if !self.report.warnings.contains(&warning) {
+                self.report.warnings.push(warning);
+            }
+        }
+        let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
+        let tables: Vec<_> = tables.map(|(i, c)| ((i, None), Arc::clone(&c.table))).collect();
+        self.sinks.begin(epoch.run.number, &tables)?;
+        self.live = Some(Live {
+            tests: Tests::new(epoch.tests.clone()),
+            counts: Counts::new(epoch.chains.len(), epoch.stages()),
+            epoch,
+            sequential,
+            odb,
+            origins,
+            input,
+            started: Instant::now(),
+        });
+        Ok(())
+    }
+
+    /// Joins a block: its stretches in order, and between them the events that waited.
+    fn block(&mut self, partial: &mut Partial) -> Result<(), Error> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        let tables = std::mem::take(&mut partial.tables);
+        self.worker.begin(&live.epoch);
+        let (mut mid, mut asc) = (0, 0);
+        let mut tallies = partial.tallies.iter();
+        for (i, deferred) in partial.deferred.iter().enumerate() {
+            if let Some(tally) = tallies.next() {
+                live.tests.join(tally);
+            }
+            self.sinks.mid(&partial.mid.bytes[mid..partial.mid.cuts[i]])?;
+            self.sinks.asc(&partial.asc.bytes[asc..partial.asc.cuts[i]])?;
+            (mid, asc) = (partial.mid.cuts[i], partial.asc.cuts[i]);
+            let Some((event, original)) = partial.deferred_event(deferred) else { continue };
+            self.worker.finish(&live.epoch, deferred, event, original, &mut live.sequential);
+            if let Some(tally) = self.worker.tally() {
+                live.tests.join(&tally);
+            }
+            let own = &mut self.worker.partial;
+            self.sinks.mid(&own.mid.bytes)?;
+            self.sinks.asc(&own.asc.bytes)?;
+            own.mid.bytes.clear();
+            own.asc.bytes.clear();
+            if self.job.strict && own.counts.has_trouble() {
+                self.halted = true;
+                break;
+            }
+        }
+        if !self.halted {
+            if let Some(tally) = tallies.next() {
+                live.tests.join(tally);
+            }
+            self.sinks.mid(&partial.mid.bytes[mid..])?;
+            self.sinks.asc(&partial.asc.bytes[asc..])?;
+        }
+        self.worker.end();
+        let own = &mut self.worker.partial;
+        live.counts.add(&partial.counts, SHOWN);
+        live.counts.add(&own.counts, SHOWN);
+        let trouble = live.counts.has_trouble();
+        for (key, batch) in tables.into_iter().chain(own.tables.drain(..)) {
+            let def = table_def(&live.epoch.chains[key.0], key);
+            live.counts.retyped += self.sinks.rows(key, &def, batch)?;
+        }
+        if trouble {
+            self.halt_if_strict();
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, input: serde_json::Value) -> Result<(), Error> {
+        self.tell(true);
+        let Some(mut live) = self.live.take() else { return Ok(()) };
+        let counts = live.tests.counts();
+        let mut errors = Vec::new();
+        for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
+            let entered = live.counts.stages[stage.number as usize].entered;
+            let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts };
+            if let Err(error) = stage.eor(&end, &mut live.sequential) {
+                errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
+            }
+        }
+        self.odb_counts(&live, &counts)?;
+        let tree = live.odb.snapshot()?;
+        self.provenance.run(self.analyzer, live.epoch.run.number, input, &tree);
+        self.report.runs.push(run_report(self.analyzer, &live, counts, errors, &tree));
+        self.report.odb = Some(tree);
+        self.sinks.finish(&self.provenance.value(false), false)
+    }
+
+    /// Statistics and tests, where mana keeps them.
+    fn odb_counts(&self, live: &Live, tests: &[(String, u64)]) -> Result<(), Error> {
+        let seconds = live.started.elapsed().as_secs_f64().max(1e-3);
+        let root = self.analyzer.root();
+        live.odb.change(|tree| {
+            for (chain, counts) in live.epoch.chains.iter().zip(&live.counts.requests) {
+                if chain.fallback || self.analyzer.chains.is_empty() {
+                    continue;
+                }
+                let received = counts.matched + counts.created;
+                let rate = (received as f64 / seconds).round();
+                let values = [received as f64, rate, counts.kept as f64];
+                statistics(self.analyzer, &chain.name, tree, values)?;
+            }
+            for (name, count) in tests {
+                // A count beyond 32 bits stays at the largest that MIDAS's DWORD holds.
+                let shown = u32::try_from(*count).unwrap_or(u32::MAX);
+                tree.replace(&format!("{root}/Tests/{name}/Count"), shown)?;
+                let rate = (*count as f64 / seconds) as f32;
+                tree.replace(&format!("{root}/Tests/{name}/Rate [Hz]"), rate)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Report, Error> {
+        self.sinks.finish(&self.provenance.value(true), true)?;
+        self.report.outputs = std::mem::take(&mut self.sinks.written);
+        self.report.stopped = self.job.stop.is_asked() && !self.halted;
+        self.report.seconds = self.started.elapsed().as_secs_f64();
+        Ok(self.report)
+    }
+}
+
+fn run_report(
+    analyzer: &Analyzer,
+    live: &Live,
+    tests: Vec<(String, u64)>,
+    errors: Vec<String>,
+    tree: &pactolus_odb::Tree,
+) -> RunReport {
+    let Run { number: run, .. } = live.epoch.run;
+    let chains = &live.epoch.chains;
+    let mut stages = Vec::new();
+    for (chain, stage) in chains.iter().flat_map(|c| c.stages.iter().map(move |s| (c, s))) {
+        let account = live.counts.stages[stage.number as usize];
+        let sampled = account.nanos as f64 * 1e-9;
+        let share = if account.timed > 0 { account.entered as f64 / account.timed as f64 } else { 0.0 };
+        stages.push(StageReport {
+            name: stage.name.clone(),
+            request: chain.name.clone(),
+            on: stage.on,
+            entered: account.entered,
+            skipped: account.skipped,
+            failed: account.failed,
+            seconds: sampled * share,
+        });
+    }
+    let stage_name = |number: u32| {
+        chains.iter().flat_map(|c| &c.stages).find(|s| s.number == number).map_or("", |s| &s.name)
+    };
+    let messages =
+        live.counts.messages.iter().map(|(stage, text)| format!("{}: {text}", stage_name(*stage))).collect();
+    let damage = live.counts.damage.iter().map(|d| {
+        format!("{} at byte {}, event {} (id {} serial {})", d.reason, d.offset, d.event, d.id, d.serial)
+    });
+    let parameters =
+        texts(tree, &format!("{}/Parameters", analyzer.root())).into_iter().map(|(path, value)| {
+            let origin = live.origins.get(&path.to_lowercase()).cloned().unwrap_or_default();
+            let value = match value {
+                serde_json::Value::String(text) => text,
+                serde_json::Value::Array(items) => {
+                    let items: Vec<&str> = items.iter().filter_map(|v| v.as_str()).collect();
+                    items.join(" ")
+                }
+                other => other.to_string(),
+            };
+            Explained { path, value, origin }
+        });
+    let requests = chains.iter().zip(&live.counts.requests);
+    RunReport {
+        run,
+        input: live.input.path.clone(),
+        events: live.counts.by_id(),
+        system: live.counts.system,
+        requests: requests.map(|(c, counts)| (c.name.clone(), *counts)).collect(),
+        stages,
+        tests,
+        failures: live.counts.failures.clone(),
+        damage: damage.collect(),
+        messages,
+        retyped: live.counts.retyped,
+        errors,
+        parameters: parameters.collect(),
+    }
+}

@@ -1,0 +1,298 @@
+//! A job: which files, in and out, with which settings.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pactolus_formats::Compression;
+use pactolus_formats::tuple::TableKind;
+
+use crate::Error;
+use crate::epoch::Selection;
+
+/// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
+pub fn expand(pattern: &str, run: u32) -> String {
+    let Some((start, end, width)) = run_place(pattern) else { return pattern.to_owned() };
+    format!("{}{run:0width$}{}", &pattern[..start], expand(&pattern[end..], run))
+}
+
+/// Where the first `%d` or `%0Nd` stands, and N.
+fn run_place(pattern: &str) -> Option<(usize, usize, usize)> {
+    for (start, _) in pattern.match_indices('%') {
+        let rest = &pattern[start + 1..];
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        if rest.as_bytes().get(digits) == Some(&b'd') {
+            let width = rest[..digits].parse().unwrap_or(0usize).min(20);
+            return Some((start, start + 1 + digits + 1, width));
+        }
+    }
+    None
+}
+
+/// Whether a name holds a place for the run number.
+pub fn has_run(pattern: &str) -> bool {
+    run_place(pattern).is_some()
+}
+
+/// A file to read, or `-` for standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// The run number, should the file not say: from a range of runs, else the first digits of the
+    /// file's name.
+    pub run: Option<u32>,
+}
+
+impl InputFile {
+    /// A file; its run number is the first number in its name.
+    pub fn new(path: impl Into<PathBuf>) -> InputFile {
+        let path = path.into();
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let digits: String =
+            name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+        InputFile { path, run: digits.parse().ok() }
+    }
+
+    /// Whether this is standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+}
+
+/// What an output file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputKind {
+    /// Binary events.
+    Mid,
+    /// Text events.
+    Asc,
+    /// One table per request.
+    Table(TableKind),
+}
+
+/// An output: name, kind and compression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputFile {
+    /// The name, perhaps with `%05d` for the run number.
+    pub pattern: String,
+    /// What it holds.
+    pub kind: OutputKind,
+    /// How it is compressed.
+    pub compression: Compression,
+}
+
+impl OutputFile {
+    /// An output by its name: `.mid` and `.asc`, each also with `.gz .lz4 .bz2 .zst`; `.parquet`,
+    /// `.arrow`; `-` is binary events to standard output, `-.asc` text. As in mana, a name without
+    /// any extension is text.
+    ///
+    /// # Errors
+    /// [`UnknownOutput`](pactolus_formats::Error::UnknownOutput) for other names.
+    pub fn new(pattern: impl Into<String>) -> Result<OutputFile, pactolus_formats::Error> {
+        let pattern = pattern.into();
+        let name = PathBuf::from(&pattern);
+        let unknown = || pactolus_formats::Error::UnknownOutput { path: name.clone() };
+        let path = Path::new(&pattern);
+        let extension = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let compression = match extension(path).as_deref() {
+            Some("gz") => Compression::Gzip,
+            Some("lz4") => Compression::Lz4,
+            Some("bz2") => Compression::Bzip2,
+            Some("zst") => Compression::Zstd,
+            _ => Compression::None,
+        };
+        let inner = if compression == Compression::None { path.to_owned() } else { path.with_extension("") };
+        let kind = match extension(&inner).as_deref() {
+            Some("mid") => OutputKind::Mid,
+            Some("asc") => OutputKind::Asc,
+            None if pattern == "-" => OutputKind::Mid,
+            None => OutputKind::Asc,
+            Some("parquet") if compression == Compression::None => OutputKind::Table(TableKind::Parquet),
+            Some("arrow") if compression == Compression::None => OutputKind::Table(TableKind::Arrow),
+            Some(_) => return Err(unknown()),
+        };
+        let output = OutputFile { pattern, kind, compression };
+        if output.is_stdout() && matches!(output.kind, OutputKind::Table(_)) {
+            return Err(unknown());
+        }
+        Ok(output)
+    }
+
+    /// Whether this is standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.pattern == "-" || self.pattern.starts_with("-.")
+    }
+}
+
+/// A request to end early: whoever holds a clone may make it.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// No request yet.
+    pub fn new() -> Stop {
+        Stop::default()
+    }
+
+    /// Asks the job to read no more; what was read is analysed and written.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked.
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Which files, in and out, with which settings.
+///
+/// ```no_run
+/// use pactolus::prelude::*;
+/// # fn main() -> std::result::Result<(), pactolus::Error> {
+/// let job = Job::new().input("run00042.mid.gz").output("run%05d.parquet")?.threads(2);
+/// let report = Analyzer::new("Analyzer").on(Request::new("Trigger", 1)).run(&job)?;
+/// println!("{} events", report.total().offered);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The inputs in order.
+    pub inputs: Vec<InputFile>,
+    /// The outputs.
+    pub outputs: Vec<OutputFile>,
+    /// Configuration files applied at begin of run, perhaps with `%05d`.
+    pub config: Vec<PathBuf>,
+    /// Single parameters: path below `/<Analyzer>/Parameters` or a full path, value.
+    pub parameters: Vec<(String, String)>,
+    /// ODB trees that the run's dump must not change.
+    pub protect: Vec<String>,
+    /// Files loaded into the ODB before everything else.
+    pub odb_load: Vec<PathBuf>,
+    /// Which events of each input.
+    pub selection: Selection,
+    /// Write the original of each event that is kept.
+    pub filter: bool,
+    /// Worker threads.
+    pub threads: usize,
+    /// Stop at the first damage or module error.
+    pub strict: bool,
+    /// Name of this computer for the ODB.
+    pub host: String,
+    /// Bytes of events handed to a worker at a time.
+    pub block: usize,
+    /// Ends the job early.
+    pub stop: Stop,
+}
+
+impl Default for Job {
+    fn default() -> Job {
+        Job {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            config: Vec::new(),
+            parameters: Vec::new(),
+            protect: Vec::new(),
+            odb_load: Vec::new(),
+            selection: Selection::default(),
+            filter: false,
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            strict: false,
+            host: String::new(),
+            block: 1 << 20,
+            stop: Stop::new(),
+        }
+    }
+}
+
+impl Job {
+    /// A job without inputs and outputs, on all processors.
+    pub fn new() -> Job {
+        Job::default()
+    }
+
+    /// Adds an input file.
+    #[must_use]
+    pub fn input(mut self, path: impl Into<PathBuf>) -> Job {
+        self.inputs.push(InputFile::new(path));
+        self
+    }
+
+    /// Adds an output file.
+    ///
+    /// # Errors
+    /// If the name has no known extension.
+    pub fn output(mut self, pattern: impl Into<String>) -> Result<Job, Error> {
+        self.outputs.push(OutputFile::new(pattern)?);
+        Ok(self)
+    }
+
+    /// Sets the number of worker threads.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Job {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// Refuses combinations that would lose data.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        for (i, output) in self.outputs.iter().enumerate() {
+            if self.outputs[..i].iter().any(|o| o.pattern == output.pattern) {
+                return Err(Error::Job(format!("output {} is named twice", output.pattern)));
+            }
+            if self.outputs[..i].iter().any(|o| o.is_stdout() && output.is_stdout()) {
+                return Err(Error::Job("standard output can take one output only".into()));
+            }
+            if !has_run(&output.pattern) {
+                self.check_output(Path::new(&output.pattern))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses an output that is also an input.
+    pub(crate) fn check_output(&self, output: &Path) -> Result<(), Error> {
+        let Ok(output_file) = output.canonicalize() else { return Ok(()) };
+        for input in &self.inputs {
+            if input.path.canonicalize().is_ok_and(|path| path == output_file) {
+                let name = output.display();
+                return Err(Error::Job(format!("output {name} is also an input: give it another name")));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_numbers_go_where_the_name_says() {
+        assert_eq!(expand("run%05d.mid", 42), "run00042.mid");
+        assert_eq!(expand("%d/x%03d", 7), "7/x007");
+        assert_eq!(expand("100%.mid", 7), "100%.mid");
+        assert_eq!(expand("plain", 7), "plain");
+    }
+
+    #[test]
+    fn the_first_number_of_a_name_is_the_run() {
+        assert_eq!(InputFile::new("/data2/run00042sub0003.mid.gz").run, Some(42));
+        assert_eq!(InputFile::new("nodigits.mid").run, None);
+        assert_eq!(InputFile::new("run99999999999999.mid").run, None);
+    }
+
+    #[test]
+    fn names_of_outputs_say_their_kind() {
+        let kind = |name: &str| OutputFile::new(name).map(|o| (o.kind, o.compression)).ok();
+        assert_eq!(kind("a.mid.gz"), Some((OutputKind::Mid, Compression::Gzip)));
+        assert_eq!(kind("a.b/c.asc"), Some((OutputKind::Asc, Compression::None)));
+        assert_eq!(kind("x.parquet"), Some((OutputKind::Table(TableKind::Parquet), Compression::None)));
+        assert_eq!(kind("plain"), Some((OutputKind::Asc, Compression::None)));
+        assert_eq!(kind("-"), Some((OutputKind::Mid, Compression::None)));
+        assert_eq!(kind("x.root"), None);
+        assert_eq!(kind("x.midxyz"), None);
+        assert_eq!(kind("x.parquet.gz"), None);
+    }
+}

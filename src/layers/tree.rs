@@ -1,0 +1,263 @@
+//! The keys that an analyzer adds to the ODB: the tree that `mana` makes.
+
+use std::sync::Arc;
+
+use pactolus_formats::{BankName, Layout, Tid};
+use pactolus_odb::{Directory, Path as OdbPath, Tree, Value, nearest};
+
+use super::Origins;
+use crate::Error;
+use crate::analyzer::Analyzer;
+use crate::chain::Mounted;
+use crate::job::Job;
+use crate::request::Request;
+
+/// Where an experiment keeps its events.
+pub(crate) const EQUIPMENT: &str = "/Equipment";
+
+/// Length of names in event definitions.
+const NAME: usize = 32;
+/// Length of file names.
+const FILE: usize = 256;
+
+/// Adds what is missing, and rewrites what `mana` rewrites at every start.
+pub(super) fn create(
+    analyzer: &Analyzer,
+    job: &Job,
+    tree: &mut Tree,
+    origins: &mut Origins,
+) -> Result<(), Error> {
+    let root = analyzer.root();
+    for chain in &analyzer.chains {
+        for stage in &chain.stages {
+            parameters(analyzer, stage, tree, origins)?;
+        }
+    }
+    for (directory, key, parameter) in &analyzer.parameters {
+        let path = format!("{root}/Parameters/{directory}/{key}");
+        if !tree.exists(&path) {
+            let value = from_toml(&parameter.value, parameter.tid).map_err(|message| {
+                let place = format!("parameters \"{directory}\", \"{key}\"");
+                Error::Definition { place, message }
+            })?;
+            tree.create(&path, value)?;
+            origins.insert(path.to_lowercase(), "the definition".into());
+        }
+    }
+    output(job, tree, &format!("{root}/Output"))?;
+    for stage in analyzer.chains.iter().flat_map(|c| &c.stages) {
+        missing(tree, &format!("{root}/Module switches/{}", stage.name), true)?;
+    }
+    for chain in &analyzer.chains {
+        event(job, analyzer, &chain.request, tree)?;
+    }
+    for bank in analyzer.chains.iter().flat_map(|c| &c.request.banks) {
+        if let Some(path) = bank_switch(&root, bank.name) {
+            missing(tree, &path, u32::from(bank.switch))?;
+        }
+    }
+    missing(tree, &format!("{root}/ODB Load"), true)?;
+    let tests = format!("{root}/Tests");
+    if tree.exists(&tests) {
+        tree.delete(&tests)?;
+    }
+    Ok(())
+}
+
+/// The key of a bank's output switch; `None` if the name cannot be one of a key.
+pub(crate) fn bank_switch(root: &str, bank: BankName) -> Option<String> {
+    let name = std::str::from_utf8(bank.text()).ok()?.to_owned();
+    (!name.is_empty() && !name.contains('/')).then(|| format!("{root}/Bank switches/{name}"))
+}
+
+fn missing(tree: &mut Tree, path: &str, value: impl Into<Value>) -> Result<(), Error> {
+    if !tree.exists(path) {
+        tree.create(path, value)?;
+    }
+    Ok(())
+}
+
+fn text(value: &str, size: usize) -> Value {
+    let values = vec![value.as_bytes().to_vec()];
+    Value::String(pactolus_odb::Strings { size: size.max(value.len() + 1), values })
+}
+
+/// The keys of a module's parameters: the module's defaults, or the definition's start values.
+fn parameters(
+    analyzer: &Analyzer,
+    stage: &Mounted,
+    tree: &mut Tree,
+    origins: &mut Origins,
+) -> Result<(), Error> {
+    let directory = OdbPath::parse(&format!("{}/Parameters/{}", analyzer.root(), stage.name))?;
+    let place = || format!("module \"{}\"", stage.name);
+    let mut module = stage.module.fresh();
+    let record = module.record();
+    let fields = record.fields();
+    // The start values go through a tree of their own, so that the module's rules apply to them.
+    let mut start = Tree::new();
+    for (name, value) in &stage.parameters {
+        let Some(field) = fields.iter().find(|f| same_name(f.name, name)) else {
+            let hint = nearest(name, fields.iter().map(|f| f.name));
+            let hint = hint.map(|n| format!(", the nearest is \"{n}\"")).unwrap_or_default();
+            let message = format!("unknown parameter \"{name}\"{hint}");
+            return Err(Error::Definition { place: place(), message });
+        };
+        let value = from_toml(value, Some(field.tid)).map_err(|message| Error::Definition {
+            place: format!("{}, parameter \"{name}\"", place()),
+            message,
+        })?;
+        start.create(&directory.child(field.name)?.to_string(), value)?;
+    }
+    let own = |error: pactolus_odb::Error| Error::Definition { place: place(), message: error.to_string() };
+    record.load(&start, &directory).map_err(own)?;
+    let elements = |bank: [u8; 4]| analyzer.elements(stage, BankName::new(bank));
+    for path in record.create(tree, &directory, &elements).map_err(own)? {
+        let origin = if start.exists(&path.to_string()) { "the definition" } else { "default of the module" };
+        origins.insert(path.to_string().to_lowercase(), origin.into());
+    }
+    Ok(())
+}
+
+/// Names of keys match ignoring case, and with `_` for blank.
+fn same_name(a: &str, b: &str) -> bool {
+    let plain = |c: char| if c == '_' { ' ' } else { c.to_ascii_lowercase() };
+    a.chars().map(plain).eq(b.chars().map(plain))
+}
+
+/// `Output`: what mana keeps there. Only the file name and the copying of events have a meaning here.
+fn output(job: &Job, tree: &mut Tree, directory: &str) -> Result<(), Error> {
+    let name = job.outputs.first().map(|o| o.pattern.clone());
+    let file = format!("{directory}/Filename");
+    match name {
+        Some(name) if tree.exists(&file) => tree.set(&file, text(&name, FILE))?,
+        Some(name) => tree.create(&file, text(&name, FILE))?,
+        None => missing(tree, &file, text("run%05d.asc", FILE))?,
+    }
+    missing(tree, &format!("{directory}/RWNT"), false)?;
+    missing(tree, &format!("{directory}/Histo Dump"), false)?;
+    missing(tree, &format!("{directory}/Histo Dump Filename"), text("his%05d.rz", FILE))?;
+    missing(tree, &format!("{directory}/Clear histos"), true)?;
+    missing(tree, &format!("{directory}/Last Histo Filename"), text("last.rz", FILE))?;
+    missing(tree, &format!("{directory}/Events to ODB"), true)?;
+    missing(tree, &format!("{directory}/Global Memory Name"), text("ONLN", 8))
+}
+
+/// `<event>/Common` from the request, at every start, and `<event>/Statistics` at zero.
+fn event(job: &Job, analyzer: &Analyzer, request: &Request, tree: &mut Tree) -> Result<(), Error> {
+    let common = format!("{}/{}/Common", analyzer.root(), request.name);
+    tree.replace(&format!("{common}/Event ID"), request.id)?;
+    tree.replace(&format!("{common}/Trigger mask"), request.mask)?;
+    tree.replace(&format!("{common}/Sampling type"), request.sampling.code())?;
+    tree.replace(&format!("{common}/Buffer"), text(&request.buffer, NAME))?;
+    tree.replace(&format!("{common}/Enabled"), true)?;
+    tree.replace(&format!("{common}/Client name"), text(&analyzer.name, NAME))?;
+    tree.replace(&format!("{common}/Host"), text(&job.host, NAME))?;
+    Ok(statistics(analyzer, &request.name, tree, [0.0; 3])?)
+}
+
+/// Sets the statistics of an event: received, per second, written.
+pub(crate) fn statistics(
+    analyzer: &Analyzer,
+    event: &str,
+    tree: &mut Tree,
+    values: [f64; 3],
+) -> Result<(), pactolus_odb::Error> {
+    let directory = format!("{}/{event}/Statistics", analyzer.root());
+    for (key, value) in ["Events received", "Events per sec.", "Events written"].into_iter().zip(values) {
+        tree.replace(&format!("{directory}/{key}"), value)?;
+    }
+    Ok(())
+}
+
+/// The run number where MIDAS keeps it.
+pub(super) fn set_run(tree: &mut Tree, run: u32) -> Result<(), Error> {
+    // MIDAS's run number is an INT; files claim any 32 bits.
+    tree.replace("/Runinfo/Run number", run as i32)?;
+    tree.replace("/Runinfo/Online Mode", 0i32)?;
+    Ok(())
+}
+
+/// What the experiment's ODB says of an event.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct EventDefinition {
+    /// Name of the equipment.
+    pub(crate) name: String,
+    /// Event id.
+    pub(crate) id: i32,
+    /// The members, if the event is in FIXED format.
+    pub(crate) fixed: Option<Arc<Layout>>,
+    /// Members of STRUCT banks.
+    pub(crate) structs: Vec<(BankName, Arc<Layout>)>,
+}
+
+/// The definition of events with this id: the first equipment that has it, as in MIDAS.
+pub(crate) fn event_definition(tree: &Tree, id: i32) -> Option<EventDefinition> {
+    event_definitions(tree).into_iter().find(|d| d.id == id)
+}
+
+/// All event definitions.
+pub(crate) fn event_definitions(tree: &Tree) -> Vec<EventDefinition> {
+    let Ok(equipment) = tree.directory(EQUIPMENT) else { return Vec::new() };
+    equipment.iter().filter_map(|key| definition(tree, key.name())).collect()
+}
+
+fn definition(tree: &Tree, name: &str) -> Option<EventDefinition> {
+    let id = tree.get::<i32>(&format!("{EQUIPMENT}/{name}/Common/Event ID")).ok()?;
+    let format: String = tree.get(&format!("{EQUIPMENT}/{name}/Common/Format")).unwrap_or_default();
+    let variables = tree.directory(&format!("{EQUIPMENT}/{name}/Variables")).ok();
+    let fixed =
+        (format.eq_ignore_ascii_case("FIXED")).then(|| Arc::new(variables.map(layout).unwrap_or_default()));
+    let structs = variables.into_iter().flat_map(Directory::iter).filter_map(|key| {
+        let members = key.directory()?;
+        Some((BankName::parse(key.name())?, Arc::new(layout(members))))
+    });
+    Some(EventDefinition { name: name.to_owned(), id, fixed, structs: structs.collect() })
+}
+
+/// The keys of a directory as members of a structure.
+fn layout(directory: &Directory) -> Layout {
+    let mut layout = Layout::new();
+    for key in directory.iter() {
+        if let Some(value) = key.value() {
+            layout.push(key.name(), value.tid(), value.len(), value.item_size());
+        }
+    }
+    layout
+}
+
+/// A TOML value as the value of a key, of type `tid` if one is wanted.
+pub(super) fn from_toml(value: &toml::Value, tid: Option<Tid>) -> Result<Value, String> {
+    let items = match value {
+        toml::Value::Array(items) => items.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    let natural = match items.first() {
+        Some(toml::Value::Boolean(_)) => Value::Bool(items.iter().map_while(toml::Value::as_bool).collect()),
+        Some(toml::Value::Integer(_)) => {
+            Value::Int64(items.iter().map_while(toml::Value::as_integer).collect())
+        }
+        Some(toml::Value::Float(_)) => Value::Double(
+            items.iter().map_while(|v| v.as_float().or(v.as_integer().map(|i| i as f64))).collect(),
+        ),
+        Some(toml::Value::String(_)) => {
+            let texts: Vec<Vec<u8>> =
+                items.iter().map_while(|v| v.as_str().map(|s| s.as_bytes().to_vec())).collect();
+            let size = texts.iter().map(|t| t.len() + 1).fold(NAME, usize::max);
+            Value::String(pactolus_odb::Strings { size, values: texts })
+        }
+        _ => return Err("a number, text, true or false, or an array of them wanted".into()),
+    };
+    if natural.len() != items.len() {
+        return Err("the elements of an array must be of one type".into());
+    }
+    let default = match natural.tid() {
+        Tid::Int64 => Tid::Int,
+        tid => tid,
+    };
+    let tid = tid.unwrap_or(default);
+    natural
+        .convert_text(tid)
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|i| format!("{} {} does not fit into {tid}", natural.tid(), natural.text(i)))
+}

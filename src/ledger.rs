@@ -1,0 +1,170 @@
+//! The account of every event.
+//!
+//! At the source: offered = delivered + left out + damaged. At each request: matched + created =
+//! kept + skipped + failed. All counts are integers and add up over blocks in any order.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// The account of one event id at the source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Offered {
+    /// Events read.
+    pub offered: u64,
+    /// Events offered to the requests.
+    pub delivered: u64,
+    /// Events outside the range that the user asked for.
+    pub left_out: u64,
+    /// Events whose banks are broken.
+    pub damaged: u64,
+    /// Events delivered that no request wants.
+    pub unrequested: u64,
+}
+
+/// The account of one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Requested {
+    /// Events from the source that the request wants.
+    pub matched: u64,
+    /// Events that modules of earlier requests made and that the request wants.
+    pub created: u64,
+    /// Events that went through all stages.
+    pub kept: u64,
+    /// Events that a module skipped.
+    pub skipped: u64,
+    /// Events that were lost to an error in a stage or in an output.
+    pub failed: u64,
+}
+
+/// The account of one stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Entered {
+    pub(crate) entered: u64,
+    pub(crate) skipped: u64,
+    pub(crate) failed: u64,
+    /// Events that were timed, and their time: one in a few, so that timing costs nothing.
+    pub(crate) timed: u64,
+    pub(crate) nanos: u64,
+}
+
+/// An event that a stage lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The stage, or the request if its output failed.
+    pub stage: String,
+    /// Event id.
+    pub id: u16,
+    /// Serial number.
+    pub serial: u32,
+    /// Number of the event in its input, counted from 1.
+    pub event: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// An event with broken banks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadBanks {
+    pub(crate) id: u16,
+    pub(crate) serial: u32,
+    pub(crate) event: u64,
+    /// First byte of the event in the uncompressed input.
+    pub(crate) offset: u64,
+    pub(crate) reason: String,
+}
+
+/// All that is counted in a stretch of events.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    ids: Vec<(u16, Offered)>,
+    last: usize,
+    pub(crate) requests: Vec<Requested>,
+    pub(crate) stages: Vec<Entered>,
+    pub(crate) system: u64,
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) damage: Vec<BadBanks>,
+    /// Messages of modules: number of the stage, text.
+    pub(crate) messages: Vec<(u32, String)>,
+    /// Values that a table could not take because their bank changed its type: events.
+    pub(crate) retyped: u64,
+}
+
+impl Counts {
+    pub(crate) fn new(requests: usize, stages: usize) -> Counts {
+        Counts {
+            requests: vec![Requested::default(); requests],
+            stages: vec![Entered::default(); stages],
+            ..Counts::default()
+        }
+    }
+
+    /// The account of an event id. Ids are few and come in stretches.
+    #[inline]
+    pub(crate) fn id(&mut self, id: u16) -> &mut Offered {
+        if self.ids.get(self.last).is_none_or(|(known, _)| *known != id) {
+            self.last = match self.ids.iter().position(|(known, _)| *known == id) {
+                Some(place) => place,
+                None => {
+                    self.ids.push((id, Offered::default()));
+                    self.ids.len() - 1
+                }
+            };
+        }
+        &mut self.ids[self.last].1
+    }
+
+    /// Whether an event was lost.
+    pub(crate) fn has_trouble(&self) -> bool {
+        !self.failures.is_empty() || !self.damage.is_empty()
+    }
+
+    pub(crate) fn by_id(&self) -> BTreeMap<u16, Offered> {
+        self.ids.iter().copied().collect()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.ids.clear();
+        self.last = 0;
+        self.requests.fill(Requested::default());
+        self.stages.fill(Entered::default());
+        self.system = 0;
+        self.retyped = 0;
+        self.failures.clear();
+        self.damage.clear();
+        self.messages.clear();
+    }
+
+    /// Adds the numbers of `other`, and its failures, damage and messages as long as there are
+    /// fewer than `most` of each.
+    pub(crate) fn add(&mut self, other: &Counts, most: usize) {
+        for (id, o) in &other.ids {
+            let sum = self.id(*id);
+            sum.offered += o.offered;
+            sum.delivered += o.delivered;
+            sum.left_out += o.left_out;
+            sum.damaged += o.damaged;
+            sum.unrequested += o.unrequested;
+        }
+        for (sum, o) in self.requests.iter_mut().zip(&other.requests) {
+            sum.matched += o.matched;
+            sum.created += o.created;
+            sum.kept += o.kept;
+            sum.skipped += o.skipped;
+            sum.failed += o.failed;
+        }
+        for (sum, o) in self.stages.iter_mut().zip(&other.stages) {
+            sum.entered += o.entered;
+            sum.skipped += o.skipped;
+            sum.failed += o.failed;
+            sum.timed += o.timed;
+            sum.nanos += o.nanos;
+        }
+        self.system += other.system;
+        self.retyped += other.retyped;
+        let room = |len: usize| most.saturating_sub(len);
+        self.failures.extend(other.failures.iter().take(room(self.failures.len())).cloned());
+        self.damage.extend(other.damage.iter().take(room(self.damage.len())).cloned());
+        self.messages.extend(other.messages.iter().take(room(self.messages.len())).cloned());
+    }
+}

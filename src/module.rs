@@ -1,0 +1,247 @@
+//! What a user writes.
+//!
+//! In the order of a run:
+//!
+//! 1. A fresh copy of the module is made and its fields are filled from the ODB ([`Record`]).
+//! 2. [`prepare`](Module::prepare): derived tables, booking of tests. May be slow, may fail; a
+//!    failure ends the analysis before any event.
+//! 3. [`bor`](Module::bor).
+//! 4. [`event`](Module::event) for each event of the request, on any thread, in any order. Should
+//!    not allocate. An error or panic costs this event only.
+//! 5. [`eor`](Module::eor).
+
+use std::cell::RefCell;
+
+use pactolus_formats::{BankName, Header, Tid};
+use pactolus_odb::Record;
+use rand_pcg::Pcg64Mcg;
+
+use crate::test::{Board, Test};
+use crate::{Banks, Event, Run};
+
+/// What a module's method may fail with: any error. The stage adds its name and the event.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The result of a module's methods.
+pub type Result<T, E = BoxError> = std::result::Result<T, E>;
+
+/// Whether an event goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// To the next stage, and to the output after the last.
+    Keep,
+    /// No later stage of this chain sees the event; it is not written.
+    Skip,
+}
+
+/// A module without memory between events: it runs on any block on any thread.
+///
+/// Its fields are its parameters, see [`Record`]; its name comes from where it is mounted.
+pub trait Module: Record + Send + Sync {
+    /// The banks it reads and appends, for the rehearsal before the first event.
+    fn banks(&self) -> Banks {
+        Banks::default()
+    }
+
+    /// Parameters are in place; no event has been seen.
+    ///
+    /// # Errors
+    /// Any: the analysis does not start.
+    fn prepare(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+        let _ = setup;
+        Ok(())
+    }
+
+    /// Begin of run.
+    ///
+    /// # Errors
+    /// Any: the analysis does not start.
+    fn bor(&self, run: &Run) -> Result<()> {
+        let _ = run;
+        Ok(())
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// Any: it costs this event, is counted, and the next event comes.
+    fn event(&self, event: &Event<'_>, context: &Context<'_>) -> Result<Verdict>;
+
+    /// End of run, with what was folded from all blocks.
+    ///
+    /// # Errors
+    /// Any: reported as an error of the run.
+    fn eor(&self, run: &EndOfRun<'_>) -> Result<()> {
+        let _ = run;
+        Ok(())
+    }
+}
+
+/// A module with memory between events: it sees them one after the other in run order.
+///
+/// Each run begins with a fresh copy of the module as it was mounted.
+pub trait Sequential: Record + Send {
+    /// The banks it reads and appends, for the rehearsal before the first event.
+    fn banks(&self) -> Banks {
+        Banks::default()
+    }
+
+    /// Parameters are in place; no event has been seen.
+    ///
+    /// # Errors
+    /// Any: the analysis does not start.
+    fn prepare(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+        let _ = setup;
+        Ok(())
+    }
+
+    /// Begin of run.
+    ///
+    /// # Errors
+    /// Any: the analysis does not start.
+    fn bor(&mut self, run: &Run) -> Result<()> {
+        let _ = run;
+        Ok(())
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// Any: it costs this event, is counted, and the next event comes.
+    fn event(&mut self, event: &Event<'_>, context: &Context<'_>) -> Result<Verdict>;
+
+    /// End of run, with what was folded from all blocks.
+    ///
+    /// # Errors
+    /// Any: reported as an error of the run.
+    fn eor(&mut self, run: &EndOfRun<'_>) -> Result<()> {
+        let _ = run;
+        Ok(())
+    }
+}
+
+/// Where a module books what belongs to the pipeline.
+pub struct Setup<'a> {
+    run: &'a Run,
+    tests: &'a mut Vec<String>,
+}
+
+impl<'a> Setup<'a> {
+    pub(crate) fn new(run: &'a Run, tests: &'a mut Vec<String>) -> Setup<'a> {
+        Setup { run, tests }
+    }
+
+    /// The run that begins.
+    pub fn run(&self) -> &Run {
+        self.run
+    }
+
+    /// Books a test; modules that book the same name share it.
+    pub fn test(&mut self, name: &str) -> Test {
+        let known = self.tests.iter().position(|t| t.eq_ignore_ascii_case(name));
+        Test::new(known.unwrap_or_else(|| {
+            self.tests.push(name.to_owned());
+            self.tests.len() - 1
+        }))
+    }
+}
+
+/// What a run has come to, for [`Module::eor`].
+#[derive(Clone, Debug)]
+pub struct EndOfRun<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// Events that entered this stage.
+    pub entered: u64,
+    /// Names and counts of the tests.
+    pub tests: &'a [(String, u64)],
+}
+
+/// What belongs to the pipeline, lent to a module for one event.
+pub struct Context<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) epoch: u32,
+    pub(crate) board: &'a Board,
+    pub(crate) notes: &'a Notes,
+    /// Number of the stage in the analyzer, for random numbers.
+    pub(crate) stage: u32,
+    pub(crate) header: Header,
+}
+
+/// What modules leave behind for the pipeline to pick up.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) messages: RefCell<Vec<String>>,
+    pub(crate) queue: RefCell<Vec<NewEvent>>,
+}
+
+impl Context<'_> {
+    /// The run.
+    pub fn run(&self) -> &Run {
+        self.run
+    }
+
+    /// The epoch: which set of parameter values is in force, counted from 0 in each run.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Sets a test for this event.
+    ///
+    /// # Panics
+    /// If the test was not booked in `prepare`; the stage reports it and the event is lost.
+    #[inline]
+    pub fn set(&self, test: Test, value: bool) {
+        self.board.set(test, value);
+    }
+
+    /// Leaves a message for the user. The first few of a stage are shown, the rest counted.
+    pub fn message(&self, text: impl Into<String>) {
+        self.notes.messages.borrow_mut().push(text.into());
+    }
+
+    /// Random numbers that are the same for this event and stage whenever and wherever it is
+    /// analysed. Use it with the crates `rand` and `rand_distr`.
+    pub fn random(&self) -> Pcg64Mcg {
+        let Header { id, serial, .. } = self.header;
+        let event = u128::from(self.run.number) << 64 | u128::from(serial) << 32 | u128::from(id);
+        // The generator needs well-mixed seeds: an odd multiplier spreads neighbouring events.
+        let mixed = (event << 16 | u128::from(self.stage & 0xffff))
+            .wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645);
+        Pcg64Mcg::new(mixed ^ mixed >> 64)
+    }
+
+    /// Makes a new event. It takes the place of the event in hand in the output and is offered to
+    /// the later requests only. The module declares it with
+    /// [`Banks::queues_events`](crate::Banks::queues_events).
+    pub fn queue(&self, event: NewEvent) {
+        self.notes.queue.borrow_mut().push(event);
+    }
+}
+
+/// An event that a module makes.
+#[derive(Clone, Debug, Default)]
+pub struct NewEvent {
+    pub(crate) header: Header,
+    pub(crate) banks: Vec<(BankName, Tid, Vec<u8>)>,
+}
+
+impl NewEvent {
+    /// An event without banks.
+    pub fn new(id: u16, mask: u16, serial: u32, time: u32) -> NewEvent {
+        NewEvent { header: Header { id, mask, serial, time, size: 0 }, banks: Vec::new() }
+    }
+
+    /// Adds a bank.
+    #[must_use]
+    pub fn bank<T: pactolus_formats::Element>(
+        mut self,
+        def: pactolus_formats::BankDef<T>,
+        values: &[T],
+    ) -> NewEvent {
+        let mut bytes = vec![0; values.len() * T::SIZE];
+        values.iter().zip(bytes.chunks_exact_mut(T::SIZE)).for_each(|(v, slot)| v.write(slot));
+        self.banks.push((def.name(), T::TID, bytes));
+        self
+    }
+}

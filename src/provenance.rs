@@ -1,0 +1,117 @@
+//! From which inputs, parameters and versions an output was made.
+//!
+//! Deterministic: the same job gives the same text. What varies from one execution to the next
+//! (times, threads, rates) is in the [`Report`](crate::Report) only.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex};
+
+use pactolus_odb::Tree;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::analyzer::Analyzer;
+use crate::job::Job;
+
+/// A file that remembers the digest of what was read from it.
+pub(crate) struct Digested {
+    file: File,
+    state: Arc<Mutex<(Sha256, u64)>>,
+}
+
+/// The digest of a file so far.
+#[derive(Clone)]
+pub(crate) struct DigestOf(Arc<Mutex<(Sha256, u64)>>);
+
+impl Digested {
+    pub(crate) fn new(file: File) -> (Digested, DigestOf) {
+        let state = Arc::new(Mutex::new((Sha256::new(), 0)));
+        (Digested { file, state: Arc::clone(&state) }, DigestOf(state))
+    }
+}
+
+impl Read for Digested {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read(buf)?;
+        if let Ok(mut state) = self.state.lock() {
+            state.0.update(&buf[..n]);
+            state.1 += n as u64;
+        }
+        Ok(n)
+    }
+}
+
+impl DigestOf {
+    /// Bytes read and their digest in hexadecimal.
+    pub(crate) fn value(&self) -> (u64, String) {
+        let Ok(state) = self.0.lock() else { return (0, String::new()) };
+        (state.1, hex(&state.0.clone().finalize()))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// What a job is made of, filled run by run.
+pub(crate) struct Provenance {
+    head: Map<String, Value>,
+    runs: Vec<Value>,
+}
+
+impl Provenance {
+    pub(crate) fn new(analyzer: &Analyzer, job: &Job) -> Provenance {
+        let mut head = Map::new();
+        head.insert("program".into(), json!("pactolus"));
+        head.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+        head.insert("analyzer".into(), json!(analyzer.name));
+        if let Some(text) = &analyzer.definition {
+            head.insert("definition".into(), json!(text));
+        }
+        let selection = &job.selection;
+        let all = *selection == crate::Selection::default();
+        if !all {
+            head.insert(
+                "selection".into(),
+                json!({ "first": selection.first, "last": selection.last, "step": selection.step, "events": selection.events }),
+            );
+        }
+        head.insert("filter".into(), json!(job.filter));
+        Provenance { head, runs: Vec::new() }
+    }
+
+    /// A run is complete. `tree`: its ODB.
+    pub(crate) fn run(&mut self, analyzer: &Analyzer, number: u32, input: Value, tree: &Tree) {
+        let root = analyzer.root();
+        let mut values = Map::new();
+        for directory in ["Parameters", "Module switches", "Bank switches"] {
+            for (path, value) in texts(tree, &format!("{root}/{directory}")) {
+                values.insert(path, value);
+            }
+        }
+        self.runs
+            .push(json!({ "run": number, "input": input, "epochs": [{ "epoch": 0, "values": values }] }));
+    }
+
+    /// For outputs of the last run, or of all runs.
+    pub(crate) fn value(&self, all: bool) -> Value {
+        let runs = if all { &self.runs[..] } else { &self.runs[self.runs.len().saturating_sub(1)..] };
+        let mut whole = self.head.clone();
+        whole.insert("runs".into(), Value::Array(runs.to_vec()));
+        Value::Object(whole)
+    }
+}
+
+/// The values below a directory as text, arrays as lists.
+pub(crate) fn texts(tree: &Tree, directory: &str) -> Vec<(String, Value)> {
+    let Ok(walk) = tree.walk(directory) else { return Vec::new() };
+    walk.filter_map(|(path, key)| {
+        let value = key.value()?;
+        let text = |i| Value::String(value.text(i));
+        let shown =
+            if value.len() == 1 { text(0) } else { Value::Array((0..value.len()).map(text).collect()) };
+        Some((path.to_string(), shown))
+    })
+    .collect()
+}

@@ -1,0 +1,164 @@
+//! Requests: which events a chain wants, and what is known of their banks.
+
+use std::sync::Arc;
+
+use pactolus_formats::{BankDef, BankName, Element, Header, Layout, Tid};
+
+use crate::banks::BankUse;
+
+/// How events are taken from a live experiment. Files give every event whatever it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Sampling {
+    /// Every event; a slow analyzer makes the readout wait.
+    All,
+    /// What is free, without making the readout wait.
+    #[default]
+    NonBlocking,
+    /// Only the most recent events.
+    Recent,
+}
+
+impl Sampling {
+    /// MIDAS's number: `GET_ALL` 1, `GET_NONBLOCKING` 2, `GET_RECENT` 4.
+    pub const fn code(self) -> i32 {
+        match self {
+            Sampling::All => 1,
+            Sampling::NonBlocking => 2,
+            Sampling::Recent => 4,
+        }
+    }
+
+    /// The sampling of this word: `all`, `nonblocking`, `recent`.
+    pub fn from_name(name: &str) -> Option<Sampling> {
+        match name {
+            "all" => Some(Sampling::All),
+            "nonblocking" => Some(Sampling::NonBlocking),
+            "recent" => Some(Sampling::Recent),
+            _ => None,
+        }
+    }
+}
+
+/// A bank that a request declares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestedBank {
+    /// Its name.
+    pub name: BankName,
+    /// Type of its elements.
+    pub tid: Tid,
+    /// Number of elements, or the largest number, if known.
+    pub elements: Option<usize>,
+    /// Unit of the elements, or an empty string.
+    pub unit: String,
+    /// One sentence, or an empty string.
+    pub description: String,
+    /// The members of a STRUCT bank.
+    pub layout: Option<Arc<Layout>>,
+    /// Where its output switch starts, `/<Analyzer>/Bank switches/<bank>`.
+    pub switch: bool,
+}
+
+impl From<BankUse> for RequestedBank {
+    fn from(bank: BankUse) -> RequestedBank {
+        RequestedBank {
+            name: bank.name,
+            tid: bank.tid,
+            elements: bank.elements,
+            unit: bank.unit.to_owned(),
+            description: String::new(),
+            layout: bank.layout,
+            switch: true,
+        }
+    }
+}
+
+/// Which events a chain wants.
+///
+/// ```
+/// use pactolus::prelude::*;
+/// const ADC0: BankDef<u16> = BankDef::new(b"ADC0").size(4);
+/// let trigger = Request::new("Trigger", 1).tests().bank(ADC0);
+/// assert!(trigger.matches(1, 0x10));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Name of the event in the ODB and of its tables.
+    pub name: String,
+    /// Event id; -1 is every id.
+    pub id: i32,
+    /// Trigger mask; -1 is every mask, else one common bit is enough.
+    pub mask: i32,
+    /// How events are taken from a live experiment.
+    pub sampling: Sampling,
+    /// Event buffer of a live experiment.
+    pub buffer: String,
+    /// Whether events that it keeps count the tests.
+    pub use_tests: bool,
+    /// The members of its events, if they are FIXED structures without banks.
+    pub fixed: Option<Arc<Layout>>,
+    /// The banks known of its events.
+    pub banks: Vec<RequestedBank>,
+}
+
+impl Request {
+    /// Every event of this id. An id of -1 is every event.
+    pub fn new(name: impl Into<String>, id: i32) -> Request {
+        Request {
+            name: name.into(),
+            id,
+            mask: -1,
+            sampling: Sampling::default(),
+            buffer: "SYSTEM".into(),
+            use_tests: false,
+            fixed: None,
+            banks: Vec::new(),
+        }
+    }
+
+    /// ... with a bit of this trigger mask.
+    #[must_use]
+    pub fn mask(mut self, mask: i32) -> Request {
+        self.mask = mask;
+        self
+    }
+
+    /// ... taken from a live experiment like this.
+    #[must_use]
+    pub fn sampling(mut self, sampling: Sampling) -> Request {
+        self.sampling = sampling;
+        self
+    }
+
+    /// ... whose kept events count the tests.
+    #[must_use]
+    pub fn tests(mut self) -> Request {
+        self.use_tests = true;
+        self
+    }
+
+    /// Declares a bank of these events.
+    #[must_use]
+    pub fn bank<T: Element>(mut self, def: BankDef<T>) -> Request {
+        self.banks.push(BankUse::from(def).into());
+        self
+    }
+
+    /// The events are FIXED structures.
+    #[must_use]
+    pub fn fixed(mut self, layout: Layout) -> Request {
+        self.fixed = Some(Arc::new(layout));
+        self
+    }
+
+    /// Whether an event with this id and trigger mask is wanted. An event with mask 0 matches only
+    /// requests for every mask, as in MIDAS.
+    pub fn matches(&self, id: u16, mask: u16) -> bool {
+        wants(self.id, self.mask, &Header { id, mask, ..Header::default() })
+    }
+}
+
+/// The rule of matching, also for ids and masks that were edited in the ODB.
+#[inline]
+pub(crate) fn wants(id: i32, mask: i32, header: &Header) -> bool {
+    (id == -1 || id == i32::from(header.id)) && (mask == -1 || mask & i32::from(header.mask) != 0)
+}

@@ -1,0 +1,225 @@
+//! Files to blocks: the thread that reads.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use pactolus_formats::event::Kind;
+use pactolus_formats::mid::{Block, Reader, Stop as Ends};
+use pactolus_formats::{Damage, Error as FormatError, Input};
+use serde_json::json;
+
+use crate::analyzer::{Analyzer, Begun};
+use crate::block::Worker;
+use crate::epoch::Epoch;
+use crate::job::{InputFile, Job};
+use crate::layers::Base;
+use crate::provenance::{DigestOf, Digested};
+use crate::{Error, Run};
+
+/// The right to have one block in flight, with all the memory that this needs. The number of
+/// tickets bounds the memory of a job.
+pub(crate) struct Ticket {
+    pub(crate) block: Block,
+    pub(crate) worker: Worker,
+}
+
+/// What the fold receives, in order.
+pub(crate) enum Item {
+    /// A run begins.
+    Begin(Box<Begun>, Box<InputFile>),
+    /// A block has gone through the wide stages.
+    Block(Box<Ticket>),
+    /// How far the inputs have been read.
+    Read { done: u64, total: Option<u64> },
+    /// Broken bytes.
+    Damage(InputFile, Damage),
+    /// The run ends; what it was read from.
+    End(serde_json::Value),
+    /// The job cannot go on.
+    Failed(Error),
+}
+
+/// An item with its place in the order.
+pub(crate) type Numbered = (u64, Item);
+
+/// Reads the inputs of a job.
+pub(crate) struct Source<'j> {
+    pub(crate) analyzer: &'j Analyzer,
+    pub(crate) job: &'j Job,
+    pub(crate) base: &'j Base,
+    pub(crate) pool: &'j rayon::ThreadPool,
+    pub(crate) free: Receiver<Box<Ticket>>,
+    pub(crate) items: Sender<Numbered>,
+    pub(crate) next: u64,
+    /// Bytes of the inputs before this one.
+    pub(crate) done: u64,
+    pub(crate) total: Option<u64>,
+}
+
+/// An input being read.
+struct Reading {
+    file: InputFile,
+    reader: Reader<Input>,
+    digest: Option<DigestOf>,
+    complete: bool,
+    /// Data events before the block in hand.
+    data: u64,
+    epoch: Option<Arc<Epoch>>,
+    /// System events that came before the run's begin is known.
+    held: Vec<Box<Ticket>>,
+}
+
+impl Source<'_> {
+    /// Reads all inputs. An error goes to the fold, in its place.
+    pub(crate) fn run(mut self) {
+        let inputs = &self.job.inputs;
+        let sizes = inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
+        self.total = sizes.sum();
+        for input in inputs {
+            if self.job.stop.is_asked() {
+                break;
+            }
+            if let Err(error) = self.input(input) {
+                self.send(Item::Failed(error));
+                break;
+            }
+        }
+    }
+
+    fn send(&mut self, item: Item) {
+        // The fold outlives its source, unless it has failed: then nobody wants the item.
+        let _ = self.items.send((self.next, item));
+        self.next += 1;
+    }
+
+    fn open(&self, file: &InputFile) -> Result<Reading, FormatError> {
+        let (input, digest) = if file.is_stdin() {
+            (Input::stdin()?, None)
+        } else if self.job.outputs.is_empty() {
+            (Input::open(&file.path)?, None)
+        } else {
+            let opened = File::open(&file.path).map_err(FormatError::io("open", &file.path))?;
+            let (digested, digest) = Digested::new(opened);
+            (Input::new(digested, &file.path)?, Some(digest))
+        };
+        Ok(Reading {
+            file: file.clone(),
+            reader: Reader::new(input),
+            digest,
+            complete: false,
+            data: 0,
+            epoch: None,
+            held: Vec::new(),
+        })
+    }
+
+    fn input(&mut self, file: &InputFile) -> Result<(), Error> {
+        let mut reading = self.open(file)?;
+        loop {
+            // Without a ticket the fold is behind; without a fold there is none.
+            let Ok(mut ticket) = self.free.recv() else { break };
+            if self.job.stop.is_asked() {
+                break;
+            }
+            let read = reading.reader.read(&mut ticket.block, self.job.block);
+            let ends = read.map_err(FormatError::io("read", &file.path))?;
+            let (first, count) = (ticket.block.first, ticket.block.count);
+            let data = ticket.block.data;
+            self.block(&mut reading, ticket)?;
+            reading.data += data;
+            let progress = reading.reader.input().progress().consumed();
+            self.send(Item::Read { done: self.done + progress, total: self.total });
+            match ends {
+                Ends::End => {
+                    reading.complete = true;
+                    break;
+                }
+                Ends::Damaged(damage) => {
+                    self.begin(&mut reading, None)?;
+                    self.send(Item::Damage(file.clone(), damage));
+                    break;
+                }
+                _ => {}
+            }
+            if self.job.selection.is_beyond(first + count, reading.data) {
+                break;
+            }
+        }
+        self.done += reading.reader.input().progress().consumed();
+        if !reading.held.is_empty() {
+            self.begin(&mut reading, None)?;
+        }
+        self.end(&mut reading);
+        Ok(())
+    }
+
+    /// Sends a block to the workers, after the begin of its run.
+    fn block(&mut self, reading: &mut Reading, ticket: Box<Ticket>) -> Result<(), Error> {
+        let Some(event) = ticket.block.events().next() else { return Ok(()) };
+        if event.kind() == Kind::Bor {
+            self.end(reading);
+            let bor = (event.header.serial, event.header.time);
+            let text = event.text().to_vec();
+            self.begin(reading, Some((bor.0, bor.1, &text)))?;
+        } else if reading.epoch.is_none() && ticket.block.data > 0 {
+            self.begin(reading, None)?;
+        }
+        match reading.epoch.clone() {
+            Some(epoch) => self.work(ticket, epoch, reading.data),
+            // A few messages before the BOR: they go with it. Blocks end before a BOR, so there
+            // is one of these at the most for each thousand megabytes of messages.
+            None => {
+                reading.held.push(ticket);
+                if reading.held.len() > 1 {
+                    self.begin(reading, None)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn work(&mut self, mut ticket: Box<Ticket>, epoch: Arc<Epoch>, data_before: u64) {
+        let (items, number) = (self.items.clone(), self.next);
+        self.next += 1;
+        self.pool.spawn(move || {
+            let Ticket { block, worker } = &mut *ticket;
+            worker.block(&epoch, block, data_before);
+            let _ = items.send((number, Item::Block(ticket)));
+        });
+    }
+
+    /// Begins a run, with what its BOR says: number, time, ODB dump. Nothing if one has begun.
+    fn begin(&mut self, reading: &mut Reading, bor: Option<(u32, u32, &[u8])>) -> Result<(), Error> {
+        if reading.epoch.is_some() {
+            return Ok(());
+        }
+        let number = bor.map(|b| b.0).or(reading.file.run).unwrap_or(0);
+        let run = Run { number, start: bor.map(|b| b.1), online: false };
+        let begun = self.analyzer.begin(self.job, self.base, run, bor.map(|b| b.2))?;
+        let epoch = Arc::clone(&begun.epoch);
+        self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
+        for ticket in std::mem::take(&mut reading.held) {
+            self.work(ticket, Arc::clone(&epoch), 0);
+        }
+        reading.epoch = Some(epoch);
+        Ok(())
+    }
+
+    /// Ends the run, if one has begun.
+    fn end(&mut self, reading: &mut Reading) {
+        if reading.epoch.take().is_none() {
+            return;
+        }
+        let mut input = json!({ "file": reading.file.path.display().to_string() });
+        if let Some(digest) = &reading.digest {
+            let (bytes, sha256) = digest.value();
+            input["bytes_read"] = json!(bytes);
+            // A part of the file has no digest that anybody could compare.
+            if reading.complete {
+                input["sha256"] = json!(sha256);
+            }
+        }
+        self.send(Item::End(input));
+    }
+}

@@ -1,0 +1,177 @@
+//! A stage: a module mounted under a name, with its switch, parameters, counts and time.
+
+use std::sync::Arc;
+
+use pactolus_formats::BankName;
+
+use crate::banks::Banks;
+use crate::module::{Context, EndOfRun, Module, Result, Sequential, Setup, Verdict};
+use crate::{Event, Run};
+
+/// A [`Module`] of any type, able to make fresh copies of itself.
+pub(crate) trait AnyModule: Module {
+    fn fresh(&self) -> Box<dyn AnyModule>;
+    fn as_record(&mut self) -> &mut dyn pactolus_odb::Record;
+}
+
+impl<M: Module + Clone + 'static> AnyModule for M {
+    fn fresh(&self) -> Box<dyn AnyModule> {
+        Box::new(self.clone())
+    }
+
+    fn as_record(&mut self) -> &mut dyn pactolus_odb::Record {
+        self
+    }
+}
+
+/// A [`Sequential`] of any type, able to make fresh copies of itself. `Sync` because the mounted
+/// original is shared; the copies that run are not.
+pub(crate) trait AnySequential: Sequential + Sync {
+    fn fresh(&self) -> Box<dyn AnySequential>;
+    fn as_record(&mut self) -> &mut dyn pactolus_odb::Record;
+}
+
+impl<M: Sequential + Clone + Sync + 'static> AnySequential for M {
+    fn fresh(&self) -> Box<dyn AnySequential> {
+        Box::new(self.clone())
+    }
+
+    fn as_record(&mut self) -> &mut dyn pactolus_odb::Record {
+        self
+    }
+}
+
+/// A module of either kind, as the catalogue makes it and a request mounts it.
+pub struct Mountable(pub(crate) Either);
+
+pub(crate) enum Either {
+    Wide(Box<dyn AnyModule>),
+    Sequential(Box<dyn AnySequential>),
+}
+
+impl Mountable {
+    /// A module that keeps nothing between events.
+    pub fn module(module: impl Module + Clone + 'static) -> Mountable {
+        Mountable(Either::Wide(Box::new(module)))
+    }
+
+    /// A module that sees the events one after the other.
+    pub fn sequential(module: impl Sequential + Clone + Sync + 'static) -> Mountable {
+        Mountable(Either::Sequential(Box::new(module)))
+    }
+
+    pub(crate) fn fresh(&self) -> Mountable {
+        match &self.0 {
+            Either::Wide(m) => Mountable(Either::Wide(m.fresh())),
+            Either::Sequential(m) => Mountable(Either::Sequential(m.fresh())),
+        }
+    }
+
+    pub(crate) fn record(&mut self) -> &mut dyn pactolus_odb::Record {
+        match &mut self.0 {
+            Either::Wide(m) => m.as_record(),
+            Either::Sequential(m) => m.as_record(),
+        }
+    }
+
+    pub(crate) fn banks(&self) -> Banks {
+        match &self.0 {
+            Either::Wide(m) => m.banks(),
+            Either::Sequential(m) => m.banks(),
+        }
+    }
+
+    pub(crate) fn prepare(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+        match &mut self.0 {
+            Either::Wide(m) => m.prepare(setup),
+            Either::Sequential(m) => m.prepare(setup),
+        }
+    }
+
+    pub(crate) fn bor(&mut self, run: &Run) -> Result<()> {
+        match &mut self.0 {
+            Either::Wide(m) => m.bor(run),
+            Either::Sequential(m) => m.bor(run),
+        }
+    }
+}
+
+/// A stage of one run: switch and parameters are settled.
+pub(crate) struct Stage {
+    pub(crate) name: String,
+    /// Number in the analyzer, over all chains.
+    pub(crate) number: u32,
+    pub(crate) on: bool,
+    pub(crate) body: Body,
+    /// Banks that stand for those that the module names.
+    pub(crate) names: Vec<(BankName, BankName)>,
+    /// Arrays with one value per element of a bank: the shortest for each bank.
+    pub(crate) lengths: Vec<Length>,
+}
+
+pub(crate) enum Body {
+    Wide(Arc<dyn AnyModule>),
+    /// Number of the module among the run's sequential ones.
+    Sequential(usize),
+}
+
+/// A parameter array that has one value per element of a bank.
+#[derive(Clone, Debug)]
+pub(crate) struct Length {
+    pub(crate) bank: BankName,
+    pub(crate) key: String,
+    pub(crate) len: usize,
+}
+
+/// A parameter array is too short for a bank.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("parameter \"{key}\" has {len} values, but bank {bank} has {elements} elements")]
+pub struct TooShort {
+    /// The parameter.
+    pub key: String,
+    /// Values that it has.
+    pub len: usize,
+    /// The bank.
+    pub bank: BankName,
+    /// Elements that the bank has, or may have.
+    pub elements: usize,
+}
+
+impl Stage {
+    /// Refuses an event with a bank that is longer than a parameter array.
+    #[inline]
+    fn check_lengths(&self, event: &Event<'_>) -> Result<(), TooShort> {
+        for Length { bank, key, len } in &self.lengths {
+            if let Some(found) = event.bank(*bank)
+                && found.len() > *len
+            {
+                let elements = found.len();
+                return Err(TooShort { key: key.clone(), len: *len, bank: *bank, elements });
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes one event through the module.
+    #[inline]
+    pub(crate) fn event<'a>(
+        &'a self,
+        event: &Event<'a>,
+        context: &Context<'_>,
+        sequential: &mut [Box<dyn AnySequential>],
+    ) -> Result<Verdict> {
+        event.rename(&self.names);
+        self.check_lengths(event)?;
+        match &self.body {
+            Body::Wide(module) => module.event(event, context),
+            Body::Sequential(i) => sequential[*i].event(event, context),
+        }
+    }
+
+    pub(crate) fn eor(&self, run: &EndOfRun<'_>, sequential: &mut [Box<dyn AnySequential>]) -> Result<()> {
+        match &self.body {
+            Body::Wide(module) => module.eor(run),
+            Body::Sequential(i) => sequential[*i].eor(run),
+        }
+    }
+}
