@@ -1,1 +1,185 @@
-//! x
+//! The command line as a function: `pactolus`, and every user's own analyzer.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! fn main() -> ExitCode {
+//!     pactolus_cli::main(pactolus_modules::catalogue())
+//! }
+//! ```
+//!
+//! This is the only floor that prints, ends the process, or looks at its surroundings. Each
+//! subcommand is one file; its help is the doc comment of its arguments.
+
+mod analyze;
+mod args;
+mod demo;
+mod dump;
+mod progress;
+mod scan;
+mod simulate;
+mod summary;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use pactolus::{Catalogue, Stop};
+
+/// All went well.
+const OK: u8 = 0;
+/// Finished, but with damage or module errors.
+const DAMAGED: u8 = 1;
+/// Could not run.
+const REFUSED: u8 = 2;
+/// Stopped by the user.
+const STOPPED: u8 = 3;
+/// An output could not be written.
+const UNWRITTEN: u8 = 5;
+
+/// A subcommand's answer: its exit code, or why it could not run.
+type Outcome = Result<u8, Box<dyn std::error::Error>>;
+
+/// An analyzer program: its modules, and the definition that it brings along.
+pub struct App {
+    catalogue: Catalogue,
+    definition: Option<&'static str>,
+    stop: Stop,
+}
+
+impl App {
+    /// A program with these modules.
+    pub fn new(catalogue: Catalogue) -> App {
+        App { catalogue, definition: None, stop: Stop::new() }
+    }
+
+    /// ... that uses this definition unless `-a` names another.
+    #[must_use]
+    pub fn definition(mut self, text: &'static str) -> App {
+        self.definition = Some(text);
+        self
+    }
+
+    /// Runs the program with the arguments of the process.
+    pub fn main(self) -> ExitCode {
+        limit_panics();
+        let stop = self.stop.clone();
+        // Without the handler Ctrl-C ends the process at once, which is no reason not to work.
+        let _ = ctrlc::set_handler(move || {
+            if stop.is_asked() {
+                std::process::exit(STOPPED.into());
+            }
+            stop.ask();
+            eprintln!("\nstopping: what was read is written; press Ctrl-C again to stop at once");
+        });
+        let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+        ExitCode::from(run(&self, &args, &mut io::stdout(), &mut io::stderr()))
+    }
+}
+
+/// Runs the program with these modules and the arguments of the process.
+pub fn main(catalogue: Catalogue) -> ExitCode {
+    App::new(catalogue).main()
+}
+
+/// Runs the program with these arguments, the program's name not among them; its exit code.
+///
+/// | code | meaning |
+/// |---|---|
+/// | 0 | all well |
+/// | 1 | finished, but with damage or module errors (counts printed) |
+/// | 2 | could not run: usage, missing file, refused chain |
+/// | 3 | stopped by the user |
+/// | 5 | an output could not be written |
+pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    let outcome = parse(args).and_then(|command| match command {
+        Command::Analyze(args) => analyze::run(app, *args, out, err),
+        Command::Dump(args) => dump::run(&args, out, err),
+        Command::Scan(args) => scan::run(&args, out, err),
+        Command::Simulate(args) => simulate::run(&args, out, err),
+        Command::Demo(args) => demo::run(app, &args, out, err),
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<clap::Error>() {
+            Some(usage) if usage.use_stderr() => {
+                let _ = write!(err, "{usage}");
+                REFUSED
+            }
+            // `--help` and `--version` are no errors.
+            Some(help) => {
+                let _ = write!(out, "{help}");
+                OK
+            }
+            None if is_broken_pipe(&*error) => OK,
+            None => {
+                let _ = writeln!(err, "pactolus: {}", chain(&*error));
+                let unwritten =
+                    error.downcast_ref::<pactolus::Error>().is_some_and(pactolus::Error::is_output);
+                if unwritten { UNWRITTEN } else { REFUSED }
+            }
+        },
+    }
+}
+
+fn parse(args: &[OsString]) -> Result<Command, Box<dyn std::error::Error>> {
+    args::refuse_foreign(args)?;
+    let name = OsString::from("pactolus");
+    let matches = Cli::command().try_get_matches_from(std::iter::once(&name).chain(args))?;
+    Ok(Cli::from_arg_matches(&matches)?.command)
+}
+
+/// The reader of our output has seen enough.
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// An error with its causes, unless its own text has them.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// A module that panics at every event must not flood the terminal: the report counts them all.
+fn limit_panics() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static SHOWN: AtomicU32 = AtomicU32::new(0);
+    let standard = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if SHOWN.fetch_add(1, Ordering::Relaxed) < 5 {
+            standard(panic);
+        }
+    }));
+}
+
+/// Multi-stage event analyzer for experiments that run the MIDAS data acquisition system.
+#[derive(Parser)]
+#[command(
+    name = "pactolus",
+    version,
+    max_term_width = 80,
+    after_help = "Try `pactolus demo`, then `pactolus analyze --help`."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Analyze(Box<args::AnalyzeArgs>),
+    Dump(dump::DumpArgs),
+    Scan(scan::ScanArgs),
+    Simulate(simulate::SimulateArgs),
+    Demo(demo::DemoArgs),
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program `pactolus`: the stock modules under the common command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pactolus_cli::main(pactolus_modules::catalogue())
+}

@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, ListArray, StructArray, new_null_array,
-};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, ListArray, StructArray, new_null_array};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
 use arrow_select::filter::filter;

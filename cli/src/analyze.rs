@@ -1,0 +1,166 @@
+//! `pactolus analyze`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use pactolus::odb::Save;
+use pactolus::{
+    Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, Selection, expand, has_run,
+};
+
+use crate::args::AnalyzeArgs;
+use crate::progress::Display;
+use crate::{App, DAMAGED, OK, Outcome, STOPPED, summary};
+
+/// What the definition that a program brings along is called in messages.
+const BUILT_IN: &str = "built-in definition";
+
+pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    let analyzer = analyzer(app, args.analyzer.as_deref())?;
+    let job = job(app, &args)?;
+    let report = work(&analyzer, &job, args.quiet || args.json, err)?;
+    if let Some(path) = &args.odb_save {
+        save_odb(&report, path)?;
+    }
+    for warning in report.warnings.iter().filter(|_| !args.quiet) {
+        writeln!(err, "warning: {warning}")?;
+    }
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+        writeln!(out)?;
+    } else {
+        // Standard output may be taken by events.
+        let to_stdout = job.outputs.iter().any(OutputFile::is_stdout);
+        let print: &mut dyn Write = if to_stdout { err } else { out };
+        if args.explain {
+            summary::explain(&report, print)?;
+        }
+        if !args.quiet {
+            summary::print(&report, args.verbose, print)?;
+        }
+    }
+    Ok(code(&report))
+}
+
+/// Does a job with progress on `err`.
+pub(crate) fn work(
+    analyzer: &Analyzer,
+    job: &Job,
+    quiet: bool,
+    err: &mut dyn Write,
+) -> Result<Report, Error> {
+    let mut display = Display::new(quiet, err);
+    let report = analyzer.run_with(job, &mut |progress| display.show(progress));
+    display.end();
+    report
+}
+
+pub(crate) fn code(report: &Report) -> u8 {
+    match () {
+        () if report.stopped => STOPPED,
+        () if report.is_clean() => OK,
+        () => DAMAGED,
+    }
+}
+
+fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error> {
+    let definition = match (path, app.definition) {
+        (Some(path), _) => Definition::read(path)?,
+        (None, Some(text)) => Definition::parse(text, BUILT_IN)?,
+        (None, None) => return Ok(Analyzer::new("Analyzer")),
+    };
+    Analyzer::from_definition(&definition, &app.catalogue)
+}
+
+fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
+    let mut job = Job::new();
+    job.inputs = inputs(args)?;
+    job.outputs = args.output.iter().map(OutputFile::new).collect::<Result<_, _>>()?;
+    job.config.clone_from(&args.config);
+    job.parameters = args.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?;
+    job.protect.clone_from(&args.protect);
+    job.odb_load.clone_from(&args.odb_load);
+    job.selection = selection(&args.n, args.events)?;
+    job.filter = args.filter;
+    if let Some(threads) = args.threads {
+        job.threads = threads.into();
+    }
+    job.strict = args.strict;
+    job.host = host();
+    job.stop = app.stop.clone();
+    Ok(job)
+}
+
+/// The inputs, each of them there.
+fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
+    let mut inputs = Vec::new();
+    for path in args.files.iter().chain(&args.input) {
+        let name = path.to_string_lossy();
+        match (args.runs.as_slice(), has_run(&name)) {
+            ([first, last], true) => {
+                if first > last {
+                    return Err(format!("-r {first} {last}: the first run comes after the last"));
+                }
+                for run in *first..=*last {
+                    let mut input = InputFile::new(expand(&name, run));
+                    input.run = Some(run);
+                    inputs.push(input);
+                }
+            }
+            ([_, ..], false) => {
+                return Err(format!("-r needs an input with %05d for the run number, {name} has none"));
+            }
+            (_, true) => return Err(format!("input {name}: say which runs with -r FIRST LAST")),
+            (_, false) => inputs.push(InputFile::new(path)),
+        }
+    }
+    if inputs.is_empty() {
+        return Err("no input: name a run file, as in `pactolus analyze run00042.mid`".into());
+    }
+    for input in inputs.iter().filter(|i| !i.is_stdin()) {
+        let path = input.path.display();
+        match std::fs::metadata(&input.path) {
+            Ok(found) if found.is_dir() => return Err(format!("input {path} is a directory, not a file")),
+            Ok(_) => {}
+            Err(error) => return Err(format!("cannot open {path}: {error}")),
+        }
+    }
+    Ok(inputs)
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((path, value)) if !path.trim().is_empty() => {
+            Ok((path.trim().to_owned(), value.trim().to_owned()))
+        }
+        _ => Err(format!("-p {text}: PATH=VALUE wanted, as in \"ADC summing/ADC threshold=7\"")),
+    }
+}
+
+fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
+    let all = Selection { events, ..Selection::default() };
+    Ok(match *n {
+        [] => all,
+        [count] => Selection { last: Some(count), ..all },
+        [first, last] => Selection { first, last: Some(last), ..all },
+        [_, _, 0] => return Err("-n FIRST LAST STEP: a step of at least 1 wanted, 0 found".into()),
+        [first, last, step] => Selection { first, last: Some(last), step, ..all },
+        _ => return Err("-n takes COUNT, or FIRST LAST, or FIRST LAST STEP".into()),
+    })
+}
+
+/// The name of this computer, for the ODB.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
+fn save_odb(report: &Report, path: &PathBuf) -> Result<(), Box<dyn std::error::Error>> {
+    let Some(tree) = &report.odb else {
+        return Err(format!("cannot save the ODB to {}: there was no run", path.display()).into());
+    };
+    let name = path.to_string_lossy();
+    let text = Save { absolute: true, ..Save::by_name(&name) }.write(tree, "/")?;
+    std::fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    Ok(())
+}

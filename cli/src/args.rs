@@ -1,0 +1,152 @@
+//! The arguments of `analyze`: MIDAS's letters where they exist, long names for all.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Pass the events of run files through the modules of a definition.
+///
+/// Reads .mid files, plain or compressed (.gz .lz4 .bz2 .zst, found by the first bytes). Without a
+/// definition, events are taken as they are and requests come from the run's own ODB.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct AnalyzeArgs {
+    /// Run files; `-` is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Run files, as mana takes them; run%05d.mid with -r
+    #[arg(short, long, value_name = "FILE", num_args = 1..)]
+    pub(crate) input: Vec<PathBuf>,
+
+    /// Outputs: .mid or .asc, each also .gz .lz4 .bz2 .zst; .parquet, .arrow (one table per
+    /// request); `-` is standard output. %05d is the run number: without it, runs are appended
+    #[arg(short, long, value_name = "OUT", num_args = 1..)]
+    pub(crate) output: Vec<String>,
+
+    /// Analyzer definition: requests, modules and banks
+    #[arg(short, long, value_name = "TOML")]
+    pub(crate) analyzer: Option<PathBuf>,
+
+    /// Configuration files (.odb, .xml, .json) applied at begin of run; %05d is the run number
+    #[arg(short, long, value_name = "FILE", num_args = 1..)]
+    pub(crate) config: Vec<PathBuf>,
+
+    /// Single parameters, below /<Analyzer>/Parameters or as a full path:
+    /// -p "ADC calibration/Pedestal[3]=174"
+    #[arg(short, long, value_name = "PATH=VALUE", num_args = 1..)]
+    pub(crate) parameter: Vec<String>,
+
+    /// ODB trees that the run's own dump must not change
+    #[arg(short = 'P', long, value_name = "SUBTREE", num_args = 1..)]
+    pub(crate) protect: Vec<String>,
+
+    /// First and last run number, for an input with %05d
+    #[arg(short, long, value_names = ["FIRST", "LAST"], num_args = 2)]
+    pub(crate) runs: Vec<u32>,
+
+    /// Events of each input to analyze, counting every event read, BOR and messages too: how many,
+    /// or first and last, or first, last and step
+    #[arg(short, value_name = "COUNT | FIRST LAST [STEP]", num_args = 1..=3)]
+    pub(crate) n: Vec<u64>,
+
+    /// At most so many data events of each input
+    #[arg(long, value_name = "N")]
+    pub(crate) events: Option<u64>,
+
+    /// Filter: write the original of each event that the modules keep
+    #[arg(short, long)]
+    pub(crate) filter: bool,
+
+    /// Threads for the modules; by default, one for each processor
+    #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+
+    /// Say more: parameters, messages of modules, all stages
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+
+    /// Stop at the first damage or module error
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Files loaded into the ODB before everything else
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) odb_load: Vec<PathBuf>,
+
+    /// Save the ODB as the last run leaves it (.odb, .xml, .json)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) odb_save: Option<PathBuf>,
+
+    /// Report to standard output as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print each parameter with its value and where it comes from
+    #[arg(long)]
+    pub(crate) explain: bool,
+
+    /// Row-wise n-tuples of mana: accepted, without effect there and here
+    #[arg(short, hide = true)]
+    pub(crate) w: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pactolus analyze run00042.mid.gz -o run%05d.parquet
+  pactolus analyze -a analyzer.toml -i run%05d.mid.lz4 -r 120 125 -o calib%05d.mid.gz
+  pactolus analyze run00042.mid -a analyzer.toml -c banks.odb -n 1000 -o - | less
+  pactolus analyze run00042.mid -a analyzer.toml -p \"ADC summing/ADC threshold=7\" --explain
+
+Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could not
+run; 3 stopped by the user; 5 an output could not be written.";
+
+/// Letters of mana without a meaning here, and what takes their place.
+const FOREIGN: &[(&str, &str)] = &[
+    ("-d", "it disabled the watchdog of the old ODB; nothing is needed in its place"),
+    ("-D", "it made a daemon; use systemd, or `nohup pactolus ... &`"),
+    ("-e", "it named a live experiment; live sources are not supported yet"),
+    ("-h", "it named a host of a live experiment; live sources are not supported yet (help is --help)"),
+    ("-l", "it kept old histograms from being loaded; nothing is loaded here"),
+    ("-L", "it set the record length of HBOOK files; tables are .parquet and .arrow here"),
+    ("-s", "it opened a port for ROOT; there is no such server here"),
+    ("-R", "it started the ROOT server; there is no such server here"),
+    ("-t", "it set the number of PVM tasks; use -j for threads"),
+    ("-b", "it set the buffer size of PVM; use -j for threads"),
+];
+
+/// A flag of mana that does not exist here.
+#[derive(Debug)]
+pub(crate) struct Foreign {
+    flag: &'static str,
+    instead: &'static str,
+}
+
+impl std::fmt::Display for Foreign {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of mana has no meaning here: {}", self.flag, self.instead)
+    }
+}
+
+impl std::error::Error for Foreign {}
+
+/// Names what replaces letters of mana, where clap could only say that they are unknown.
+pub(crate) fn refuse_foreign(args: &[OsString]) -> Result<(), Foreign> {
+    if args.first().is_none_or(|command| command != "analyze") {
+        return Ok(());
+    }
+    for (i, arg) in args.iter().enumerate() {
+        let Some((flag, instead)) = FOREIGN.iter().find(|(flag, _)| arg == flag) else { continue };
+        let has_value = args.get(i + 1).is_some_and(|next| !next.to_string_lossy().starts_with('-'));
+        // `-h` alone asks for help.
+        if *flag != "-h" || has_value {
+            return Err(Foreign { flag, instead });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Progress of long work: a bar with rate and time left on a terminal, plain lines in a pipe.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use pactolus::Progress;
+
+/// Seconds between lines where there is no terminal.
+const LINES: Duration = Duration::from_secs(10);
+
+/// Shows how far a job is.
+pub(crate) struct Display<'e> {
+    bar: Option<ProgressBar>,
+    err: Option<&'e mut dyn Write>,
+    started: Instant,
+    last: Instant,
+}
+
+impl<'e> Display<'e> {
+    /// On `err`, unless `quiet`.
+    pub(crate) fn new(quiet: bool, err: &'e mut dyn Write) -> Display<'e> {
+        let now = Instant::now();
+        let terminal = std::io::stderr().is_terminal();
+        let bar = (!quiet && terminal).then(|| {
+            let bar = ProgressBar::new(0);
+            let style = "{bar:20} {percent:>3}%  {msg}  {elapsed} gone, {eta} left";
+            bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        let err = (!quiet && !terminal).then_some(err);
+        Display { bar, err, started: now, last: now }
+    }
+
+    /// Tells where the job is.
+    pub(crate) fn show(&mut self, progress: &Progress) {
+        let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
+        let Progress { run, events, done, total, .. } = progress;
+        let text = || {
+            let rate = *events as f64 / seconds;
+            let bytes = HumanBytes((*done as f64 / seconds) as u64);
+            format!("run {run}: {events} events, {}/s, {bytes}/s", thousands(rate))
+        };
+        if let Some(bar) = &self.bar {
+            if let Some(total) = total {
+                bar.set_length(*total);
+            }
+            bar.set_position(*done);
+            bar.set_message(text());
+        }
+        if let Some(err) = &mut self.err
+            && self.last.elapsed() >= LINES
+        {
+            self.last = Instant::now();
+            let left = total.map(|t| t.saturating_sub(*done) as f64 / (*done as f64 / seconds).max(1.0));
+            let left = left.map(|s| format!(", {s:.0} s left")).unwrap_or_default();
+            // Nobody reads: the work goes on all the same.
+            let _ = writeln!(err, "{}{left}", text());
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// 1234567 as `1.23 M`.
+pub(crate) fn thousands(value: f64) -> String {
+    match value {
+        v if v >= 1e9 => format!("{:.2} G", v / 1e9),
+        v if v >= 1e6 => format!("{:.2} M", v / 1e6),
+        v if v >= 1e4 => format!("{:.0} k", v / 1e3),
+        v => format!("{v:.0}"),
+    }
+}

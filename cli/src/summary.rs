@@ -1,0 +1,110 @@
+//! The summary of a job, in 80 columns.
+
+use std::io::{self, Write};
+
+use pactolus::{Report, RunReport};
+
+use crate::progress::thousands;
+
+/// Runs, events per request, damage, time per stage, files.
+pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
+    for run in &report.runs {
+        print_run(run, verbose, out)?;
+    }
+    for damage in &report.damage {
+        writeln!(out, "damage in {}: {}", damage.input.display(), damage.damage)?;
+    }
+    for file in &report.outputs {
+        let rows = file.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+        writeln!(out, "wrote {}: {} bytes{rows}", file.path.display(), file.bytes)?;
+    }
+    let total = report.total();
+    let seconds = report.seconds.max(1e-9);
+    let runs = if report.runs.len() == 1 { "run" } else { "runs" };
+    writeln!(
+        out,
+        "{} {runs}, {} events, {} lost, {} damaged; {seconds:.2} s, {} events/s, {}B/s",
+        report.runs.len(),
+        total.offered,
+        report.failed(),
+        total.damaged + report.damage.len() as u64,
+        thousands(total.offered as f64 / seconds),
+        thousands(report.bytes as f64 / seconds),
+    )
+}
+
+fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "run {} from {}", run.run, run.input.display())?;
+    let width = run.requests.iter().map(|(n, _)| n.chars().count()).fold(7, usize::max).min(30);
+    writeln!(out, "  {:width$} {:>12} {:>12} {:>12} {:>12}", "request", "events", "kept", "skipped", "lost")?;
+    for (name, counts) in &run.requests {
+        let events = counts.matched + counts.created;
+        // The request that catches what others leave is of interest only if it catches something.
+        if events > 0 || name != "other" {
+            let lost = counts.failed;
+            writeln!(
+                out,
+                "  {name:width$} {events:>12} {:>12} {:>12} {lost:>12}",
+                counts.kept, counts.skipped
+            )?;
+        }
+    }
+    let ids = run.events.iter().filter(|(_, e)| e.unrequested > 0);
+    for (id, events) in ids {
+        writeln!(out, "  {:width$} {:>12}  no request wants them", format!("id {id}"), events.unrequested)?;
+    }
+    let damaged: u64 = run.events.values().map(|e| e.damaged).sum();
+    if damaged > 0 {
+        writeln!(out, "  {:width$} {damaged:>12}  with broken banks", "damaged")?;
+    }
+    let stages: Vec<_> = run.stages.iter().filter(|s| s.entered > 0 || verbose).collect();
+    if !stages.is_empty() {
+        let width = stages.iter().map(|s| s.name.chars().count()).fold(5, usize::max).min(30);
+        writeln!(out, "  {:width$} {:>12} {:>12} {:>12} {:>12}", "stage", "events", "skipped", "lost", "seconds")?;
+        for stage in stages {
+            let seconds = if stage.on { format!("{:.3}", stage.seconds) } else { "off".into() };
+            writeln!(
+                out,
+                "  {:width$} {:>12} {:>12} {:>12} {seconds:>12}",
+                stage.name, stage.entered, stage.skipped, stage.failed
+            )?;
+        }
+    }
+    if verbose {
+        for (name, count) in &run.tests {
+            writeln!(out, "  test \"{name}\": {count}")?;
+        }
+    }
+    for failure in run.failures.iter().take(if verbose { usize::MAX } else { 5 }) {
+        writeln!(
+            out,
+            "  lost: event {} (id {} serial {}) in \"{}\": {}",
+            failure.event, failure.id, failure.serial, failure.stage, failure.reason
+        )?;
+    }
+    for damage in run.damage.iter().take(if verbose { usize::MAX } else { 5 }) {
+        writeln!(out, "  damaged: {damage}")?;
+    }
+    for message in run.messages.iter().take(if verbose { usize::MAX } else { 5 }) {
+        writeln!(out, "  message from {message}")?;
+    }
+    if run.retyped > 0 {
+        writeln!(out, "  {} events have a bank of another type than before: null in the table", run.retyped)?;
+    }
+    for error in &run.errors {
+        writeln!(out, "  error: {error}")?;
+    }
+    Ok(())
+}
+
+/// Each parameter with its value and where it comes from.
+pub(crate) fn explain(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for run in &report.runs {
+        writeln!(out, "parameters of run {}:", run.run)?;
+        for parameter in &run.parameters {
+            writeln!(out, "  {} = {}", parameter.path, parameter.value)?;
+            writeln!(out, "      from {}", parameter.origin)?;
+        }
+    }
+    Ok(())
+}
