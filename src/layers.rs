@@ -62,6 +62,9 @@ impl Base {
         let Base { mut tree, mut origins } = self.clone();
         let mut warnings = Vec::new();
         let root = analyzer.root();
+        if dump.is_some() {
+            tree::load_switch(&root, &mut tree)?;
+        }
         if let Some(text) = dump.filter(|text| !is_blank(text))
             && self.loads_dumps(analyzer, job, run)?
         {
@@ -121,6 +124,7 @@ impl Base {
     /// Whether the run's dump is to be loaded: never what the dump itself says.
     fn loads_dumps(&self, analyzer: &Analyzer, job: &Job, run: u32) -> Result<bool, Error> {
         let mut tree = self.tree.clone();
+        tree::load_switch(&analyzer.root(), &mut tree)?;
         for pattern in &job.config {
             let dump = read_dump(Path::new(&expand(&pattern.to_string_lossy(), run)))?;
             tree.load(&dump, &Load::default());

@@ -19,7 +19,7 @@ pub use diff::Difference;
 pub use load::{Load, Loaded};
 pub use walk::Walk;
 
-/// How many links are followed before it is called a circle.
+/// How many links one path may lead through before it is called a circle.
 pub const MAX_LINKS: usize = 16;
 
 /// Directories and keys, with MIDAS's rules.
@@ -100,7 +100,7 @@ impl Tree {
 
     /// Is there a key of this path, at the end of its links?
     pub fn exists(&self, path: &str) -> bool {
-        self.find(path).is_ok()
+        Path::parse(path).and_then(|path| self.probe(&path, true)).is_ok()
     }
 
     /// The directory of this path.
@@ -204,7 +204,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::set`] and [`Tree::create`].
     pub fn put(&mut self, path: &str, value: impl Into<Value>) -> Result<()> {
-        match self.resolve(&Path::parse(path)?, true) {
+        match self.probe(&Path::parse(path)?, true) {
             Ok(place) => self.store(&place, &value.into()),
             Err(Error::NotFound { .. }) => self.create(path, value),
             Err(other) => Err(other),
@@ -352,7 +352,7 @@ impl Tree {
     /// The key of a path to hold on to, shared with the tree: comparing it later by address says at
     /// once that nothing below it has changed.
     pub(crate) fn shared(&self, path: &Path) -> Option<Arc<Key>> {
-        let place = self.resolve(path, true).ok()?;
+        let place = self.probe(path, true).ok()?;
         let mut key = &self.root;
         for &position in &place.positions {
             key = key.directory()?.shared(position)?;

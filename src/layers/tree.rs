@@ -56,12 +56,16 @@ pub(super) fn create(
             missing(tree, &path, u32::from(bank.switch))?;
         }
     }
-    missing(tree, &format!("{root}/ODB Load"), true)?;
     let tests = format!("{root}/Tests");
     if tree.exists(&tests) {
         tree.delete(&tests)?;
     }
     Ok(())
+}
+
+/// The switch for loading dumps, which `mana` makes when it meets the first.
+pub(super) fn load_switch(root: &str, tree: &mut Tree) -> Result<(), Error> {
+    missing(tree, &format!("{root}/ODB Load"), true)
 }
 
 /// The key of a bank's output switch; `None` if the name cannot be one of a key.

@@ -63,7 +63,7 @@ impl Tree {
     }
 
     fn load_entry(&mut self, path: &Path, entry: &Entry, exact: bool) -> Result<()> {
-        let place = match self.resolve(path, false) {
+        let place = match self.probe(path, false) {
             // `name[3]` of a dump is always a name, never an element.
             Ok(place) if place.index.is_none() => Some(place),
             Ok(_) | Err(Error::NotFound { .. }) => None,

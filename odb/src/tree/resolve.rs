@@ -24,7 +24,13 @@ impl Tree {
 
     /// Finds a path; the last name may be a link that is followed, and may have an index.
     pub(super) fn resolve(&self, path: &Path, follow: bool) -> Result<Place> {
-        self.resolve_from(path, follow, path, 0)
+        self.probe(path, follow).map_err(|error| self.hinted(error))
+    }
+
+    /// As [`Tree::resolve`], for callers that expect keys to be missing: looking for the nearest
+    /// name takes as long as the directory, which loading a dump would do for every key.
+    pub(super) fn probe(&self, path: &Path, follow: bool) -> Result<Place> {
+        self.resolve_from(path, follow, path, &mut 0)
     }
 
     /// Finds a path whose last name is taken as it is, and is not followed if it is a link.
@@ -36,10 +42,7 @@ impl Tree {
         }
     }
 
-    fn resolve_from(&self, path: &Path, follow: bool, asked: &Path, links: usize) -> Result<Place> {
-        if links > MAX_LINKS {
-            return Err(Error::LinkDepth { path: asked.to_string(), limit: MAX_LINKS });
-        }
+    fn resolve_from(&self, path: &Path, follow: bool, asked: &Path, links: &mut usize) -> Result<Place> {
         let mut place = Place { positions: Vec::new(), index: None };
         let last = path.names().len().saturating_sub(1);
         let mut key = self.root();
@@ -63,8 +66,14 @@ impl Tree {
             let Some(child) = directory.at(position) else { break };
             key = child;
             if let (Some(Value::Link(target)), true) = (key.value(), at < last || follow) {
+                // All links of a lookup count, not only those within each other: paths full of links
+                // to paths full of links would take for ever.
+                *links += 1;
+                if *links > MAX_LINKS {
+                    return Err(Error::LinkDepth { path: asked.to_string(), limit: MAX_LINKS });
+                }
                 let target = Path::parse(&crate::spelling::from_bytes(target))?;
-                let linked = self.resolve_from(&target, true, asked, links + 1)?;
+                let linked = self.resolve_from(&target, true, asked, links)?;
                 place.positions = linked.positions;
                 // An index behind a link to an element would be an index of an element.
                 if linked.index.is_some() && (at < last || place.index.is_some()) {
@@ -78,12 +87,21 @@ impl Tree {
     }
 
     fn missing(&self, directory: &[usize], name: &str) -> Error {
-        let (key, path) = self.key_at(directory);
-        let names = key.directory().map(|directory| directory.iter().map(Key::name));
-        Error::NotFound {
-            nearest: names.and_then(|names| nearest(name, names)).map(str::to_owned),
-            path: path.child(name).map_or_else(|_| format!("{path}/{name}"), |path| path.to_string()),
-        }
+        let (_, path) = self.key_at(directory);
+        let path = path.child(name).map_or_else(|_| format!("{path}/{name}"), |path| path.to_string());
+        Error::NotFound { path, nearest: None }
+    }
+
+    /// Adds the nearest name to an error about a missing key.
+    fn hinted(&self, error: Error) -> Error {
+        let Error::NotFound { path, nearest: None } = error else { return error };
+        let missing = Path::parse(&path).unwrap_or_default();
+        let hint = missing.parent().zip(missing.name()).and_then(|(parent, name)| {
+            let place = self.probe(&parent, true).ok()?;
+            let names = self.key_at(&place.positions).0.directory()?.iter().map(Key::name);
+            nearest(name, names).map(str::to_owned)
+        });
+        Error::NotFound { path, nearest: hint }
     }
 
     /// Changes the key at a place; what other trees share is copied first.
@@ -129,7 +147,7 @@ impl Tree {
                 (key.value(), here)
             } {
                 let target = Path::parse(&crate::spelling::from_bytes(target))?;
-                positions = self.resolve_from(&target, true, &here, 1)?.positions;
+                positions = self.resolve_from(&target, true, &here, &mut 1)?.positions;
             }
         }
         let (key, here) = self.key_at(&positions);

@@ -185,3 +185,14 @@ fn clients_of_another_time_are_not_loaded() {
     assert!(tree.exists("/System/x") && !tree.exists("/System/Clients"));
     assert!(text.tree().exists("/System/Clients/5366/Name"));
 }
+
+#[test]
+fn links_full_of_links_do_not_take_for_ever() {
+    let mut tree = Tree::new();
+    for i in 0..20 {
+        let next = format!("/l{}", i + 1).repeat(60);
+        tree.create_link(&format!("/d/l{i}"), &format!("/d{next}")).unwrap();
+    }
+    tree.create_link("/d/l20", "/d").unwrap();
+    assert!(matches!(tree.get::<i32>("/d/l0/x"), Err(Error::LinkDepth { .. })));
+}
