@@ -409,9 +409,8 @@ fn printed(path: &Path) -> String {
                     5 => (raw as i16).to_string(),
                     7 => (raw as i32).to_string(),
                     8 => if raw == 0 { "n".into() } else { "y".into() },
-                    // The values of this file are short decimal fractions, which Rust prints as C.
-                    9 => f32::from_bits(raw as u32).to_string().replace("NaN", "NAN"),
-                    10 => f64::from_bits(raw).to_string().replace("NaN", "NAN"),
+                    9 => number(f32::from_bits(raw as u32).to_string().parse().unwrap()),
+                    10 => number(f64::from_bits(raw)),
                     11 => String::new(),
                     17 => (raw as i64).to_string(),
                     _ => raw.to_string(),
@@ -427,6 +426,15 @@ fn printed(path: &Path) -> String {
         text += "\n";
     }
     text
+}
+
+/// The numbers of these files are short decimal fractions or powers of ten, and so easy to print.
+fn number(value: f64) -> String {
+    match value {
+        v if v.is_nan() => "NAN".into(),
+        v if v.abs() >= 1e16 => format!("{v:e}").replace('e', "e+"),
+        v => v.to_string(),
+    }
 }
 
 #[test]
