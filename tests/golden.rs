@@ -410,7 +410,8 @@ fn printed(path: &Path) -> String {
                     7 => (raw as i32).to_string(),
                     8 => if raw == 0 { "n".into() } else { "y".into() },
                     9 => number(f32::from_bits(raw as u32).to_string().parse().unwrap()),
-                    10 => number(f64::from_bits(raw)),
+                    // Sixteen digits, as %.16g.
+                    10 => number(format!("{:.15e}", f64::from_bits(raw)).parse().unwrap()),
                     11 => String::new(),
                     17 => (raw as i64).to_string(),
                     _ => raw.to_string(),
