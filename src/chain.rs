@@ -123,6 +123,9 @@ pub enum WiringError {
     },
 }
 
+/// Boxed: it says a lot, and is rare.
+type Refused = Box<WiringError>;
+
 /// What is known of a bank at some place of a chain.
 struct Known {
     bank: BankUse,
@@ -134,13 +137,13 @@ struct Known {
 ///
 /// # Errors
 /// The first thing that cannot work.
-pub(crate) fn rehearse(chains: &[Chain]) -> Result<Vec<String>, WiringError> {
+pub(crate) fn rehearse(chains: &[Chain]) -> Result<Vec<String>, Refused> {
     let mut warnings = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for chain in chains {
         for stage in &chain.stages {
             if names.iter().any(|n| n.eq_ignore_ascii_case(&stage.name)) {
-                return Err(WiringError::SameName { name: stage.name.clone() });
+                return Err(Box::new(WiringError::SameName { name: stage.name.clone() }));
             }
             names.push(&stage.name);
         }
@@ -149,7 +152,7 @@ pub(crate) fn rehearse(chains: &[Chain]) -> Result<Vec<String>, WiringError> {
     Ok(warnings)
 }
 
-fn walk(chain: &Chain, all: &[Chain], warnings: &mut Vec<String>) -> Result<(), WiringError> {
+fn walk(chain: &Chain, all: &[Chain], warnings: &mut Vec<String>) -> Result<(), Refused> {
     let request = &chain.request.name;
     let mut known: Vec<Known> = chain.request.banks.iter().map(declared).collect();
     for (place, stage) in chain.stages.iter().enumerate() {
@@ -157,7 +160,7 @@ fn walk(chain: &Chain, all: &[Chain], warnings: &mut Vec<String>) -> Result<(), 
             && let Some(bank) = stage.reads().chain(stage.writes()).next()
         {
             let (request, stage) = (request.clone(), stage.name.clone());
-            return Err(WiringError::Fixed { request, stage, bank: bank.name });
+            return Err(Box::new(WiringError::Fixed { request, stage, bank: bank.name }));
         }
         for bank in stage.reads() {
             // A bank that a stage makes is not there before that stage, even if the request lists it.
@@ -168,12 +171,12 @@ fn walk(chain: &Chain, all: &[Chain], warnings: &mut Vec<String>) -> Result<(), 
                 }
                 _ => match later {
                     Some(writer) => {
-                        return Err(WiringError::Order {
+                        return Err(Box::new(WiringError::Order {
                             request: request.clone(),
                             reader: stage.name.clone(),
                             writer: writer.name.clone(),
                             bank: bank.name,
-                        });
+                        }));
                     }
                     None => undeclared(chain, stage, &bank, all, warnings)?,
                 },
@@ -182,12 +185,12 @@ fn walk(chain: &Chain, all: &[Chain], warnings: &mut Vec<String>) -> Result<(), 
         for bank in stage.writes() {
             if let Some(found) = known.iter_mut().find(|k| k.bank.name == bank.name) {
                 if let Some(first) = &found.writer {
-                    return Err(WiringError::SecondWriter {
+                    return Err(Box::new(WiringError::SecondWriter {
                         request: request.clone(),
                         first: first.clone(),
                         second: stage.name.clone(),
                         bank: bank.name,
-                    });
+                    }));
                 }
                 same_type(request, &stage.name, &bank, found)?;
                 found.writer = Some(stage.name.clone());
@@ -221,16 +224,16 @@ fn undeclared(
     bank: &BankUse,
     all: &[Chain],
     warnings: &mut Vec<String>,
-) -> Result<(), WiringError> {
+) -> Result<(), Refused> {
     for other in all {
         if let Some(writer) = other.stages.iter().find(|s| writes(s, bank.name)) {
-            return Err(WiringError::Elsewhere {
+            return Err(Box::new(WiringError::Elsewhere {
                 request: chain.request.name.clone(),
                 reader: stage.name.clone(),
                 other: other.request.name.clone(),
                 writer: writer.name.clone(),
                 bank: bank.name,
-            });
+            }));
         }
     }
     warnings.push(format!(
@@ -240,7 +243,7 @@ fn undeclared(
     Ok(())
 }
 
-fn same_type(request: &str, stage: &str, bank: &BankUse, known: &Known) -> Result<(), WiringError> {
+fn same_type(request: &str, stage: &str, bank: &BankUse, known: &Known) -> Result<(), Refused> {
     // Types without a Rust twin are read as bytes; what the event holds is checked there.
     let bytes = bank.tid == Tid::Byte
         && matches!(known.bank.tid, Tid::Char | Tid::Bitfield | Tid::String | Tid::Array);
@@ -251,7 +254,7 @@ fn same_type(request: &str, stage: &str, bank: &BankUse, known: &Known) -> Resul
     if (bank.tid == known.bank.tid || bytes) && members {
         return Ok(());
     }
-    Err(WiringError::Type {
+    Err(Box::new(WiringError::Type {
         request: request.to_owned(),
         stage: stage.to_owned(),
         bank: bank.name,
@@ -261,7 +264,7 @@ fn same_type(request: &str, stage: &str, bank: &BankUse, known: &Known) -> Resul
             .as_ref()
             .map_or("the request declares it".into(), |w| format!("stage \"{w}\" appends it")),
         found: describe(&known.bank),
-    })
+    }))
 }
 
 /// Types and places are what counts; names may differ in spelling.

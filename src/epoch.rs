@@ -39,7 +39,7 @@ impl Default for Selection {
 impl Selection {
     #[inline]
     pub(crate) fn wants(&self, number: u64) -> bool {
-        number >= self.first && (self.step <= 1 || number % self.step == 0)
+        number >= self.first && (self.step <= 1 || number.is_multiple_of(self.step))
     }
 
     #[inline]

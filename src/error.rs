@@ -24,7 +24,7 @@ pub enum Error {
     },
     /// The rehearsal refuses a chain.
     #[error(transparent)]
-    Wiring(#[from] WiringError),
+    Wiring(Box<WiringError>),
     /// An input or output file.
     #[error(transparent)]
     Format(#[from] pactolus_formats::Error),
@@ -58,6 +58,12 @@ pub enum Error {
     /// An output could not be written to its end.
     #[error("{0}")]
     Output(#[source] pactolus_formats::Error),
+}
+
+impl From<Box<WiringError>> for Error {
+    fn from(error: Box<WiringError>) -> Error {
+        Error::Wiring(error)
+    }
 }
 
 impl Error {

@@ -44,9 +44,9 @@
 //! }
 //! ```
 //!
-//! The life of an event: a [source](source) reads bytes and cuts them into blocks of whole events;
+//! The life of an event: a source thread reads bytes and cuts them into blocks of whole events;
 //! workers pass the events of a block through the stages of each chain that wants them and encode
-//! what is kept; the [fold](fold) joins the blocks in the order of the input, runs the stages that
+//! what is kept; the fold joins the blocks in the order of the input, runs the stages that
 //! need that order, and writes. What comes out does not depend on the number of threads.
 //!
 //! This floor never prints, never ends the process, and never reads the environment.

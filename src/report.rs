@@ -15,7 +15,7 @@ pub struct Written {
     pub path: PathBuf,
     /// Rows, if it is a table.
     pub rows: Option<u64>,
-    /// Its size [bytes].
+    /// Its size in bytes.
     pub bytes: u64,
 }
 
@@ -34,7 +34,7 @@ pub struct StageReport {
     pub skipped: u64,
     /// Events that it lost to an error.
     pub failed: u64,
-    /// Time spent in it, over all threads [s]; from a sample of the events.
+    /// Time spent in it, over all threads, in seconds; from a sample of the events.
     pub seconds: f64,
 }
 
@@ -109,7 +109,7 @@ pub struct Report {
     pub stopped: bool,
     /// Bytes of events read, uncompressed.
     pub bytes: u64,
-    /// Wall-clock time [s].
+    /// Wall-clock time in seconds.
     pub seconds: f64,
     /// The ODB as the last run left it.
     #[serde(skip)]

@@ -1,5 +1,6 @@
 //! Outputs: files that appear whole, or not at all.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -159,11 +160,12 @@ impl Sink<'_> {
     /// The table of `key`, made if it is new; `None` if this is no table output.
     fn table(&mut self, key: TableKey, def: &Arc<TableDef>) -> Result<Option<&mut TableWriter>, Error> {
         let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
-        if !tables.contains_key(&key) {
-            let path = table_path(&self.path, &def.name);
-            tables.insert(key, TableWriter::create(&path, *kind, def)?);
-        }
-        Ok(tables.get_mut(&key))
+        Ok(Some(match tables.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(TableWriter::create(&table_path(&self.path, &def.name), *kind, def)?)
+            }
+        }))
     }
 }
 

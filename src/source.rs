@@ -67,7 +67,7 @@ struct Reading {
     data: u64,
     epoch: Option<Arc<Epoch>>,
     /// System events that came before the run's begin is known.
-    held: Vec<Box<Ticket>>,
+    held: Option<Box<Ticket>>,
 }
 
 impl Source<'_> {
@@ -110,7 +110,7 @@ impl Source<'_> {
             complete: false,
             data: 0,
             epoch: None,
-            held: Vec::new(),
+            held: None,
         })
     }
 
@@ -147,7 +147,7 @@ impl Source<'_> {
             }
         }
         self.done += reading.reader.input().progress().consumed();
-        if !reading.held.is_empty() {
+        if reading.held.is_some() {
             self.begin(&mut reading, None)?;
         }
         self.end(&mut reading);
@@ -165,16 +165,13 @@ impl Source<'_> {
         } else if reading.epoch.is_none() && ticket.block.data > 0 {
             self.begin(reading, None)?;
         }
+        // Messages may stand before the BOR: they wait for it, if they are less than a block.
+        if reading.epoch.is_none() && reading.held.is_some() {
+            self.begin(reading, None)?;
+        }
         match reading.epoch.clone() {
             Some(epoch) => self.work(ticket, epoch, reading.data),
-            // A few messages before the BOR: they go with it. Blocks end before a BOR, so there
-            // is one of these at the most for each thousand megabytes of messages.
-            None => {
-                reading.held.push(ticket);
-                if reading.held.len() > 1 {
-                    self.begin(reading, None)?;
-                }
-            }
+            None => reading.held = Some(ticket),
         }
         Ok(())
     }
@@ -199,7 +196,7 @@ impl Source<'_> {
         let begun = self.analyzer.begin(self.job, self.base, run, bor.map(|b| b.2))?;
         let epoch = Arc::clone(&begun.epoch);
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
-        for ticket in std::mem::take(&mut reading.held) {
+        if let Some(ticket) = reading.held.take() {
             self.work(ticket, Arc::clone(&epoch), 0);
         }
         reading.epoch = Some(epoch);

@@ -273,7 +273,9 @@ fn parameters_of_the_command_line_are_those_of_mana() {
 
 #[test]
 fn binary_outputs_hold_the_events_and_banks_of_mana() {
-    for name in ["g03", "g10", "g12", "g19", "g37", "g41_100", "g41_101", "g41_102", "g41_103", "g41_109", "g51"] {
+    for name in
+        ["g03", "g10", "g12", "g19", "g37", "g41_100", "g41_101", "g41_102", "g41_103", "g41_109", "g51"]
+    {
         let file = format!("{name}.mid");
         check_mid(name, &[&file], &file);
     }
@@ -337,7 +339,9 @@ fn a_json_dump_is_loaded_like_the_others() {
 
 #[test]
 fn unknown_outputs_and_missing_inputs_are_refused() {
-    for (name, wanted) in [("g28", "unknown output type"), ("g29", "unknown output type"), ("g35", "nofile00009.mid")] {
+    for (name, wanted) in
+        [("g28", "unknown output type"), ("g29", "unknown output type"), ("g35", "nofile00009.mid")]
+    {
         let golden = Golden::run(name);
         assert_eq!(golden.code, 2, "{name}");
         assert!(golden.err.contains(wanted) && golden.err.lines().count() == 1, "{}", golden.err);
@@ -408,7 +412,13 @@ fn printed(path: &Path) -> String {
                     3 => (raw as u8 as char).to_string(),
                     5 => (raw as i16).to_string(),
                     7 => (raw as i32).to_string(),
-                    8 => if raw == 0 { "n".into() } else { "y".into() },
+                    8 => {
+                        if raw == 0 {
+                            "n".into()
+                        } else {
+                            "y".into()
+                        }
+                    }
                     9 => number(f32::from_bits(raw as u32).to_string().parse().unwrap()),
                     // Sixteen digits, as %.16g.
                     10 => number(format!("{:.15e}", f64::from_bits(raw)).parse().unwrap()),

@@ -4,9 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use pactolus::odb::Save;
-use pactolus::{
-    Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, Selection, expand, has_run,
-};
+use pactolus::{Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, Selection, expand, has_run};
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;

@@ -25,7 +25,9 @@ impl<'e> Display<'e> {
         let bar = (!quiet && terminal).then(|| {
             let bar = ProgressBar::new(0);
             let style = "{bar:20} {percent:>3}%  {msg}  {elapsed} gone, {eta} left";
-            bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_style(
+                ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
             bar
         });
         let err = (!quiet && !terminal).then_some(err);

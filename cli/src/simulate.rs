@@ -1,4 +1,6 @@
 use std::io::Write;
 #[derive(clap::Args)]
 pub(crate) struct SimulateArgs {}
-pub(crate) fn run(_: &SimulateArgs, _: &mut dyn Write, _: &mut dyn Write) -> crate::Outcome { Ok(0) }
+pub(crate) fn run(_: &SimulateArgs, _: &mut dyn Write, _: &mut dyn Write) -> crate::Outcome {
+    Ok(0)
+}

@@ -60,7 +60,11 @@ fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<
     let stages: Vec<_> = run.stages.iter().filter(|s| s.entered > 0 || verbose).collect();
     if !stages.is_empty() {
         let width = stages.iter().map(|s| s.name.chars().count()).fold(5, usize::max).min(30);
-        writeln!(out, "  {:width$} {:>12} {:>12} {:>12} {:>12}", "stage", "events", "skipped", "lost", "seconds")?;
+        writeln!(
+            out,
+            "  {:width$} {:>12} {:>12} {:>12} {:>12}",
+            "stage", "events", "skipped", "lost", "seconds"
+        )?;
         for stage in stages {
             let seconds = if stage.on { format!("{:.3}", stage.seconds) } else { "off".into() };
             writeln!(

@@ -150,7 +150,9 @@ impl<'a> Bank<'a> {
     /// [`WrongType`] if the bank holds another type, or structs of another size.
     #[inline]
     pub fn values<T: Element>(&self) -> Result<Values<'a, T>, WrongType> {
-        if self.tid().is_some_and(T::accepts) && (T::TID != Tid::Struct || self.data.len() % T::SIZE == 0) {
+        if self.tid().is_some_and(T::accepts)
+            && (T::TID != Tid::Struct || self.data.len().is_multiple_of(T::SIZE))
+        {
             Ok(Values { data: self.data, order: self.order, element: PhantomData })
         } else {
             Err(WrongType {

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `.mid` binary events | yes | yes | [`mid`] |
 //! | `.asc` text as `mana` prints it | - | yes | [`asc`] |
-//! | `.parquet`, `.arrow` tables | - | yes | [`tuple`] |
+//! | `.parquet`, `.arrow` tables | - | yes | [`mod@tuple`] |
 //! | `.gz`, `.lz4`, `.bz2`, `.zst` around any of the event formats | yes | yes | [`compress`] |
 //!
 //! ```

@@ -19,7 +19,7 @@ impl Module for Prescale {
         if self.modulo <= 1 {
             return Ok(Keep);
         }
-        let chosen = event.serial() % self.modulo == 0;
+        let chosen = event.serial().is_multiple_of(self.modulo);
 
         Ok(if chosen != self.invert { Keep } else { Skip })
     }

@@ -1,6 +1,11 @@
 //! What several tests need: the corpus, the catalogue of "analyzer2", runs of the command line.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part, and one that cannot go on has failed")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "a module of several tests; each uses a part, and one that cannot go on has failed"
+)]
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -31,7 +36,7 @@ impl Module for Skipper {
 
     fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
         context.set(self.odd_serial, event.serial() & 1 == 1);
-        let chosen = self.modulo > 0 && event.serial() % self.modulo as u32 == 0;
+        let chosen = self.modulo > 0 && event.serial().is_multiple_of(self.modulo as u32);
         Ok(if chosen && self.return_value == 0 { Skip } else { Keep })
     }
 }

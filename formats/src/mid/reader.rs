@@ -8,7 +8,7 @@ use crate::{ByteSource, Damage, DamageKind, EventView};
 /// What the reader believes of the input's claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest event, header included [bytes].
+    /// Largest event, header included, in bytes.
     pub event: usize,
 }
 
