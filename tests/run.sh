@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# All checks: format, lints, documentation, tests, tables as Python reads them, the examples.
+# Installs what it needs: Python packages into target/venv. Wants Rust and Python 3.11 or newer.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.88 or newer, from https://rustup.rs" >&2; exit 2; }
+cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+# Some dependencies have parts in C.
+command -v cc >/dev/null || { as_root apt-get update; as_root apt-get install -y gcc libc6-dev; }
+
+say "Python packages for the comparison of tables"
+target=${CARGO_TARGET_DIR:-target}
+venv=$target/venv
+mkdir -p "$target"
+if [ ! -x "$venv/bin/python" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    python3 -m venv "$venv" || {
+        as_root apt-get update
+        as_root apt-get install -y python3 python3-venv
+        python3 -m venv "$venv"
+    }
+fi
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
+PACTOLUS_PYTHON=$(cd "$venv/bin" && pwd)/python
+export PACTOLUS_PYTHON
+
+say "format"
+cargo fmt --all --check
+say "lints"
+cargo clippy --workspace --all-targets --locked -- -D warnings
+say "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+say "tests"
+cargo test --workspace --locked
+say "a user's own analyzer, and the demo"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cargo run --locked -p my-analyzer -- analyze tests/corpus/mid/run00008.mid -o "$work/mine%05d.parquet"
+test -s "$work/mine00008.Trigger.parquet"
+cargo run --locked -- demo "$work/demo"
+say "all well"
