@@ -108,7 +108,7 @@ pub struct Reader<R> {
     ended: bool,
 }
 
-/// Bytes asked from the input for an event whose end is not in sight.
+/// Bytes asked from the input at a time.
 const STEP: usize = 1 << 20;
 
 impl<R: ByteSource> Reader<R> {
@@ -141,7 +141,7 @@ impl<R: ByteSource> Reader<R> {
         block.data = 0;
         block.len = 0;
         if block.buffer.len() < self.carry.len() {
-            block.buffer.resize(self.carry.len().max(target), 0);
+            block.buffer.resize(self.carry.len(), 0);
         }
         block.buffer[..self.carry.len()].copy_from_slice(&self.carry);
         block.len = self.carry.len();
@@ -154,7 +154,7 @@ impl<R: ByteSource> Reader<R> {
                 Scan::More(_) if self.ended => break self.at_end(block, end),
                 Scan::More(needed) => {
                     let missing = needed - (block.len - end);
-                    let up_to = target.max(block.len + missing.min(STEP));
+                    let up_to = block.len + missing.max(target.saturating_sub(block.len)).min(STEP);
                     match block.fill(&mut self.input, up_to) {
                         Ok(0) => self.ended = true,
                         Ok(_) => {}
