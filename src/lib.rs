@@ -72,6 +72,7 @@ mod provenance;
 mod report;
 mod request;
 mod run;
+pub mod simulate;
 mod sink;
 mod source;
 mod stage;

@@ -1,13 +1,19 @@
 //! `pactolus demo`.
 
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use pactolus::formats::Compression;
+use pactolus::formats::compress::Output;
+use pactolus::simulate::Simulation;
+use pactolus::{Analyzer, Definition, Job};
 
-use crate::{App, Outcome};
+use crate::analyze::{code, work};
+use crate::{App, Outcome, summary};
 
-/// Run the whole thing on a small simulated run, and show what to try next.
+/// Make a small run, analyze it, and show what to try next.
 #[derive(Args)]
 pub(crate) struct DemoArgs {
     /// Where to put the files
@@ -15,6 +21,71 @@ pub(crate) struct DemoArgs {
     directory: PathBuf,
 }
 
-pub(crate) fn run(_app: &App, _args: &DemoArgs, _out: &mut dyn Write, _err: &mut dyn Write) -> Outcome {
-    Ok(0)
+/// The definition of MIDAS's sample experiment.
+const DEFINITION: &str = include_str!("../../examples/experiment/analyzer.toml");
+
+/// Output switches: as in MIDAS, no bank of the sample experiment is written until one says so.
+const BANKS: &str = "\
+[/Analyzer/Bank switches]
+ADC0 = DWORD : 1
+TDC0 = DWORD : 1
+CADC = DWORD : 1
+ASUM = DWORD : 1
+SCLR = DWORD : 1
+ACUM = DWORD : 1
+";
+
+/// Data events of the run.
+const EVENTS: u64 = 10_000;
+
+pub(crate) fn run(app: &App, args: &DemoArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    let directory = &args.directory;
+    let file = |name: &str| directory.join(name);
+    let cannot = |path: &Path, error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    fs::create_dir_all(directory).map_err(|e| cannot(directory, e))?;
+    for (name, text) in [("analyzer.toml", DEFINITION), ("banks.odb", BANKS)] {
+        fs::write(file(name), text).map_err(|e| cannot(&file(name), e))?;
+    }
+    let run = file("run00001.mid.gz");
+    let simulation = Simulation { run: 1, events: EVENTS, ..Simulation::default() };
+    let written = fs::File::create(&run).and_then(|created| {
+        let mut compressed = Output::new(Compression::Gzip, None, created)?;
+        simulation.write(&mut compressed)?;
+        compressed.finish()
+    });
+    written.map_err(|e| cannot(&run, e))?;
+    let shown = directory.display();
+    writeln!(out, "Made {shown}/run00001.mid.gz: a run of MIDAS's sample experiment, with triggers of")?;
+    writeln!(out, "four ADC and four TDC channels (event id 1) and a scaler (event id 2).")?;
+    writeln!(out)?;
+    writeln!(out, "Analyzing it with {shown}/analyzer.toml, which mounts three modules:")?;
+    writeln!(out, "  ADC calibration      ADC0 -> CADC   minus pedestal, times gain")?;
+    writeln!(out, "  ADC summing          CADC -> ASUM   sum and average above a threshold")?;
+    writeln!(out, "  Scaler accumulation  SCLR -> ACUM   counts since begin of run")?;
+    writeln!(out)?;
+
+    let definition = Definition::parse(DEFINITION, file("analyzer.toml"))?;
+    let analyzer = Analyzer::from_definition(&definition, &app.catalogue)?;
+    let mut job = Job::new().input(&run).output(file("run%05d.parquet").to_string_lossy())?;
+    job.config.push(file("banks.odb"));
+    job.stop = app.stop.clone();
+    let report = work(&analyzer, &job, true, err)?;
+    summary::print(&report, false, out)?;
+
+    let trigger = file("run00001.Trigger.parquet");
+    writeln!(
+        out,
+        "
+Each request has its table, with a column per bank. To look at one:
+  python3 -c \"import pandas; print(pandas.read_parquet('{}'))\"
+
+What to try next:
+  pactolus scan {shown}/run00001.mid.gz
+  pactolus dump -n 5 {shown}/run00001.mid.gz
+  pactolus analyze {shown}/run00001.mid.gz -a {shown}/analyzer.toml \\
+    -c {shown}/banks.odb -p \"ADC calibration/Pedestal[0]=100\" --explain
+  pactolus analyze --help",
+        trigger.display()
+    )?;
+    Ok(code(&report))
 }
