@@ -36,7 +36,10 @@ fn main() {
     // Outputs go to memory where there is such a place: not the disk is to be measured.
     let tmpfs = Path::new("/dev/shm");
     let dir = if tmpfs.is_dir() { tempfile::tempdir_in(tmpfs) } else { tempfile::tempdir() }.unwrap();
-    println!("{mb} MB a file, median of {rounds} rounds, page cache warm, outputs to {}", dir.path().display());
+    println!(
+        "{mb} MB a file, median of {rounds} rounds, page cache warm, outputs to {}",
+        dir.path().display()
+    );
     for shape in [Shape::Small, Shape::Big] {
         measure(shape, mb << 20, rounds, dir.path());
     }

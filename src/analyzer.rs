@@ -9,7 +9,7 @@ use pactolus_odb::{Odb, Path as OdbPath, Tree};
 use crate::catalogue::Catalogue;
 use crate::chain::{Chain, Mounted, rehearse};
 use crate::definition::{Definition, Parameter};
-use crate::epoch::{Epoch, Format, RunChain};
+use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::fold;
 use crate::job::Job;
 use crate::layers::{Base, Origins, Settled, event_definition, event_definitions, fill};
@@ -17,7 +17,7 @@ use crate::module::{Module, Sequential, Setup};
 use crate::report::Report;
 use crate::request::Request;
 use crate::sink::Sinks;
-use crate::stage::{AnySequential, Body, Either, Length, Mountable, Stage};
+use crate::stage::{AnySequential, Body, Either, Length, Mountable, Stage, guarded};
 use crate::{Error, Progress, Run};
 
 /// An analyzer: requests in order, each with its chain of stages.
@@ -199,6 +199,7 @@ impl Analyzer {
         let epoch = Epoch {
             run,
             number: 0,
+            unique: unique(),
             chains,
             tests,
             filter: job.filter,
@@ -227,8 +228,9 @@ impl Analyzer {
         if on {
             let elements = |bank: [u8; 4]| self.elements(mounted, BankName::new(bank));
             fill(&mut module, tree, &directory, elements).map_err(failed)?;
-            module.prepare(&mut Setup::new(run, tests)).map_err(failed)?;
-            module.bor(run).map_err(failed)?;
+            // A panic of a module is an error like another, here too.
+            guarded(|| module.prepare(&mut Setup::new(run, tests))).map_err(failed)?;
+            guarded(|| module.bor(run)).map_err(failed)?;
         }
         let lengths = shortest(&mut module);
         let body = match module.0 {
@@ -248,6 +250,12 @@ impl Analyzer {
         let definition = event_definition(tree, id).unwrap_or_default();
         let format = match request.fixed.clone().or(definition.fixed) {
             Some(layout) => Format::Fixed(layout),
+            None if id == -1 => Format::Mixed(
+                event_definitions(tree)
+                    .into_iter()
+                    .filter_map(|event| Some((u16::try_from(event.id).ok()?, event.fixed?)))
+                    .collect(),
+            ),
             None => Format::Banks,
         };
         let is_off = |bank: BankName| {
@@ -342,7 +350,7 @@ fn table(
     }
     let fixed = match format {
         Format::Fixed(layout) => Some(Arc::clone(layout)),
-        Format::Banks => None,
+        Format::Banks | Format::Mixed(_) => None,
     };
     TableDef { name: name.to_owned(), banks: if fixed.is_some() { Vec::new() } else { columns }, fixed }
 }

@@ -1,6 +1,5 @@
 //! One block through the wide stages: what a worker does.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use crate::epoch::{Epoch, Format, RunChain};
 use crate::event::{Event, Index};
 use crate::ledger::{BadBanks, Counts, Failure};
 use crate::module::{BoxError, Context, NewEvent, Notes, Verdict};
-use crate::stage::{AnySequential, Body, Stage};
+use crate::stage::{AnySequential, Body, guarded};
 use crate::test::{Board, Tally};
 
 /// One event in so many is timed. A clock read costs as much as a small module.
@@ -105,8 +104,8 @@ pub(crate) struct Worker {
     tests: usize,
     clock: u32,
     columns: Vec<(TableKey, Columns)>,
-    /// Run and epoch that `columns` belong to.
-    booked: Option<(u32, u32)>,
+    /// The epoch that `columns` belong to.
+    booked: Option<u64>,
     pub(crate) partial: Partial,
 }
 
@@ -130,9 +129,9 @@ impl Worker {
         self.partial.clear(epoch.chains.len(), epoch.stages());
         self.tests = epoch.tests.len();
         self.board = Board::new(self.tests);
-        if self.booked != Some((epoch.run.number, epoch.number)) {
+        if self.booked != Some(epoch.unique) {
             self.columns.clear();
-            self.booked = Some((epoch.run.number, epoch.number));
+            self.booked = Some(epoch.unique);
         }
     }
 
@@ -265,7 +264,8 @@ impl Worker {
         sequential: &mut [Box<dyn AnySequential>],
     ) {
         let chain = &epoch.chains[number];
-        let walked = if chain.is_fixed() {
+        let fixed = chain.fixed(view.header.id).is_some();
+        let walked = if fixed {
             self.index.clear();
             Ok(())
         } else {
@@ -296,7 +296,7 @@ impl Worker {
         arena.reset();
         *clock = clock.wrapping_add(1);
         let timed = *clock % TIMED == 1;
-        let event = Event::new(view, index, chain.is_fixed(), arena);
+        let event = Event::new(view, index, fixed, arena);
         for (i, stage) in chain.stages.iter().enumerate().skip(from) {
             if !stage.on {
                 continue;
@@ -316,7 +316,7 @@ impl Worker {
             let account = &mut partial.counts.stages[stage.number as usize];
             account.entered += 1;
             let start = timed.then(Instant::now);
-            let verdict = guarded(stage, &event, &context, sequential);
+            let verdict = guarded(|| stage.event(&event, &context, sequential));
             if let Some(start) = start {
                 account.timed += 1;
                 account.nanos += start.elapsed().as_nanos() as u64;
@@ -398,26 +398,6 @@ fn defer(
     }
 }
 
-/// Calls the module; a panic is an error like another.
-#[inline]
-fn guarded<'a>(
-    stage: &'a Stage,
-    event: &Event<'a>,
-    context: &Context<'_>,
-    sequential: &mut [Box<dyn AnySequential>],
-) -> Result<Verdict, BoxError> {
-    // Whatever a panicking module leaves half done is its own: events are append-only and the
-    // event is dropped.
-    let result = catch_unwind(AssertUnwindSafe(|| stage.event(event, context, sequential)));
-    result.unwrap_or_else(|panic| Err(panic_text(&*panic).into()))
-}
-
-#[cold]
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|s| &**s));
-    format!("panicked: {}", text.unwrap_or("without a message"))
-}
-
 #[cold]
 fn failure(stage: &str, view: &EventView<'_>, place: Place, reason: &BoxError) -> Failure {
     let mut text = reason.to_string();
@@ -448,7 +428,7 @@ fn write(
     let header = event.header();
     if epoch.wanted.mid {
         let out = &mut partial.mid.bytes;
-        if epoch.filter || chain.is_fixed() {
+        if epoch.filter || event.is_fixed() {
             if !original.payload.is_empty() {
                 mid::write_raw(out, &original);
             }
@@ -460,7 +440,7 @@ fn write(
     if !epoch.wanted.asc && !epoch.wanted.tables {
         return Ok(());
     }
-    if let Format::Fixed(layout) = &chain.format {
+    if let Some(layout) = chain.fixed(header.id) {
         if epoch.wanted.asc {
             asc::write_fixed(&mut partial.asc.bytes, header, layout, original.payload);
         }
@@ -497,14 +477,16 @@ fn print<'a>(
     }
 }
 
-/// The columns of a chain's table, or of an event id's where the chain takes every id.
+/// The columns of a chain's table. Where the chain takes every id, FIXED events have tables of their
+/// own, and so have all that no request names.
 fn table<'c>(
     columns: &'c mut Vec<(TableKey, Columns)>,
     chain: &RunChain,
     number: usize,
     id: u16,
 ) -> &'c mut Columns {
-    let key = (number, chain.fallback.then_some(id));
+    let own = chain.fallback || matches!(chain.format, Format::Mixed(_)) && chain.fixed(id).is_some();
+    let key = (number, own.then_some(id));
     let place = columns.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
         let def = table_def(chain, key);
         columns.push((key, Columns::new(&def)));
@@ -518,7 +500,8 @@ pub(crate) fn table_def(chain: &RunChain, (_, id): TableKey) -> Arc<TableDef> {
     match id {
         None => Arc::clone(&chain.table),
         Some(id) => {
-            Arc::new(TableDef { name: format!("id{id}"), banks: Vec::<ColumnDef>::new(), fixed: None })
+            let fixed = chain.fixed(id).cloned();
+            Arc::new(TableDef { name: format!("id{id}"), banks: Vec::<ColumnDef>::new(), fixed })
         }
     }
 }

@@ -115,6 +115,18 @@ pub enum WiringError {
         /// The bank.
         bank: BankName,
     },
+    /// Two requests have the same name: their tables and statistics would be one.
+    #[error("two requests are named \"{name}\": give one of them another name")]
+    SameRequest {
+        /// The name.
+        name: String,
+    },
+    /// A name cannot be one of an ODB directory.
+    #[error("\"{name}\" cannot name a request or stage: it would be a directory of the ODB, without a slash")]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// Two stages have the same name: their switches and parameters would be one.
     #[error("two stages are named \"{name}\": give one of them another name")]
     SameName {
@@ -140,7 +152,16 @@ struct Known {
 pub(crate) fn rehearse(chains: &[Chain]) -> Result<Vec<String>, Refused> {
     let mut warnings = Vec::new();
     let mut names: Vec<&str> = Vec::new();
-    for chain in chains {
+    for (i, chain) in chains.iter().enumerate() {
+        let name = &chain.request.name;
+        if chains[..i].iter().any(|c| c.request.name.eq_ignore_ascii_case(name)) {
+            return Err(Box::new(WiringError::SameRequest { name: name.clone() }));
+        }
+        for name in chain.stages.iter().map(|s| &s.name).chain([name]) {
+            if name.is_empty() || name.contains('/') {
+                return Err(Box::new(WiringError::Name { name: name.clone() }));
+            }
+        }
         for stage in &chain.stages {
             if names.iter().any(|n| n.eq_ignore_ascii_case(&stage.name)) {
                 return Err(Box::new(WiringError::SameName { name: stage.name.clone() }));

@@ -1,6 +1,7 @@
 //! A run under one set of parameters: all that a worker needs to know, and nothing that changes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pactolus_formats::{Bank, BankName, Header, Layout};
 
@@ -55,6 +56,8 @@ pub(crate) enum Format {
     Banks,
     /// One structure.
     Fixed(Arc<Layout>),
+    /// Events of every id: one structure for these, a bank area for the others.
+    Mixed(Vec<(u16, Arc<Layout>)>),
 }
 
 /// A request of one run with its stages.
@@ -92,15 +95,24 @@ impl RunChain {
         self.layouts.iter().find(|(name, _)| *name == bank.name).map(|(_, layout)| &**layout)
     }
 
-    pub(crate) fn is_fixed(&self) -> bool {
-        matches!(self.format, Format::Fixed(_))
+    /// The members of a FIXED event with this id; `None` if it has banks.
+    #[inline]
+    pub(crate) fn fixed(&self, id: u16) -> Option<&Arc<Layout>> {
+        match &self.format {
+            Format::Banks => None,
+            Format::Fixed(layout) => Some(layout),
+            Format::Mixed(fixed) => fixed.iter().find(|(known, _)| *known == id).map(|(_, layout)| layout),
+        }
     }
 }
 
 /// A run under one set of parameters.
 pub(crate) struct Epoch {
     pub(crate) run: Run,
+    /// Number in the run.
     pub(crate) number: u32,
+    /// Number in the process: what was booked for another epoch is of no use here.
+    pub(crate) unique: u64,
     pub(crate) chains: Vec<RunChain>,
     /// Names of the tests that were booked.
     pub(crate) tests: Vec<String>,
@@ -110,6 +122,12 @@ pub(crate) struct Epoch {
     pub(crate) selection: Selection,
     /// Stop at the first event that fails.
     pub(crate) strict: bool,
+}
+
+/// A number that no epoch had before.
+pub(crate) fn unique() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Epoch {

@@ -55,6 +55,9 @@ pub enum Error {
     /// The combination of inputs and outputs makes no sense.
     #[error("{0}")]
     Job(String),
+    /// A fault of this library.
+    #[error("internal fault, please report it: a worker {0}")]
+    Internal(String),
     /// An output could not be written to its end.
     #[error("{0}")]
     Output(#[source] pactolus_formats::Error),

@@ -12,7 +12,7 @@ use pactolus_odb::Odb;
 use crate::analyzer::{Analyzer, Begun};
 use crate::block::{Partial, Worker, table_def};
 use crate::epoch::Epoch;
-use crate::job::{InputFile, Job};
+use crate::job::{InputFile, Job, Stop};
 use crate::layers::{Base, Origins, statistics};
 use crate::ledger::Counts;
 use crate::module::EndOfRun;
@@ -20,7 +20,7 @@ use crate::provenance::{Provenance, texts};
 use crate::report::{Explained, InputDamage, Report, RunReport, StageReport};
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
-use crate::stage::AnySequential;
+use crate::stage::{AnySequential, guarded};
 use crate::test::Tests;
 use crate::{Error, Run};
 
@@ -68,8 +68,12 @@ pub(crate) fn run(
     for _ in 0..tickets {
         let _ = give.send(Box::new(Ticket { block: Block::new(), worker: Worker::new() }));
     }
-    let source = Source { analyzer, job, base, pool: &pool, free, items, next: 0, done: 0, total: None };
-    let mut fold = Fold::new(analyzer, job, progress);
+    // What ends the reading from within; the user's own request is another.
+    let halt = Stop::new();
+    let stop = halt.clone();
+    let source =
+        Source { analyzer, job, base, pool: &pool, free, items, stop, next: 0, done: 0, total: None };
+    let mut fold = Fold::new(analyzer, job, progress, halt.clone());
     std::thread::scope(|scope| {
         scope.spawn(|| source.run());
         // Dropping the tickets on an error stops the source.
@@ -89,7 +93,7 @@ pub(crate) fn run(
                     failed = Some(error);
                     waiting.clear();
                     give = None;
-                    job.stop.ask();
+                    halt.ask();
                 }
             }
         }
@@ -124,10 +128,17 @@ struct Fold<'j> {
     read: (u64, Option<u64>),
     /// With `strict`, the first trouble has come.
     halted: bool,
+    /// Ends the reading.
+    halt: Stop,
 }
 
 impl<'j> Fold<'j> {
-    fn new(analyzer: &'j Analyzer, job: &'j Job, progress: &'j mut dyn FnMut(&Progress)) -> Fold<'j> {
+    fn new(
+        analyzer: &'j Analyzer,
+        job: &'j Job,
+        progress: &'j mut dyn FnMut(&Progress),
+        halt: Stop,
+    ) -> Fold<'j> {
         Fold {
             analyzer,
             job,
@@ -140,6 +151,7 @@ impl<'j> Fold<'j> {
             started: Instant::now(),
             read: (0, None),
             halted: false,
+            halt,
         }
     }
 
@@ -173,7 +185,7 @@ impl<'j> Fold<'j> {
     fn halt_if_strict(&mut self) {
         if self.job.strict {
             self.halted = true;
-            self.job.stop.ask();
+            self.halt.ask();
         }
     }
 
@@ -276,7 +288,7 @@ impl<'j> Fold<'j> {
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
             let entered = live.counts.stages[stage.number as usize].entered;
             let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts };
-            if let Err(error) = stage.eor(&end, &mut live.sequential) {
+            if let Err(error) = guarded(|| stage.eor(&end, &mut live.sequential)) {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }
         }
@@ -317,7 +329,7 @@ impl<'j> Fold<'j> {
     fn finish(mut self) -> Result<Report, Error> {
         self.sinks.finish(&self.provenance.value(true), true)?;
         self.report.outputs = std::mem::take(&mut self.sinks.written);
-        self.report.stopped = self.job.stop.is_asked() && !self.halted;
+        self.report.stopped = self.job.stop.is_asked();
         self.report.seconds = self.started.elapsed().as_secs_f64();
         Ok(self.report)
     }

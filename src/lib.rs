@@ -53,6 +53,11 @@
 
 extern crate self as pactolus;
 
+/// The module that the README shows is compiled like every other example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod analyzer;
 mod banks;
 mod block;

@@ -115,7 +115,8 @@ impl<'j> Sinks<'j> {
     pub(crate) fn rows(&mut self, key: TableKey, def: &Arc<TableDef>, batch: Batch) -> Result<u64, Error> {
         let mut refused = 0;
         for sink in &mut self.open {
-            if let Some(table) = sink.table(key, def)? {
+            // A table that is first met now comes after the job has begun.
+            if let Some(table) = sink.table(key, def).map_err(Error::Output)? {
                 let rows = table.write(batch.clone()).map_err(Error::Output)?;
                 let rows: BTreeSet<usize> = rows.iter().map(|r| r.row).collect();
                 // Every table output refuses the same rows.
@@ -158,7 +159,7 @@ impl<'j> Sinks<'j> {
 
 impl Sink<'_> {
     /// The table of `key`, made if it is new; `None` if this is no table output.
-    fn table(&mut self, key: TableKey, def: &Arc<TableDef>) -> Result<Option<&mut TableWriter>, Error> {
+    fn table(&mut self, key: TableKey, def: &Arc<TableDef>) -> Result<Option<&mut TableWriter>, FormatError> {
         let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
         Ok(Some(match tables.entry(key) {
             Entry::Occupied(known) => known.into_mut(),

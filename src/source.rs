@@ -1,6 +1,7 @@
 //! Files to blocks: the thread that reads.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -12,9 +13,10 @@ use serde_json::json;
 use crate::analyzer::{Analyzer, Begun};
 use crate::block::Worker;
 use crate::epoch::Epoch;
-use crate::job::{InputFile, Job};
+use crate::job::{InputFile, Job, Stop};
 use crate::layers::Base;
 use crate::provenance::{DigestOf, Digested};
+use crate::stage::panic_text;
 use crate::{Error, Run};
 
 /// The right to have one block in flight, with all the memory that this needs. The number of
@@ -51,6 +53,8 @@ pub(crate) struct Source<'j> {
     pub(crate) pool: &'j rayon::ThreadPool,
     pub(crate) free: Receiver<Box<Ticket>>,
     pub(crate) items: Sender<Numbered>,
+    /// The fold wants no more.
+    pub(crate) stop: Stop,
     pub(crate) next: u64,
     /// Bytes of the inputs before this one.
     pub(crate) done: u64,
@@ -77,7 +81,7 @@ impl Source<'_> {
         let sizes = inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
         self.total = sizes.sum();
         for input in inputs {
-            if self.job.stop.is_asked() {
+            if self.stops() {
                 break;
             }
             if let Err(error) = self.input(input) {
@@ -85,6 +89,10 @@ impl Source<'_> {
                 break;
             }
         }
+    }
+
+    fn stops(&self) -> bool {
+        self.stop.is_asked() || self.job.stop.is_asked()
     }
 
     fn send(&mut self, item: Item) {
@@ -119,7 +127,7 @@ impl Source<'_> {
         loop {
             // Without a ticket the fold is behind; without a fold there is none.
             let Ok(mut ticket) = self.free.recv() else { break };
-            if self.job.stop.is_asked() {
+            if self.stops() {
                 break;
             }
             let read = reading.reader.read(&mut ticket.block, self.job.block);
@@ -180,9 +188,16 @@ impl Source<'_> {
         let (items, number) = (self.items.clone(), self.next);
         self.next += 1;
         self.pool.spawn(move || {
-            let Ticket { block, worker } = &mut *ticket;
-            worker.block(&epoch, block, data_before);
-            let _ = items.send((number, Item::Block(ticket)));
+            // A panic here is a fault of ours: it must end the job, not hang it.
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                let Ticket { block, worker } = &mut *ticket;
+                worker.block(&epoch, block, data_before);
+            }));
+            let item = match done {
+                Ok(()) => Item::Block(ticket),
+                Err(panic) => Item::Failed(Error::Internal(panic_text(&*panic))),
+            };
+            let _ = items.send((number, item));
         });
     }
 

@@ -1,5 +1,6 @@
 //! A stage: a module mounted under a name, with its switch, parameters, counts and time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use pactolus_formats::BankName;
@@ -39,6 +40,20 @@ impl<M: Sequential + Clone + Sync + 'static> AnySequential for M {
     fn as_record(&mut self) -> &mut dyn pactolus_odb::Record {
         self
     }
+}
+
+/// Calls a module's method; a panic is an error like another.
+#[inline]
+pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+    // Whatever a panicking module leaves half done is its own: events are append-only, and the
+    // event is dropped.
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(panic_text(&*panic).into()))
+}
+
+#[cold]
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|s| &**s));
+    format!("panicked: {}", text.unwrap_or("without a message"))
 }
 
 /// A module of either kind, as the catalogue makes it and a request mounts it.

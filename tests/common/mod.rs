@@ -115,3 +115,70 @@ pub fn events(path: &Path, fixed: u16) -> Vec<Plain> {
         }
     }
 }
+
+/// A `.mid` file under construction.
+#[derive(Clone, Default)]
+pub struct MidFile {
+    pub bytes: Vec<u8>,
+}
+
+impl MidFile {
+    pub fn new() -> MidFile {
+        MidFile::default()
+    }
+
+    /// Begin of run, with an empty dump.
+    #[must_use]
+    pub fn bor(self, run: u32) -> MidFile {
+        self.raw(0x8000, 0x494d, run, b"\0")
+    }
+
+    /// End of run.
+    #[must_use]
+    pub fn eor(self, run: u32) -> MidFile {
+        self.raw(0x8001, 0x494d, run, b"\0")
+    }
+
+    /// A message of the experiment's log.
+    #[must_use]
+    pub fn message(self, text: &str) -> MidFile {
+        self.raw(0x8002, 2, 0, format!("{text}\0").as_bytes())
+    }
+
+    /// An event of these bytes.
+    #[must_use]
+    pub fn raw(mut self, id: u16, mask: u16, serial: u32, payload: &[u8]) -> MidFile {
+        let header = Header { id, mask, serial, time: 1_700_000_000 + serial, size: payload.len() as u32 };
+        self.bytes.extend_from_slice(&header.to_bytes());
+        self.bytes.extend_from_slice(payload);
+        self
+    }
+
+    /// An event with BANK32 banks; little-endian data.
+    #[must_use]
+    pub fn event(self, id: u16, serial: u32, banks: &[(&str, Tid, &[u8])]) -> MidFile {
+        let mut payload = Vec::new();
+        for (name, tid, data) in banks {
+            payload.extend_from_slice(&BankName::parse(name).unwrap().bytes());
+            payload.extend_from_slice(&tid.code().to_le_bytes());
+            payload.extend_from_slice(&(data.len() as u32).to_le_bytes());
+            payload.extend_from_slice(data);
+            payload.resize(payload.len() + data.len().next_multiple_of(8) - data.len(), 0xee);
+        }
+        let area = [(payload.len() as u32).to_le_bytes(), 0x11u32.to_le_bytes()].concat();
+        self.raw(id, 1, serial, &[area, payload].concat())
+    }
+
+    /// An event with one bank of words.
+    #[must_use]
+    pub fn words(self, id: u16, serial: u32, name: &str, words: &[u16]) -> MidFile {
+        let data: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        self.event(id, serial, &[(name, Tid::Word, &data)])
+    }
+
+    /// Writes the file.
+    pub fn save(&self, path: impl AsRef<Path>) -> PathBuf {
+        std::fs::write(&path, &self.bytes).unwrap();
+        path.as_ref().to_owned()
+    }
+}

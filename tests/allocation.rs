@@ -1,0 +1,144 @@
+//! After warm-up nothing is allocated per event, and memory does not grow with the file.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(unsafe_code, reason = "only a global allocator can count allocations, and its trait is unsafe")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use common::{MidFile, catalogue, definition};
+use pactolus::Definition;
+use pactolus::prelude::*;
+use tempfile::TempDir;
+
+/// The system's allocator, counting.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn took(bytes: usize) {
+    ALLOCATIONS.fetch_add(1, Relaxed);
+    PEAK.fetch_max(IN_USE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
+}
+
+// SAFETY: every call goes to the system's allocator with the arguments as they came; counting
+// touches atomic integers only and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        took(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        took(layout.size());
+        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: `place` came from the system's allocator with this layout.
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        IN_USE.fetch_sub(layout.size(), Relaxed);
+        took(size);
+        // SAFETY: `place` came from the system's allocator with this layout.
+        unsafe { System.realloc(place, layout, size) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// One measurement at a time: the counters are those of the process.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Events of a file.
+const FEW: u32 = 20_000;
+const MANY: u32 = 10 * FEW;
+
+/// A block of a mebibyte, some 16,000 events, may cost this many: its task, its items on the way to
+/// the fold, its account. Measured: 22.
+const PER_BLOCK: i64 = 40;
+
+/// A run of Trigger events, with one Scaler event before each `scaler`th.
+fn write(path: &Path, events: u32, scaler: Option<u32>) {
+    let mut file = MidFile::new().bor(1);
+    for serial in 0..events {
+        if scaler.is_some_and(|n| serial.is_multiple_of(n)) {
+            let counts: Vec<u8> = [serial, 1, 2, 3].iter().flat_map(|n| n.to_le_bytes()).collect();
+            file = file.event(2, serial, &[("SCLR", Tid::Dword, &counts)]);
+        }
+        let adc: Vec<u8> = (0..4).flat_map(|i| ((serial + i) as u16 % 4096).to_le_bytes()).collect();
+        file = file.event(1, serial, &[("ADC0", Tid::Word, &adc), ("TDC0", Tid::Word, &adc)]);
+    }
+    file.eor(1).save(path);
+}
+
+/// Allocations and peak of memory in use of the sample chain over a file.
+fn measure(path: &Path, threads: usize) -> (u64, usize) {
+    let definition = Definition::read(definition("analyzer")).unwrap();
+    let analyzer = Analyzer::from_definition(&definition, &catalogue()).unwrap();
+    let job = Job::new().input(path).threads(threads);
+    let before = ALLOCATIONS.load(Relaxed);
+    let start = IN_USE.load(Relaxed);
+    PEAK.store(start, Relaxed);
+    let report = analyzer.run(&job).unwrap();
+    let counts = (ALLOCATIONS.load(Relaxed) - before, PEAK.load(Relaxed) - start);
+    assert!(report.is_clean() && report.total().delivered >= u64::from(FEW), "{report:?}");
+    let kept: u64 = report.runs[0].requests.iter().map(|(_, r)| r.kept).sum();
+    assert_eq!(kept, report.total().offered);
+    counts
+}
+
+/// Growth from few events to ten times as many: allocations by block, peak of memory in use.
+fn growth(scaler: Option<u32>, threads: usize) -> (i64, i64) {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let dir = TempDir::new().unwrap();
+    let (few, many) = (dir.path().join("run00001.mid"), dir.path().join("run00002.mid"));
+    write(&few, FEW, scaler);
+    write(&many, MANY, scaler);
+    // What is made once in a process is not of interest.
+    measure(&few, threads);
+    let blocks = (many.metadata().unwrap().len() - few.metadata().unwrap().len()) >> 20;
+    let (few, many) = (measure(&few, threads), measure(&many, threads));
+    ((many.0 as i64 - few.0 as i64) / blocks as i64, many.1 as i64 - few.1 as i64)
+}
+
+#[test]
+fn wide_stages_allocate_nothing_per_event() {
+    let (allocations, _) = growth(None, 1);
+    assert!(allocations < PER_BLOCK, "{allocations} allocations per block");
+}
+
+#[test]
+fn sequential_stages_allocate_nothing_per_event() {
+    let (allocations, _) = growth(Some(10), 1);
+    assert!(allocations < PER_BLOCK, "{allocations} allocations per block");
+}
+
+#[test]
+fn memory_does_not_grow_with_the_file() {
+    for threads in [1, 2] {
+        let (_, peak) = growth(None, threads);
+        assert!(peak < 4 << 20, "{peak} bytes more with {threads} threads");
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+    let before = ALLOCATIONS.load(Relaxed);
+    let boxes: Vec<Box<u32>> = (0..1000).map(Box::new).collect();
+    let counted = ALLOCATIONS.load(Relaxed) - before;
+    assert!(counted >= 1000, "{counted} for {} boxes", boxes.len());
+}
