@@ -15,6 +15,7 @@
 
 use std::fs;
 use std::hint::black_box;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -75,15 +76,19 @@ fn measure(shape: Shape, bytes: u64, rounds: u64, dir: &Path) {
     row("walk: midasio 0.7", Some("walk: bare loop"), Box::new(|| midasio_walk(memory)));
     row("walk: views in memory", Some("walk: midasio 0.7"), Box::new(|| view_walk(memory)));
     let file = path.clone();
-    row("walk: Reader, from the file", Some("walk: midasio 0.7"), Box::new(move || reader_walk(&file)));
+    row("walk: midasio 0.7, from the file", None, Box::new(move || midasio_walk(&fs::read(&file).unwrap())));
+    let file = path.clone();
+    let against = Some("walk: midasio 0.7, from the file");
+    row("walk: Reader, from the file", against, Box::new(move || reader_walk(&file)));
 
-    row("chain: hand-written, no output", None, Box::new(|| bare_chain(memory, None)));
+    let file = path.clone();
+    row("chain: hand-written, no output", None, Box::new(move || bare_chain(&file, None)));
     for (name, threads) in [("chain: ours -j1, no output", 1), ("chain: ours -j2, no output", 2)] {
         let run = job(&path, None, threads, dir);
         row(name, Some("chain: hand-written, no output"), Box::new(run));
     }
-    let copy = dir.join("hand.mid");
-    row("chain: hand-written, .mid", None, Box::new(move || bare_chain(memory, Some(&copy))));
+    let (file, copy) = (path.clone(), dir.join("hand.mid"));
+    row("chain: hand-written, .mid", None, Box::new(move || bare_chain(&file, Some(&copy))));
     let outputs = [
         ("chain: ours -j1, .mid", "mid", 1),
         ("chain: ours -j2, .mid", "mid", 2),
@@ -198,76 +203,110 @@ fn reader_walk(path: &Path) -> u64 {
 }
 
 /// The sample experiment without a framework: find ADC0, calibrate, sum, append two banks to a copy
-/// of the event; scaler events likewise. Without output the two banks are made and dropped.
-fn bare_chain(bytes: &[u8], output: Option<&PathBuf>) -> u64 {
-    use std::io::Write;
-    const PEDESTAL: [i32; 4] = [174, 194, 176, 182];
-    let mut file = output.map(|path| fs::File::create(path).unwrap());
-    let mut out: Vec<u8> = Vec::with_capacity(2 << 20);
-    let (mut at, mut kept, mut low, mut sums) = (0, 0, 0_u64, [0.0_f64; 4]);
-    let gain = black_box([1.0_f32; 4]);
-    while at + 16 <= bytes.len() {
-        let size = u32_at(bytes, at + 12) as usize;
-        let event = &bytes[at..at + 16 + size];
-        at += 16 + size;
-        match u16_at(event, 0) {
-            1 => {
-                let mut bank = 24;
-                while bank < event.len() && &event[bank..bank + 4] != b"ADC0" {
-                    bank += 8 + (u16_at(event, bank + 6) as usize).next_multiple_of(8);
-                }
-                let mut cadc = [0.0_f32; 4];
-                let (mut sum, mut n) = (0.0_f32, 0);
-                for i in 0..4 {
-                    let adc = u16_at(event, bank + 8 + 2 * i);
-                    cadc[i] = (f64::from(adc) - f64::from(PEDESTAL[i]) + 0.5) as f32 * gain[i];
-                    if cadc[i] > 5.0 {
-                        sum += cadc[i];
-                        n += 1;
+/// of the event; scaler events likewise. Without output the two banks are made and dropped. The file
+/// is read and written a megabyte at a time.
+fn bare_chain(input: &Path, output: Option<&PathBuf>) -> u64 {
+    let mut file = fs::File::open(input).unwrap();
+    let mut hand = Hand {
+        file: output.map(|path| fs::File::create(path).unwrap()),
+        out: Vec::with_capacity(2 << 20),
+        kept: 0,
+        low: 0,
+        sums: [0.0; 4],
+    };
+    let mut buffer = vec![0; 2 << 20];
+    let mut len = 0;
+    loop {
+        let n = file.read(&mut buffer[len..]).unwrap();
+        if n == 0 {
+            break;
+        }
+        len += n;
+        let rest = hand.events(&buffer[..len]);
+        buffer.copy_within(len - rest..len, 0);
+        len = rest;
+    }
+    if let Some(file) = &mut hand.file {
+        file.write_all(&hand.out).unwrap();
+    }
+    black_box(hand.low);
+    hand.kept
+}
+
+struct Hand {
+    file: Option<fs::File>,
+    out: Vec<u8>,
+    kept: u64,
+    low: u64,
+    sums: [f64; 4],
+}
+
+impl Hand {
+    /// Does the whole events; bytes left over.
+    fn events(&mut self, bytes: &[u8]) -> usize {
+        const PEDESTAL: [i32; 4] = [174, 194, 176, 182];
+        let Hand { file, out, kept, low, sums } = self;
+        let gain = black_box([1.0_f32; 4]);
+        let mut at = 0;
+        while at + 16 <= bytes.len() {
+            let size = u32_at(bytes, at + 12) as usize;
+            let Some(event) = bytes.get(at..at + 16 + size) else { break };
+            at += 16 + size;
+            match u16_at(event, 0) {
+                1 => {
+                    let mut bank = 24;
+                    while bank < event.len() && &event[bank..bank + 4] != b"ADC0" {
+                        bank += 8 + (u16_at(event, bank + 6) as usize).next_multiple_of(8);
                     }
+                    let mut cadc = [0.0_f32; 4];
+                    let (mut sum, mut n) = (0.0_f32, 0);
+                    for i in 0..4 {
+                        let adc = u16_at(event, bank + 8 + 2 * i);
+                        cadc[i] = (f64::from(adc) - f64::from(PEDESTAL[i]) + 0.5) as f32 * gain[i];
+                        if cadc[i] > 5.0 {
+                            sum += cadc[i];
+                            n += 1;
+                        }
+                    }
+                    *low += u64::from(sum < 1000.0);
+                    let average = if n > 0 { sum / n as f32 } else { 0.0 };
+                    if file.is_some() {
+                        let start = out.len();
+                        out.extend_from_slice(event);
+                        out.extend_from_slice(b"CADC\x09\0\x10\0");
+                        cadc.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+                        out.extend_from_slice(b"ASUM\x0e\0\x08\0");
+                        out.extend_from_slice(&sum.to_le_bytes());
+                        out.extend_from_slice(&average.to_le_bytes());
+                        enlarge(&mut out[start..], 40);
+                    } else {
+                        black_box((cadc, sum, average));
+                    }
+                    *kept += 1;
                 }
-                low += u64::from(sum < 1000.0);
-                let average = if n > 0 { sum / n as f32 } else { 0.0 };
-                if output.is_some() {
-                    let start = out.len();
-                    out.extend_from_slice(event);
-                    out.extend_from_slice(b"CADC\x09\0\x10\0");
-                    cadc.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
-                    out.extend_from_slice(b"ASUM\x0e\0\x08\0");
-                    out.extend_from_slice(&sum.to_le_bytes());
-                    out.extend_from_slice(&average.to_le_bytes());
-                    enlarge(&mut out[start..], 40);
-                } else {
-                    black_box((cadc, sum, average));
+                2 => {
+                    for (i, sum) in sums.iter_mut().enumerate() {
+                        *sum += f64::from(u32_at(event, 32 + 4 * i));
+                    }
+                    if file.is_some() {
+                        let start = out.len();
+                        out.extend_from_slice(event);
+                        out.extend_from_slice(b"ACUM\x0a\0\x20\0");
+                        sums.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
+                        enlarge(&mut out[start..], 40);
+                    }
+                    *kept += 1;
                 }
-                kept += 1;
+                _ if file.is_some() => out.extend_from_slice(event),
+                _ => {}
             }
-            2 => {
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum += f64::from(u32_at(event, 32 + 4 * i));
-                }
-                if output.is_some() {
-                    let start = out.len();
-                    out.extend_from_slice(event);
-                    out.extend_from_slice(b"ACUM\x0a\0\x20\0");
-                    sums.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
-                    enlarge(&mut out[start..], 40);
-                }
-                kept += 1;
+            if let (Some(file), true) = (&mut *file, out.len() > 1 << 20) {
+                file.write_all(out).unwrap();
+                out.clear();
             }
-            _ if output.is_some() => out.extend_from_slice(event),
-            _ => {}
         }
-        if out.len() > 1 << 20 {
-            file.as_mut().unwrap().write_all(&out).unwrap();
-            out.clear();
-        }
+        bytes.len() - at
     }
-    if let Some(file) = &mut file {
-        file.write_all(&out).unwrap();
-    }
-    black_box(low);
-    kept
 }
 
 /// Adds `more` to the sizes in the headers of event and bank area.
@@ -292,6 +331,6 @@ fn job(path: &Path, extension: Option<&str>, threads: usize, dir: &Path) -> impl
     move || {
         let report = analyzer.run(&job).unwrap();
         assert!(report.is_clean());
-        report.runs[0].requests.iter().map(|(_, r)| r.kept).sum()
+        report.runs[0].requests.iter().map(|r| r.account.kept).sum()
     }
 }

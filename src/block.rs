@@ -141,13 +141,16 @@ impl Worker {
         self.begin(epoch);
         let start = block.bytes().as_ptr() as usize;
         for (number, view) in (block.first..).zip(block.events()) {
-            let beyond = epoch.selection.is_beyond(number, data_before);
+            if epoch.selection.is_beyond(number, data_before) {
+                // Reading ends here, wherever the block does.
+                break;
+            }
             match view.kind() {
                 Kind::Data => {
                     data_before += 1;
                     let account = self.partial.counts.id(view.header.id);
                     account.offered += 1;
-                    if beyond || !epoch.selection.wants(number) {
+                    if !epoch.selection.wants(number) {
                         account.left_out += 1;
                         continue;
                     }
@@ -160,7 +163,6 @@ impl Worker {
                         break;
                     }
                 }
-                _ if beyond => {}
                 _ => {
                     self.partial.counts.system += 1;
                     if epoch.wanted.mid {

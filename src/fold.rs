@@ -17,7 +17,7 @@ use crate::layers::{Base, Origins, statistics};
 use crate::ledger::Counts;
 use crate::module::EndOfRun;
 use crate::provenance::{Provenance, texts};
-use crate::report::{Explained, InputDamage, Report, RunReport, StageReport};
+use crate::report::{Explained, InputDamage, Report, RequestReport, RunReport, StageReport};
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
@@ -386,7 +386,9 @@ fn run_report(
         input: live.input.path.clone(),
         events: live.counts.by_id(),
         system: live.counts.system,
-        requests: requests.map(|(c, counts)| (c.name.clone(), *counts)).collect(),
+        requests: requests
+            .map(|(c, account)| RequestReport { name: c.name.clone(), account: *account })
+            .collect(),
         stages,
         tests,
         failures: live.counts.failures.clone(),

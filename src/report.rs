@@ -19,6 +19,16 @@ pub struct Written {
     pub bytes: u64,
 }
 
+/// One request in one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RequestReport {
+    /// Its name.
+    pub name: String,
+    /// Its account.
+    #[serde(flatten)]
+    pub account: Requested,
+}
+
 /// One stage in one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StageReport {
@@ -50,7 +60,7 @@ pub struct RunReport {
     /// System events: BOR, EOR, messages, fragments.
     pub system: u64,
     /// The account of each request.
-    pub requests: Vec<(String, Requested)>,
+    pub requests: Vec<RequestReport>,
     /// The stages in order.
     pub stages: Vec<StageReport>,
     /// Names and counts of the tests.
@@ -132,7 +142,7 @@ impl Report {
 
     /// Events that a stage or output lost, over all runs.
     pub fn failed(&self) -> u64 {
-        self.runs.iter().flat_map(|r| &r.requests).map(|(_, r)| r.failed).sum()
+        self.runs.iter().flat_map(|r| &r.requests).map(|r| r.account.failed).sum()
     }
 
     /// Whether anything was damaged or failed.

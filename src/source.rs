@@ -225,10 +225,10 @@ impl Source<'_> {
         }
         let mut input = json!({ "file": reading.file.path.display().to_string() });
         if let Some(digest) = &reading.digest {
-            let (bytes, sha256) = digest.value();
-            input["bytes_read"] = json!(bytes);
             // A part of the file has no digest that anybody could compare.
             if reading.complete {
+                let (bytes, sha256) = digest.value();
+                input["bytes"] = json!(bytes);
                 input["sha256"] = json!(sha256);
             }
         }

@@ -191,7 +191,8 @@ fn a_parameter_value_that_does_not_fit_is_refused() {
 
 #[test]
 fn an_unreadable_configuration_is_refused() {
-    let place = Place::new().with("noise.odb", [0u8, 159, 146, 150, 7]).with("text.odb", "once upon a time\n");
+    let place =
+        Place::new().with("noise.odb", [0u8, 159, 146, 150, 7]).with("text.odb", "once upon a time\n");
     for flag in ["-c", "--odb-load"] {
         check_with(&place, &[flag, "@none.odb"], "CONF1");
         check_with(&place, &[flag, "@"], "CONF2");
@@ -237,7 +238,8 @@ fn an_unknown_output_type_is_refused() {
 #[test]
 fn an_output_that_is_an_input_is_refused() {
     let place = Place::new();
-    std::os::unix::fs::symlink(place.dir.path().join("run00042.mid"), place.dir.path().join("link.mid")).unwrap();
+    std::os::unix::fs::symlink(place.dir.path().join("run00042.mid"), place.dir.path().join("link.mid"))
+        .unwrap();
     fs::create_dir(place.dir.path().join("sub")).unwrap();
     for name in ["@run00042.mid", "@run%05d.mid", "@link.mid", "@sub/../run00042.mid"] {
         let said = place.refuses(&["@run00042.mid", "-o", name]);
@@ -353,7 +355,10 @@ fn a_configuration_key_that_no_module_has_is_a_warning() {
     let text = "[Analyzer/Parameters/ADC summing]\nADC treshold = FLOAT : 9\n";
     let place = Place::new().with("odd.odb", text);
     let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-c", "@odd.odb"]);
-    assert_eq!((ran.code, &*ran.err), (0, "warning: /Analyzer/Parameters/ADC summing/ADC treshold: no module has this parameter\n"));
+    assert_eq!(
+        (ran.code, &*ran.err),
+        (0, "warning: /Analyzer/Parameters/ADC summing/ADC treshold: no module has this parameter\n")
+    );
 }
 
 #[test]
@@ -378,12 +383,20 @@ fn a_file_of_text_is_damage_from_the_first_byte() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_ends_with_its_own_code() {
-    for (output, part) in [("@out.mid", ".out.mid.part"), ("@out.asc.gz", ".out.asc.gz.part"), ("@out.parquet", ".out.Trigger.parquet.part")] {
+    for (output, part) in [
+        ("@out.mid", ".out.mid.part"),
+        ("@out.asc.gz", ".out.asc.gz.part"),
+        ("@out.parquet", ".out.Trigger.parquet.part"),
+    ] {
         let place = Place::new();
         std::os::unix::fs::symlink("/dev/full", place.dir.path().join(part)).unwrap();
         let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-o", output]);
         assert_eq!((ran.code, ran.err.lines().count()), (5, 1), "{output}: {}", ran.err);
-        assert!(ran.err.starts_with("pactolus: cannot write ") && ran.err.contains("No space left on device"), "{}", ran.err);
+        assert!(
+            ran.err.starts_with("pactolus: cannot write ") && ran.err.contains("No space left on device"),
+            "{}",
+            ran.err
+        );
         let names: Vec<String> = place.holds().into_keys().filter(|n| n.contains("out")).collect();
         assert!(names.is_empty(), "{names:?}");
     }

@@ -99,9 +99,9 @@ pub(crate) struct AnalyzeArgs {
 const EXAMPLES: &str = "\
 Examples:
   pactolus analyze run00042.mid.gz -o run%05d.parquet
-  pactolus analyze -a analyzer.toml -i run%05d.mid.lz4 -r 120 125 -o calib%05d.mid.gz
-  pactolus analyze run00042.mid -a analyzer.toml -c banks.odb -n 1000 -o - | less
-  pactolus analyze run00042.mid -a analyzer.toml -p \"ADC summing/ADC threshold=7\" --explain
+  pactolus analyze -a lab.toml -i run%05d.mid.lz4 -r 120 125 -o cal%05d.mid
+  pactolus analyze -a lab.toml run00042.mid -c banks.odb -n 1000 -o -.asc
+  pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could not
 run; 3 stopped by the user; 5 an output could not be written.";

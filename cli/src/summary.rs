@@ -35,9 +35,9 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
 
 fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "run {} from {}", run.run, run.input.display())?;
-    let width = run.requests.iter().map(|(n, _)| n.chars().count()).fold(7, usize::max).min(30);
+    let width = run.requests.iter().map(|r| r.name.chars().count()).fold(7, usize::max).min(30);
     writeln!(out, "  {:width$} {:>12} {:>12} {:>12} {:>12}", "request", "events", "kept", "skipped", "lost")?;
-    for (name, counts) in &run.requests {
+    for pactolus::RequestReport { name, account: counts } in &run.requests {
         let events = counts.matched + counts.created;
         // The request that catches what others leave is of interest only if it catches something.
         if events > 0 || name != "other" {
