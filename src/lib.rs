@@ -77,6 +77,7 @@ mod provenance;
 mod report;
 mod request;
 mod run;
+pub mod scan;
 pub mod simulate;
 mod sink;
 mod source;

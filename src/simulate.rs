@@ -329,6 +329,9 @@ mod tests {
         let file = bytes(&Simulation { events: 5000, ..Simulation::default() });
         let mut seen = [(0_u32, 0_u32); 4];
         events(&file, |event| {
+            if event.header.id != TRIGGER {
+                return;
+            }
             for bank in event.banks().map(Result::unwrap).filter(|b| b.name.to_string() == "ADC0") {
                 for (channel, counts) in bank.values::<u16>().unwrap().iter().enumerate() {
                     let above = i32::from(counts) - PEDESTALS[channel] as i32;
@@ -382,7 +385,7 @@ mod tests {
             let digest: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(digest, wanted, "benches and golden files rely on these bytes");
         };
-        check(Shape::Small, "SMALL");
-        check(Shape::Big, "BIG");
+        check(Shape::Small, "559b06133bc38e9a953a0400d4f7603d07346e916746690cbcbbbf3118120672");
+        check(Shape::Big, "12c5eaee01a6ccc23b817ea34725be3d751f20c71b433e1e0aba23b43f6ac530");
     }
 }

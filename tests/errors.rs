@@ -92,18 +92,26 @@ impl Place {
         let ran = self.run(args);
         assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
         assert_eq!(ran.err.lines().count(), 1, "{args:?}: one line: {}", ran.err);
+        assert!(ran.err.starts_with("pactolus: "), "{args:?}: {}", ran.err);
         assert_eq!(ran.out, "", "{args:?}");
         let after = self.holds();
-        let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(names(&after), names(&before), "{args:?}: nothing is left behind");
-        assert!(after == before, "{args:?}: what was there is as it was");
+        assert!(after.keys().eq(before.keys()), "{args:?}: left behind: {:?}", after.keys());
+        assert!(after == before, "{args:?}: what was there has changed");
         ran.err.trim_end().to_owned()
     }
 }
 
-/// Asserts what is said to a command line in a directory as it comes, with an output.
+/// Asserts what is said to a command line.
 fn check(args: &[&str], said: &str) {
     assert_eq!(Place::new().refuses(args), said, "{args:?}");
+}
+
+/// Asserts that what is said to these arguments names what it is about.
+fn names(place: &Place, args: &[&str], named: &[&str]) {
+    let said = place.refuses(&[&["@run00042.mid"], args].concat());
+    for name in named {
+        assert!(said.contains(name), "{args:?}: {name} in {said}");
+    }
 }
 
 /// Asserts what is said to a definition.
@@ -137,12 +145,20 @@ fn modules_in_the_wrong_order_are_refused() {
         .replace("\"Software Gain\" = [1.0, 1.0, 1.0, 1.0]\n", "")
         .replace("Adc_\"\nname = \"ADC_", "AdcCalib\"\nname = \"ADC calibration");
     let place = Place::new().with("analyzer.toml", swapped);
-    check_with(&place, &[], "ORDER");
+    check_with(
+        &place,
+        &[],
+        "pactolus: stage \"ADC summing\" reads bank CADC, which stage \"ADC calibration\" of request \"Trigger\" appends only later: mount \"ADC calibration\" before \"ADC summing\"",
+    );
 }
 
 #[test]
 fn a_wrong_bank_type_is_refused() {
-    check_definition("WORD[4]", "DWORD[4]", "TYPE");
+    check_definition(
+        "WORD[4]",
+        "DWORD[4]",
+        "pactolus: stage \"ADC calibration\" of request \"Trigger\" uses bank ADC0 as WORD, the request declares it as DWORD",
+    );
 }
 
 #[test]
@@ -150,43 +166,103 @@ fn a_second_writer_of_a_bank_is_refused() {
     check_definition(
         "[[request.module]]\ntype = \"AdcSum\"",
         "[[request.module]]\ntype = \"AdcCalib\"\nname = \"again\"\n[[request.module]]\ntype = \"AdcSum\"",
-        "SECOND",
+        "pactolus: stages \"ADC calibration\" and \"again\" of request \"Trigger\" both append bank CADC",
     );
 }
 
 #[test]
 fn two_stages_of_one_name_are_refused() {
-    check_definition("\"ADC summing\"", "\"ADC Calibration\"", "SAME");
+    check_definition(
+        "\"ADC summing\"",
+        "\"ADC Calibration\"",
+        "pactolus: two stages are named \"ADC Calibration\": give one of them another name",
+    );
 }
 
 #[test]
 fn a_short_parameter_array_is_refused() {
-    check_definition("[174, 194, 176, 182]", "[174, 194, 176]", "SHORT1");
+    check_definition(
+        "[174, 194, 176, 182]",
+        "[174, 194, 176]",
+        "pactolus: stage \"ADC calibration\", run 42: parameter \"Pedestal\" has 3 values, but bank ADC0 has 4 elements",
+    );
     let short = "[Analyzer/Parameters/ADC calibration]\nPedestal = INT[2] :\n[0] 1\n[1] 2\n";
     let place = Place::new().with("short.odb", short);
-    check_with(&place, &["-c", "@short.odb"], "SHORT2");
+    check_with(
+        &place,
+        &["-c", "@short.odb"],
+        "pactolus: stage \"ADC calibration\", run 42: parameter \"Pedestal\" has 2 values, but bank ADC0 has 4 elements",
+    );
 }
 
 #[test]
 fn an_unknown_parameter_is_refused() {
     let place = Place::new();
-    check_with(&place, &["-p", "ADC calibration/Pedestl=1"], "UNKNOWN1");
-    check_with(&place, &["-p", "/Analyzer/Parameters/ADC sum/ADC threshold=1"], "UNKNOWN2");
-    check_definition("Pedestal =", "Pedestl =", "UNKNOWN3");
+    check_with(
+        &place,
+        &["-p", "ADC calibration/Pedestl=1"],
+        "pactolus: parameter: no key /Analyzer/Parameters/ADC calibration/Pedestl, did you mean 'Pedestal'?",
+    );
+    check_with(
+        &place,
+        &["-p", "/Analyzer/Parameters/ADC sum/ADC threshold=1"],
+        "pactolus: parameter: no key /Analyzer/Parameters/ADC sum",
+    );
+    check_definition(
+        "Pedestal =",
+        "Pedestl =",
+        "pactolus: definition, module \"ADC calibration\": unknown parameter \"Pedestl\", the nearest is \"Pedestal\"",
+    );
 }
 
 #[test]
 fn a_parameter_value_that_does_not_fit_is_refused() {
     let place = Place::new();
-    check_with(&place, &["-p", "ADC summing/ADC threshold=seven"], "VALUE1");
-    check_with(&place, &["-p", "ADC calibration/Pedestal[1]=1.5"], "VALUE2");
-    check_with(&place, &["-p", "ADC calibration/Pedestal[4]=1"], "VALUE3");
-    check_with(&place, &["-p", "ADC calibration/Pedestal[-1]=1"], "VALUE4");
-    check_with(&place, &["-p", "ADC calibration=1"], "VALUE5");
-    check_with(&place, &["-p", "novalue"], "VALUE6");
-    check_with(&place, &["-p", "=7"], "VALUE7");
-    check_definition("[174, 194, 176, 182]", "\"much\"", "VALUE8");
-    check_definition("[174, 194, 176, 182]", "[174, \"x\", 176, 182]", "VALUE9");
+    check_with(
+        &place,
+        &["-p", "ADC summing/ADC threshold=seven"],
+        "pactolus: parameter: /Analyzer/Parameters/ADC summing/ADC threshold: 'seven' is no FLOAT",
+    );
+    check_with(
+        &place,
+        &["-p", "ADC calibration/Pedestal[1]=1.5"],
+        "pactolus: parameter: /Analyzer/Parameters/ADC calibration/Pedestal[1]: '1.5' is no INT",
+    );
+    check_with(
+        &place,
+        &["-p", "ADC calibration/Pedestal[4]=1"],
+        "pactolus: parameter: /Analyzer/Parameters/ADC calibration/Pedestal has no element 4: its length is 4",
+    );
+    check_with(
+        &place,
+        &["-p", "ADC calibration/Pedestal[-1]=1"],
+        "pactolus: parameter: no key /Analyzer/Parameters/ADC calibration/Pedestal[-1], did you mean 'Pedestal'?",
+    );
+    check_with(
+        &place,
+        &["-p", "ADC calibration=1"],
+        "pactolus: parameter: /Analyzer/Parameters/ADC calibration is a directory, not a value",
+    );
+    check_with(
+        &place,
+        &["-p", "novalue"],
+        "pactolus: -p novalue: PATH=VALUE wanted, as in \"ADC summing/ADC threshold=7\"",
+    );
+    check_with(
+        &place,
+        &["-p", "=7"],
+        "pactolus: -p =7: PATH=VALUE wanted, as in \"ADC summing/ADC threshold=7\"",
+    );
+    check_definition(
+        "[174, 194, 176, 182]",
+        "\"much\"",
+        "pactolus: definition, module \"ADC calibration\", parameter \"Pedestal\": STRING much does not fit into INT",
+    );
+    check_definition(
+        "[174, 194, 176, 182]",
+        "[174, \"x\", 176, 182]",
+        "pactolus: definition, module \"ADC calibration\", parameter \"Pedestal\": the elements of an array must be of one type",
+    );
 }
 
 #[test]
@@ -194,44 +270,91 @@ fn an_unreadable_configuration_is_refused() {
     let place =
         Place::new().with("noise.odb", [0u8, 159, 146, 150, 7]).with("text.odb", "once upon a time\n");
     for flag in ["-c", "--odb-load"] {
-        check_with(&place, &[flag, "@none.odb"], "CONF1");
-        check_with(&place, &[flag, "@"], "CONF2");
-        check_with(&place, &[flag, "@noise.odb"], "CONF3");
-        check_with(&place, &[flag, "@text.odb"], "CONF4");
+        check_with(
+            &place,
+            &[flag, "@none.odb"],
+            "pactolus: configuration file @none.odb: No such file or directory (os error 2)",
+        );
+        check_with(&place, &[flag, "@"], "pactolus: configuration file @: Is a directory (os error 21)");
+        check_with(
+            &place,
+            &[flag, "@noise.odb"],
+            "pactolus: configuration file @noise.odb: not an ODB dump: '\\x00' where '<', '{', '[' or ';' was expected (byte 0)",
+        );
+        check_with(
+            &place,
+            &[flag, "@text.odb"],
+            "pactolus: configuration file @text.odb: not an ODB dump: 'o' where '<', '{', '[' or ';' was expected (byte 0)",
+        );
     }
-    check_with(&place, &["-c", "@par%05d.odb"], "CONF5");
+    check_with(
+        &place,
+        &["-c", "@par%05d.odb"],
+        "pactolus: configuration file @par00042.odb: No such file or directory (os error 2)",
+    );
 }
 
 #[test]
 fn a_configuration_with_a_value_of_the_wrong_type_is_refused() {
     let text = "[Analyzer/Parameters/ADC summing]\nADC threshold = STRING : [32] high\n";
     let place = Place::new().with("wrong.odb", text);
-    check_with(&place, &["-c", "@wrong.odb"], "WRONG");
+    check_with(
+        &place,
+        &["-c", "@wrong.odb"],
+        "pactolus: configuration file @wrong.odb: /Analyzer/Parameters/ADC summing/ADC threshold: /Analyzer/Parameters/ADC summing/ADC threshold as FLOAT: STRING high does not fit",
+    );
 }
 
 #[test]
 fn an_unwritable_output_is_refused() {
     let place = Place::new();
-    fs::create_dir(place.dir.path().join("taken.mid")).unwrap();
-    check_with(&place, &["@none/b.mid"], "OUT1");
-    check_with(&place, &["@none/b.asc.gz"], "OUT2");
-    check_with(&place, &["@none/b.parquet"], "OUT3");
-    check_with(&place, &["@none/b%05d.arrow"], "OUT4");
-    check_with(&place, &["@analyzer.toml/b.mid"], "OUT5");
-    check_with(&place, &["@taken.mid"], "OUT6");
+    check_with(
+        &place,
+        &["@none/b.mid"],
+        "pactolus: cannot create @none/b.mid: No such file or directory (os error 2)",
+    );
+    check_with(
+        &place,
+        &["@none/b.asc.gz"],
+        "pactolus: cannot create @none/b.asc.gz: No such file or directory (os error 2)",
+    );
+    check_with(
+        &place,
+        &["@none/b.parquet"],
+        "pactolus: cannot create @none/b.Trigger.parquet: No such file or directory (os error 2)",
+    );
+    check_with(
+        &place,
+        &["@none/b%05d.arrow"],
+        "pactolus: cannot create @none/b00042.Trigger.arrow: No such file or directory (os error 2)",
+    );
+    check_with(
+        &place,
+        &["@analyzer.toml/b.mid"],
+        "pactolus: cannot create @analyzer.toml/b.mid: Not a directory (os error 20)",
+    );
 }
 
 #[test]
-fn an_odb_that_cannot_be_saved_is_refused() {
+fn an_output_whose_name_is_a_directory_is_refused_before_the_analysis() {
     let place = Place::new();
-    check_with(&place, &["--odb-save", "@none/x.json"], "SAVE1");
+    fs::create_dir(place.dir.path().join("taken.mid")).unwrap();
+    names(&place, &["-o", "@out.mid", "@taken.mid"], &["@taken.mid", "directory"]);
+}
+
+#[test]
+fn an_odb_that_cannot_be_saved_is_refused_before_the_analysis() {
+    let place = Place::new();
+    names(&place, &["-o", "@out.mid", "--odb-save", "@none/x.json"], &["@none/x.json"]);
+    names(&place, &["-o", "@out.mid", "--odb-save", "@"], &["@"]);
 }
 
 #[test]
 fn an_unknown_output_type_is_refused() {
-    for name in ["out.root", "out.parquet.gz", "out.midx", "-.parquet"] {
-        let said = Place::new().refuses(&["@run00042.mid", "-o", name]);
-        assert_eq!(said, format!("KIND {name}"));
+    for name in ["out.root", "out.parquet.gz", "out.midx"] {
+        let known = ".mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow";
+        let said = format!("pactolus: \"{name}\": unknown output type; known are {known}");
+        check(&["@run00042.mid", "-o", name], &said);
     }
 }
 
@@ -243,111 +366,201 @@ fn an_output_that_is_an_input_is_refused() {
     fs::create_dir(place.dir.path().join("sub")).unwrap();
     for name in ["@run00042.mid", "@run%05d.mid", "@link.mid", "@sub/../run00042.mid"] {
         let said = place.refuses(&["@run00042.mid", "-o", name]);
-        assert_eq!(said, format!("INPUT {name}"));
+        let name = name.replace("%05d", "00042");
+        assert_eq!(said, format!("pactolus: output {name} is also an input: give it another name"));
     }
     let said = place.refuses(&["@link.mid", "-o", "@run00042.mid"]);
-    assert_eq!(said, "INPUTL");
+    assert_eq!(said, "pactolus: output @run00042.mid is also an input: give it another name");
 }
 
 #[test]
 fn saving_the_odb_over_an_input_is_refused() {
-    check(&["@run00042.mid", "--odb-save", "@run00042.mid"], "SAVEIN");
+    names(&Place::new(), &["--odb-save", "@run00042.mid"], &["@run00042.mid", "is also an input"]);
 }
 
 #[test]
-fn saving_the_odb_over_the_definition_or_a_configuration_is_refused() {
-    let place = Place::new().with("a.odb", "[Analyzer]\n");
-    check_with(&place, &["--odb-save", "@analyzer.toml"], "SAVEDEF");
+fn writing_over_the_definition_is_refused() {
+    let place = Place::new();
+    names(&place, &["-a", "@analyzer.toml", "--odb-save", "@analyzer.toml"], &["@analyzer.toml"]);
+    // A name without extension is text.
+    let place = place.with("plain", DEFINITION);
+    names(&place, &["-a", "@plain", "-o", "@plain"], &["@plain"]);
 }
 
 #[test]
 fn one_output_named_twice_is_refused() {
     let place = Place::new();
     let twice = |a: &str, b: &str| place.refuses(&["@run00042.mid", "-o", a, b]);
-    assert_eq!(twice("@a.mid", "@a.mid"), "TWICE1");
-    assert_eq!(twice("-", "-.asc"), "TWICE2");
+    assert_eq!(twice("@a.mid", "@a.mid"), "pactolus: output @a.mid is named twice");
+    assert_eq!(twice("-", "-"), "pactolus: output - is named twice");
 }
 
 #[test]
 fn one_output_under_two_names_is_refused() {
     let place = Place::new();
     fs::create_dir(place.dir.path().join("sub")).unwrap();
-    let twice = |a: &str, b: &str| place.refuses(&["@run00042.mid", "-o", a, b]);
-    assert_eq!(twice("@a.mid", "@./a.mid"), "TWICE3");
-    assert_eq!(twice("@a%05d.mid", "@a00042.mid"), "TWICE4");
-    assert_eq!(twice("@a.mid", "@sub/../a.mid"), "TWICE5");
+    names(&place, &["-o", "@a.mid", "@./a.mid"], &["@./a.mid", "twice"]);
+    names(&place, &["-o", "@a.mid", "@sub/../a.mid"], &["@sub/../a.mid", "twice"]);
+    names(&place, &["-o", "@a%05d.mid", "@a00042.mid"], &["@a00042.mid", "twice"]);
 }
 
 #[test]
 fn a_missing_input_is_refused() {
-    check(&["-i", "@run00043.mid", "-o", "@out.mid"], "MISSING1");
-    check(&["@run00042.mid", "@run00043.mid", "-o", "@out.mid"], "MISSING2");
-    check(&["-i", "@run%05d.mid", "-r", "42", "43", "-o", "@out.mid"], "MISSING3");
-    check(&["@", "-o", "@out.mid"], "MISSING4");
-    check(&["-o", "@out.mid"], "MISSING5");
+    check(
+        &["-i", "@run00043.mid", "-o", "@out.mid"],
+        "pactolus: cannot open @run00043.mid: No such file or directory (os error 2)",
+    );
+    check(
+        &["@run00042.mid", "@run00043.mid", "-o", "@out.mid"],
+        "pactolus: cannot open @run00043.mid: No such file or directory (os error 2)",
+    );
+    check(
+        &["-i", "@run%05d.mid", "-r", "42", "43", "-o", "@out.mid"],
+        "pactolus: cannot open @run00043.mid: No such file or directory (os error 2)",
+    );
+    check(&["@", "-o", "@out.mid"], "pactolus: input @ is a directory, not a file");
+    check(&["-o", "@out.mid"], "pactolus: no input: name a run file, as in `pactolus analyze run00042.mid`");
 }
 
 #[test]
 fn a_range_of_runs_needs_a_place_for_the_run() {
-    check(&["@run00042.mid", "-r", "1", "2"], "RANGE1");
-    check(&["@run%05d.mid"], "RANGE2");
-    check(&["@run%05d.mid", "-r", "2", "1"], "RANGE3");
+    check(
+        &["@run00042.mid", "-r", "1", "2"],
+        "pactolus: -r needs an input with %05d for the run number, @run00042.mid has none",
+    );
+    check(&["@run%05d.mid"], "pactolus: input @run%05d.mid: say which runs with -r FIRST LAST");
+    check(&["@run%05d.mid", "-r", "2", "1"], "pactolus: -r 2 1: the first run comes after the last");
 }
 
 #[test]
 fn a_meaningless_number_of_events_is_refused() {
-    check(&["@run00042.mid", "-n", "1", "5", "0"], "N1");
-    check(&["@run00042.mid", "-n", "5", "1"], "N2");
-    check(&["@run00042.mid", "-n", "many"], "N3");
-    check(&["@run00042.mid", "-n", "1", "2", "3", "4"], "N4");
-    check(&["@run00042.mid", "-j", "0"], "J1");
+    check(
+        &["@run00042.mid", "-n", "1", "5", "0"],
+        "pactolus: -n FIRST LAST STEP: a step of at least 1 wanted, 0 found",
+    );
+}
+
+#[test]
+fn a_first_event_behind_the_last_is_refused() {
+    names(&Place::new(), &["-n", "5", "1"], &["-n 5 1"]);
 }
 
 #[test]
 fn letters_of_mana_without_a_meaning_are_named() {
-    check(&["-e", "expt"], "LETTER1");
-    check(&["-h", "localhost"], "LETTER2");
-    check(&["@run00042.mid", "-d"], "LETTER3");
-    check(&["@run00042.mid", "-t", "4"], "LETTER4");
-    check(&["@run00042.mid", "-hlocalhost"], "LETTER5");
+    check(
+        &["-e", "expt"],
+        "pactolus: -e of mana has no meaning here: it named a live experiment; live sources are not supported yet",
+    );
+    check(
+        &["-h", "localhost"],
+        "pactolus: -h of mana has no meaning here: it named a host of a live experiment; live sources are not supported yet (help is --help)",
+    );
+    check(
+        &["@run00042.mid", "-d"],
+        "pactolus: -d of mana has no meaning here: it disabled the watchdog of the old ODB; nothing is needed in its place",
+    );
+    check(
+        &["@run00042.mid", "-t", "4"],
+        "pactolus: -t of mana has no meaning here: it set the number of PVM tasks; use -j for threads",
+    );
 }
 
 #[test]
 fn an_unknown_flag_is_refused() {
-    check(&["@run00042.mid", "--outptu", "x.mid"], "FLAG1");
-    check(&["@run00042.mid", "-Z"], "FLAG2");
-    check(&["@run00042.mid", "-a"], "FLAG3");
+    names(&Place::new(), &["--outptu", "x.mid"], &["--outptu", "--output"]);
+    names(&Place::new(), &["-Z"], &["-Z"]);
+}
+
+#[test]
+fn a_flag_with_a_wrong_value_or_without_one_is_refused() {
+    names(&Place::new(), &["-a"], &["--analyzer"]);
+    names(&Place::new(), &["-n", "many"], &["-n", "many"]);
+    names(&Place::new(), &["-j", "0"], &["--threads", "0"]);
 }
 
 #[test]
 fn a_definition_that_is_no_toml_is_refused() {
-    check_definition("id = 1", "id = = 1", "TOML1");
-    check_definition("id = 1", "id = \"one\"", "TOML2");
-    check(&["@run00042.mid", "-a", "@none.toml", "-o", "@out.mid"], "TOML3");
-    check(&["@run00042.mid", "-a", "@run00042.mid", "-o", "@out.mid"], "TOML4");
+    check_definition("id = 1", "id = = 1", "pactolus: @analyzer.toml: line 4: extra `=`, expected nothing");
+    check_definition(
+        "id = 1",
+        "id = \"one\"",
+        "pactolus: @analyzer.toml: line 4: invalid type: string \"one\", expected i32",
+    );
+    check(
+        &["@run00042.mid", "-a", "@none.toml", "-o", "@out.mid"],
+        "pactolus: cannot read the definition @none.toml: No such file or directory (os error 2)",
+    );
+    check(
+        &["@run00042.mid", "-a", "@run00042.mid", "-o", "@out.mid"],
+        "pactolus: cannot read the definition @run00042.mid: stream did not contain valid UTF-8",
+    );
 }
 
 #[test]
 fn an_unknown_key_of_a_definition_is_refused() {
-    check_definition("[[request]]", "nmae = \"X\"\n[[request]]", "KEY1");
-    check_definition("id = 1", "idd = 1", "KEY2");
-    check_definition("name = \"ADC summing\"", "nam = \"ADC summing\"", "KEY3");
-    check_definition("\"WORD[4]\"", "{ type = \"WORD[4]\", unti = \"counts\" }", "KEY4");
+    check_definition(
+        "[[request]]",
+        "nmae = \"X\"\n[[request]]",
+        "pactolus: @analyzer.toml: line 2: unknown field `nmae`, expected one of `name`, `parameters`, `request`",
+    );
+    check_definition(
+        "id = 1",
+        "idd = 1",
+        "pactolus: @analyzer.toml: line 4: unknown field `idd`, expected one of `name`, `id`, `mask`, `sampling`, `buffer`, `tests`, `switch`, `fixed`, `banks`, `module`",
+    );
+    check_definition(
+        "name = \"ADC summing\"",
+        "nam = \"ADC summing\"",
+        "pactolus: @analyzer.toml: line 15: unknown field `nam`, expected one of `type`, `name`, `parameters`, `banks`",
+    );
+    check_definition(
+        "\"WORD[4]\"",
+        "{ type = \"WORD[4]\", unti = \"counts\" }",
+        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": unknown field `unti`, expected one of `type`, `unit`, `description`, `switch`, `fields`",
+    );
 }
 
 #[test]
 fn a_meaningless_value_of_a_definition_is_refused() {
-    check_definition("WORD[4]", "WROD[4]", "MEAN1");
-    check_definition("WORD[4]", "WORD[4", "MEAN2");
-    check_definition("ADC0", "ADC00", "MEAN3");
-    check_definition("id = 1", "id = 1\nsampling = \"some\"", "MEAN4");
-    check_definition("id = 1", "id = 1\nfixed = { T = \"DOUBLE\" }", "MEAN5");
+    check_definition(
+        "WORD[4]",
+        "WROD[4]",
+        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": a type like \"WORD\" or \"WORD[4]\" wanted, \"WROD[4]\" found",
+    );
+    check_definition(
+        "WORD[4]",
+        "WORD[4",
+        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": a type like \"WORD\" or \"WORD[4]\" wanted, \"WORD[4\" found",
+    );
+    check_definition(
+        "ADC0",
+        "ADC00",
+        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC00\": a bank name has one to four bytes",
+    );
+    check_definition(
+        "id = 1",
+        "id = 1\nsampling = \"some\"",
+        "pactolus: @analyzer.toml: request \"Trigger\": sampling \"all\", \"nonblocking\" or \"recent\" wanted, \"some\" found",
+    );
+    check_definition(
+        "id = 1",
+        "id = 1\nfixed = { T = \"DOUBLE\" }",
+        "pactolus: @analyzer.toml: request \"Trigger\": an event is either fixed or has banks",
+    );
 }
 
 #[test]
 fn an_unknown_module_is_refused_with_the_nearest() {
-    check_definition("\"AdcSum\"", "\"AdcSun\"", "MODULE1");
-    check_definition("\"AdcSum\"", "\"Waveform\"", "MODULE2");
+    check_definition(
+        "\"AdcSum\"",
+        "\"AdcSun\"",
+        "pactolus: definition, request \"Trigger\": unknown module type \"AdcSun\", the nearest is \"AdcSum\"",
+    );
+    check_definition(
+        "\"AdcSum\"",
+        "\"Waveform\"",
+        "pactolus: definition, request \"Trigger\": unknown module type \"Waveform\", known are AdcCalib, AdcSum, ScalerSum, Prescale, Skipper",
+    );
 }
 
 #[test]

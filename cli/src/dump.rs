@@ -1,6 +1,320 @@
-use std::io::Write;
-#[derive(clap::Args)]
-pub(crate) struct DumpArgs {}
-pub(crate) fn run(_: &DumpArgs, _: &mut dyn Write, _: &mut dyn Write) -> crate::Outcome {
-    Ok(0)
+//! `pactolus dump`: events and banks as text.
+
+mod json;
+pub(crate) mod text;
+mod values;
+
+use std::error::Error;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use pactolus::formats::event::{self, Kind};
+use pactolus::formats::mid::{Block, Reader, Stop};
+use pactolus::formats::{Bank, BankName, DamageKind, EventView, Header, Input, Order};
+use pactolus::scan::{OdbDump, Payload};
+
+use crate::{DAMAGED, OK, Outcome};
+
+/// Show events and banks as text.
+///
+/// Each event has a line with its number in the file, id, serial number, trigger mask, time and
+/// data size. Each of its banks follows with name, type and contents, the index of the first value
+/// at the start of each line. Structures, raw bytes and events in FIXED format are shown as bytes.
+///
+/// Files may be compressed (.gz .lz4 .bz2 .zst, found by the first bytes).
+#[derive(Args)]
+#[command(after_help = EXAMPLES, override_usage = "pactolus dump <FILE>... [OPTIONS]")]
+pub(crate) struct DumpArgs {
+    /// Run files; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Only events of these ids: numbers, also 0x8000, or BOR, EOR, message
+    #[arg(long, value_name = "ID", num_args = 1.., value_parser = parse_id)]
+    id: Vec<u16>,
+
+    /// Only these banks, and events that have one of them
+    #[arg(long, value_name = "NAME", num_args = 1.., value_parser = parse_bank)]
+    bank: Vec<BankName>,
+
+    /// Only events with this serial number
+    #[arg(long, value_name = "N")]
+    serial: Option<u32>,
+
+    /// Stop when so many events have been shown
+    #[arg(short, value_name = "COUNT")]
+    n: Option<u64>,
+
+    /// Numbers in hexadecimal, text as bytes
+    #[arg(long)]
+    hex: bool,
+
+    /// All of the ODB in BOR and EOR events, not only its first line
+    #[arg(short = 'v', long)]
+    odb: bool,
+
+    /// One JSON object per event and line
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pactolus dump run00042.mid.gz | less
+  pactolus dump run00042.mid --id 1 --bank ADC0 TDC0 -n 10
+  pactolus dump run00042.mid --id message
+  pactolus dump run00042.mid --id BOR --odb
+  pactolus dump run00042.mid --id 1 --json | jq '.banks[0].values'
+
+Exit codes: 0 all well; 1 broken banks, or a file that is cut or broken; 2 could
+not run; 5 the output could not be written.";
+
+/// Bytes of events read at a time: few, so that a pipe shows what it has.
+const BLOCK: usize = 1 << 16;
+
+fn parse_id(text: &str) -> Result<u16, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "bor" => return Ok(event::BOR),
+        "eor" => return Ok(event::EOR),
+        "message" => return Ok(event::MESSAGE),
+        _ => {}
+    }
+    let id = match text.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    id.map_err(|_| "event id from 0 to 65535, BOR, EOR or message wanted; files come first".to_owned())
+}
+
+fn parse_bank(name: &str) -> Result<BankName, String> {
+    BankName::parse(name)
+        .ok_or_else(|| format!("name of one to four bytes wanted, {} found; files come first", name.len()))
+}
+
+pub(crate) fn run(args: &DumpArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    let mut dump = Dump { args, out: BufWriter::with_capacity(1 << 16, out), shown: 0, damaged: false };
+    for file in &args.files {
+        if dump.is_full() {
+            break;
+        }
+        dump.file(file, err)?;
+    }
+    dump.out.flush().map_err(unwritten)?;
+    Ok(if dump.damaged { DAMAGED } else { OK })
+}
+
+/// A standard output that takes no more. A reader that has seen enough is told apart by the caller.
+pub(crate) fn unwritten(error: io::Error) -> Box<dyn Error> {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return error.into();
+    }
+    let error = pactolus::formats::Error::io("write", "(standard output)")(error);
+    pactolus::Error::Output(error).into()
+}
+
+/// Opens an input; `-` is standard input.
+pub(crate) fn open(path: &Path) -> Result<Input, pactolus::formats::Error> {
+    if path.as_os_str() == "-" { Input::stdin() } else { Input::open(path) }
+}
+
+struct Dump<'a> {
+    args: &'a DumpArgs,
+    out: BufWriter<&'a mut dyn Write>,
+    /// Events.
+    shown: u64,
+    damaged: bool,
+}
+
+impl Dump<'_> {
+    fn is_full(&self) -> bool {
+        self.args.n.is_some_and(|most| self.shown >= most)
+    }
+
+    fn file(&mut self, path: &Path, err: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+        let input = open(path)?;
+        let name = input.name().to_owned();
+        if self.args.files.len() > 1 && !self.args.json {
+            writeln!(self.out, "file {}", name.display()).map_err(unwritten)?;
+        }
+        let mut reader = Reader::new(input);
+        let mut block = Block::new();
+        let mut broken = 0;
+        loop {
+            let stop = reader.read(&mut block, BLOCK).map_err(pactolus::formats::Error::io("read", &name))?;
+            for (number, event) in (block.first..).zip(block.events()) {
+                if self.is_full() {
+                    break;
+                }
+                if self.wants(&event) {
+                    self.shown += 1;
+                    broken += u64::from(self.event(&name, number, &event).map_err(unwritten)?);
+                }
+            }
+            // Who waits at a pipe wants to see what has come.
+            self.out.flush().map_err(unwritten)?;
+            match stop {
+                _ if self.is_full() => break,
+                Stop::Damaged(damage) => {
+                    self.damaged = true;
+                    let _ = writeln!(err, "pactolus: {}: {damage}", name.display());
+                    break;
+                }
+                Stop::End => break,
+                Stop::Full | Stop::Bor | Stop::Eor => {}
+            }
+        }
+        if broken > 0 {
+            self.damaged = true;
+            let _ = writeln!(
+                err,
+                "pactolus: {}: {} with broken banks",
+                name.display(),
+                text::count(broken, "event")
+            );
+        }
+        Ok(())
+    }
+
+    fn wants(&self, event: &EventView<'_>) -> bool {
+        let DumpArgs { id, bank, serial, .. } = self.args;
+        (id.is_empty() || id.contains(&event.header.id))
+            && serial.is_none_or(|serial| serial == event.header.serial)
+            && (bank.is_empty()
+                || matches!(Payload::of(event), Payload::Banks(_))
+                    && event.kind() == Kind::Data
+                    && event.banks().any(|found| found.is_ok_and(|found| bank.contains(&found.name))))
+    }
+
+    /// Shows an event; whether its banks are broken.
+    fn event(&mut self, file: &Path, number: u64, event: &EventView<'_>) -> io::Result<bool> {
+        if self.args.json {
+            return json::write(&mut self.out, self.args, file, number, event);
+        }
+        write_header(&mut self.out, number, &event.header)?;
+        match event.kind() {
+            Kind::Data => return self.data(event),
+            Kind::Bor | Kind::Eor => self.odb(event)?,
+            Kind::Message => text::write_wrapped(&mut self.out, event.text(), 2)?,
+            Kind::FragmentFirst => {
+                let size = event.payload.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+                let id = event.header.id & 0x0fff;
+                if let Some(size) = size {
+                    writeln!(self.out, "  first piece of an event with id {id} and {size} bytes")?;
+                }
+                text::write_bytes(&mut self.out, event.payload)?;
+            }
+            Kind::FragmentNext => {
+                writeln!(self.out, "  next piece of an event with id {}", event.header.id & 0x0fff)?;
+                text::write_bytes(&mut self.out, event.payload)?;
+            }
+            Kind::System => text::write_bytes(&mut self.out, event.payload)?,
+        }
+        Ok(false)
+    }
+
+    fn odb(&mut self, event: &EventView<'_>) -> io::Result<()> {
+        let text = event.text();
+        let OdbDump { bytes, form } = OdbDump::of(event);
+        let form = match form {
+            Some(form) => format!("ODB as {form}"),
+            None if bytes == 0 => return writeln!(self.out, "  no ODB"),
+            None => "ODB in an unknown form".to_owned(),
+        };
+        if self.args.odb {
+            writeln!(self.out, "  {form}, {bytes} bytes:")?;
+            return text::write_lines(&mut self.out, text);
+        }
+        let line = text.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let line = text::escaped(line);
+        let room = 80 - 4 - form.len();
+        let (line, dots) = match line.char_indices().nth(room) {
+            Some(_) => (text::cut(&line, room - 4), " ..."),
+            None => (line.as_str(), ""),
+        };
+        writeln!(self.out, "  {form}: {line}{dots}")
+    }
+
+    fn data(&mut self, event: &EventView<'_>) -> io::Result<bool> {
+        match Payload::of(event) {
+            Payload::Empty => return Ok(false),
+            Payload::Fixed => {
+                writeln!(self.out, "  no bank area: event in FIXED format, or broken")?;
+                text::write_bytes(&mut self.out, event.payload)?;
+                return Ok(false);
+            }
+            Payload::Banks(area) if area.order == Order::Big => writeln!(self.out, "  big-endian")?,
+            Payload::Banks(_) => {}
+        }
+        let mut broken = None;
+        for bank in banks(event, &mut broken) {
+            if self.args.bank.is_empty() || self.args.bank.contains(&bank.name) {
+                values::write(&mut self.out, &bank, self.args.hex)?;
+            }
+        }
+        if let Some((kind, position)) = broken {
+            let offset = Header::SIZE + position;
+            writeln!(self.out, "  broken: {kind} at byte {offset} of the event")?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+/// The banks of an event up to the first broken one, and what is wrong with that at which byte of
+/// the payload.
+fn banks<'e>(
+    event: &EventView<'e>,
+    broken: &mut Option<(DamageKind, usize)>,
+) -> impl Iterator<Item = Bank<'e>> {
+    let mut banks = event.banks();
+    std::iter::from_fn(move || {
+        let position = banks.position();
+        match banks.next()? {
+            Ok(bank) => Some(bank),
+            Err(kind) => {
+                *broken = Some((kind, position));
+                None
+            }
+        }
+    })
+    .fuse()
+}
+
+fn write_header(out: &mut impl Write, number: u64, header: &Header) -> io::Result<()> {
+    let Header { id, mask, serial, time, size } = *header;
+    let name = match header.kind() {
+        Kind::Bor | Kind::Eor => "run",
+        _ => "serial",
+    };
+    let id = match header.kind() {
+        Kind::Data => format!("id {id}"),
+        Kind::FragmentFirst | Kind::FragmentNext | Kind::System => format!("id {id:#x}"),
+        kind => text::kind_word(kind).to_owned(),
+    };
+    let (time, size) = (text::utc(time), text::count(size.into(), "byte"));
+    writeln!(out, "event {number}  {id}  {name} {serial}  mask {mask:#x}  {time}  {size}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_numbers_or_words() {
+        assert_eq!(parse_id("1"), Ok(1));
+        assert_eq!(parse_id("0x8002"), Ok(0x8002));
+        assert_eq!(parse_id("bor"), Ok(0x8000));
+        assert!(parse_id("65536").is_err());
+        assert!(parse_id("Trigger").is_err());
+    }
+
+    #[test]
+    fn a_name_of_a_bank_has_four_bytes_at_most() {
+        assert!(parse_bank("ADC0").is_ok());
+        assert_eq!(
+            parse_bank("ADC00").unwrap_err(),
+            "name of one to four bytes wanted, 5 found; files come first"
+        );
+    }
 }

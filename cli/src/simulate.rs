@@ -1,6 +1,153 @@
-use std::io::Write;
-#[derive(clap::Args)]
-pub(crate) struct SimulateArgs {}
-pub(crate) fn run(_: &SimulateArgs, _: &mut dyn Write, _: &mut dyn Write) -> crate::Outcome {
-    Ok(0)
+//! `pactolus simulate`: runs of the sample experiment.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use pactolus::formats::compress::Output;
+use pactolus::simulate::{Shape, Simulation};
+use pactolus::{OutputFile, OutputKind, expand};
+
+use crate::dump::unwritten;
+use crate::progress::thousands;
+use crate::{OK, Outcome};
+
+/// Make a run of MIDAS's sample experiment.
+///
+/// Trigger events (id 1) with banks ADC0 and TDC0, one Scaler event (id 2) with bank SCLR in 50
+/// events, BOR and EOR with an ODB dump. The same seed gives the same bytes on every machine.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct SimulateArgs {
+    /// File to write: .mid, also .mid.gz .mid.lz4 .mid.bz2 .mid.zst; %05d is the run number, `-` is
+    /// standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: String,
+
+    /// Run number
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
+    run: u32,
+
+    /// Data events
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    events: u64,
+
+    /// Another seed gives another run
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Size of the Trigger events
+    #[arg(long, value_enum, default_value_t = Size::Small)]
+    shape: Size,
+
+    /// Replace a file that exists
+    #[arg(long)]
+    force: bool,
+}
+
+/// Sizes of Trigger events.
+#[derive(Clone, Copy, ValueEnum)]
+enum Size {
+    /// 56 bytes: 4 ADC and 4 TDC channels
+    Small,
+    /// 2048 bytes: 4 ADC and 1000 TDC channels
+    Big,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pactolus simulate -o run%05d.mid.gz --run 42 --events 100000
+  pactolus simulate -o big.mid --shape big --events 500000
+  pactolus simulate -o - --events 1000 | pactolus dump - -n 5";
+
+pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    let output = OutputFile::new(expand(&args.output, args.run))?;
+    if output.kind != OutputKind::Mid {
+        return Err(format!("{}: simulated events go into .mid files only", output.pattern).into());
+    }
+    let shape = match args.shape {
+        Size::Small => Shape::Small,
+        Size::Big => Shape::Big,
+    };
+    let simulation =
+        Simulation { run: args.run, events: args.events, seed: args.seed, shape, ..Simulation::default() };
+    let started = Instant::now();
+    let bytes = if output.is_stdout() {
+        write(&simulation, &output, out).map_err(unwritten)?
+    } else {
+        write_file(&simulation, &output, args.force)?
+    };
+    let seconds = started.elapsed().as_secs_f64().max(1e-9);
+    let name = if output.is_stdout() { "(standard output)" } else { &output.pattern };
+    // Nobody reads: the file is there all the same.
+    let _ = writeln!(
+        err,
+        "wrote {name}: run {}, {} events, {bytes} bytes; {}B/s",
+        args.run,
+        args.events,
+        thousands(bytes as f64 / seconds),
+    );
+    Ok(OK)
+}
+
+/// Writes beside the final name, then renames: whoever looks sees a whole file or none.
+fn write_file(simulation: &Simulation, output: &OutputFile, force: bool) -> Result<u64, Box<dyn Error>> {
+    let path = Path::new(&output.pattern);
+    if !force && path.exists() {
+        // It may be a real run: a simulated one is soon made again, a real one is not.
+        return Err(format!("{} exists: give another name, or --force", path.display()).into());
+    }
+    let beside = Beside::new(path);
+    let file = File::create(&beside.0).map_err(pactolus::formats::Error::io("create", path))?;
+    let unwritten =
+        |action| move |error| pactolus::Error::Output(pactolus::formats::Error::io(action, path)(error));
+    let bytes = self::write(simulation, output, file).map_err(unwritten("write"))?;
+    fs::rename(&beside.0, path).map_err(unwritten("rename"))?;
+    Ok(bytes)
+}
+
+/// Writes the run, compressed as its name says; bytes as they stand in the file.
+fn write(simulation: &Simulation, output: &OutputFile, out: impl Write) -> io::Result<u64> {
+    let counted = Counted { inner: out, bytes: 0 };
+    let mut output = Output::new(output.compression, None, counted)?;
+    simulation.write(&mut output)?;
+    Ok(output.finish()?.bytes)
+}
+
+/// The name of a file while it is being written: hidden, in the same directory. What is still there
+/// at the end is removed.
+struct Beside(PathBuf);
+
+impl Beside {
+    fn new(path: &Path) -> Beside {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Beside(path.with_file_name(format!(".{name}.part")))
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Counts what reaches the file.
+struct Counted<W> {
+    inner: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(buf)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }

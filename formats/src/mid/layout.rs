@@ -175,7 +175,7 @@ impl<'a> Banks<'a> {
 
     #[cold]
     fn damaged(&mut self, kind: DamageKind) -> Option<Result<Bank<'a>, DamageKind>> {
-        self.rest = &[];
+        self.rest = &self.rest[..0];
         Some(Err(kind))
     }
 }
@@ -197,7 +197,7 @@ impl<'a> Iterator for Banks<'a> {
             let left = self.rest.len();
             // Fewer bytes than a header are padding where mana counted one bank header less.
             if left <= 4 {
-                self.rest = &[];
+                self.rest = &self.rest[..0];
                 return None;
             }
             return self.damaged(DamageKind::BankHeaderCutShort { needed: kind.header_size(), left });
