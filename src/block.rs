@@ -11,7 +11,7 @@ use pactolus_formats::{Bank, EventView, asc};
 
 use crate::epoch::{Epoch, Format, RunChain};
 use crate::event::{Event, Index};
-use crate::ledger::{BadBanks, Counts, Failure};
+use crate::ledger::{BadBanks, Counts, Failure, Message};
 use crate::module::{BoxError, Context, NewEvent, Notes, Verdict};
 use crate::stage::{AnySequential, Body, guarded};
 use crate::test::{Board, Tally};
@@ -42,6 +42,27 @@ pub(crate) struct Deferred {
 /// Table of a chain; of one event id if the chain takes every id.
 pub(crate) type TableKey = (usize, Option<u16>);
 
+/// Tallies whose memory is reused.
+#[derive(Default)]
+pub(crate) struct Tallies {
+    all: Vec<Tally>,
+    used: usize,
+}
+
+impl Tallies {
+    fn push(&mut self, board: &Board) {
+        if self.used == self.all.len() {
+            self.all.push(Tally::new(0));
+        }
+        board.take_into(&mut self.all[self.used]);
+        self.used += 1;
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Tally> {
+        self.all[..self.used].iter()
+    }
+}
+
 /// What one block contributes.
 #[derive(Default)]
 pub(crate) struct Partial {
@@ -50,7 +71,7 @@ pub(crate) struct Partial {
     pub(crate) deferred: Vec<Deferred>,
     deferred_bytes: Vec<u8>,
     /// One for each stretch between deferred events, and the last; none if there are no tests.
-    pub(crate) tallies: Vec<Tally>,
+    pub(crate) tallies: Tallies,
     pub(crate) tables: Vec<(TableKey, Batch)>,
     pub(crate) counts: Counts,
 }
@@ -70,7 +91,7 @@ impl Partial {
         }
         self.deferred.clear();
         self.deferred_bytes.clear();
-        self.tallies.clear();
+        self.tallies.used = 0;
         self.tables.clear();
         if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
             self.counts.clear();
@@ -101,6 +122,8 @@ pub(crate) struct Worker {
     index: Index,
     notes: Notes,
     board: Board,
+    /// The last stretch of tests, as the fold takes it.
+    tally: Tally,
     tests: usize,
     clock: u32,
     columns: Vec<(TableKey, Columns)>,
@@ -116,6 +139,7 @@ impl Worker {
             index: Index::default(),
             notes: Notes::default(),
             board: Board::new(0),
+            tally: Tally::new(0),
             tests: 0,
             clock: 0,
             columns: Vec::new(),
@@ -177,7 +201,7 @@ impl Worker {
     /// The last stretch ends; columns become a batch.
     pub(crate) fn end(&mut self) {
         if self.tests > 0 {
-            self.partial.tallies.push(self.board.take());
+            self.partial.tallies.push(&self.board);
         }
         for (key, columns) in &mut self.columns {
             if columns.rows() > 0 {
@@ -201,8 +225,12 @@ impl Worker {
     }
 
     /// The tests set since the last call.
-    pub(crate) fn tally(&self) -> Option<Tally> {
-        (self.tests > 0).then(|| self.board.take())
+    pub(crate) fn tally(&mut self) -> Option<&Tally> {
+        if self.tests == 0 {
+            return None;
+        }
+        self.board.take_into(&mut self.tally);
+        Some(&self.tally)
     }
 
     /// Offers an event to the chains from `place.from` on.
@@ -222,7 +250,10 @@ impl Worker {
             let account = &mut self.partial.counts.requests[number];
             *if place.created { &mut account.created } else { &mut account.matched } += 1;
             if chain.in_fold && !place.fold {
-                self.defer(number, 0, place.number, None, view);
+                // Broken banks are found here: the fold knows no offsets.
+                if self.walk(epoch, place, number, &view) {
+                    self.defer(number, 0, place.number, None, view);
+                }
                 continue;
             }
             self.chain(epoch, place, number, 0, view, view, sequential);
@@ -253,6 +284,32 @@ impl Worker {
         }
     }
 
+    /// Finds the banks of an event; `false` if they are broken, which is counted.
+    fn walk(&mut self, epoch: &Epoch, place: Place, number: usize, view: &EventView<'_>) -> bool {
+        if epoch.chains[number].fixed(view.header.id).is_some() {
+            self.index.clear();
+            return true;
+        }
+        let Err(kind) = self.index.walk(view) else { return true };
+        let counts = &mut self.partial.counts;
+        let account = &mut counts.requests[number];
+        *if place.created { &mut account.created } else { &mut account.matched } -= 1;
+        // Counted once, however many requests want the event.
+        if !place.created && counts.damage.last().is_none_or(|d| d.event != place.number) {
+            let id = counts.id(view.header.id);
+            id.damaged += 1;
+            id.delivered -= 1;
+            counts.damage.push(BadBanks {
+                id: view.header.id,
+                serial: view.header.serial,
+                event: place.number,
+                offset: place.offset,
+                reason: kind.to_string(),
+            });
+        }
+        false
+    }
+
     /// Passes an event through chain `number` from stage `from` on.
     #[allow(clippy::too_many_arguments, reason = "one call each from the two ways into a chain")]
     fn chain(
@@ -265,36 +322,12 @@ impl Worker {
         original: EventView<'_>,
         sequential: &mut [Box<dyn AnySequential>],
     ) {
-        let chain = &epoch.chains[number];
-        let fixed = chain.fixed(view.header.id).is_some();
-        let walked = if fixed {
-            self.index.clear();
-            Ok(())
-        } else {
-            self.index.walk(&view)
-        };
-        let Worker { arena, index, notes, board, clock, partial, columns, .. } = self;
-        if let Err(kind) = walked {
-            let account = &mut partial.counts.requests[number];
-            *if place.created { &mut account.created } else { &mut account.matched } -= 1;
-            if !place.created {
-                // Counted once, however many requests want the event.
-                let first = partial.counts.damage.last().is_none_or(|d| d.event != place.number);
-                if first {
-                    let id = partial.counts.id(view.header.id);
-                    id.damaged += 1;
-                    id.delivered -= 1;
-                    partial.counts.damage.push(BadBanks {
-                        id: view.header.id,
-                        serial: view.header.serial,
-                        event: place.number,
-                        offset: place.offset,
-                        reason: kind.to_string(),
-                    });
-                }
-            }
+        if !self.walk(epoch, place, number, &view) {
             return;
         }
+        let chain = &epoch.chains[number];
+        let fixed = chain.fixed(view.header.id).is_some();
+        let Worker { arena, index, notes, board, clock, partial, columns, .. } = self;
         arena.reset();
         *clock = clock.wrapping_add(1);
         let timed = *clock % TIMED == 1;
@@ -325,7 +358,9 @@ impl Worker {
             }
             if !notes.messages.borrow().is_empty() {
                 let texts = notes.messages.take();
-                partial.counts.messages.extend(texts.into_iter().map(|t| (stage.number, t)));
+                let (event, stage) = (place.number, stage.number);
+                let messages = texts.into_iter().map(|text| Message { event, stage, text });
+                partial.counts.messages.extend(messages);
             }
             match verdict {
                 Ok(Verdict::Keep) => {}
@@ -335,6 +370,8 @@ impl Worker {
                     return;
                 }
                 Err(reason) => {
+                    // What a lost event would have brought about is lost with it.
+                    notes.queue.borrow_mut().clear();
                     partial.counts.stages[stage.number as usize].failed += 1;
                     partial.counts.requests[number].failed += 1;
                     partial.counts.failures.push(failure(&stage.name, &view, place, &reason));
@@ -396,7 +433,7 @@ fn defer(
     partial.mid.cuts.push(partial.mid.bytes.len());
     partial.asc.cuts.push(partial.asc.bytes.len());
     if tests > 0 {
-        partial.tallies.push(board.take());
+        partial.tallies.push(board);
     }
 }
 

@@ -157,6 +157,10 @@ impl<'j> Fold<'j> {
 
     fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
         if self.halted && !matches!(item, Item::End(_) | Item::Failed(_)) {
+            // The source may be waiting for a ticket, to find that it is to stop.
+            if let Item::Block(ticket) = item {
+                let _ = tickets.send(ticket);
+            }
             return Ok(());
         }
         match item {
@@ -246,29 +250,23 @@ impl<'j> Fold<'j> {
             let Some((event, original)) = partial.deferred_event(deferred) else { continue };
             self.worker.finish(&live.epoch, deferred, event, original, &mut live.sequential);
             if let Some(tally) = self.worker.tally() {
-                live.tests.join(&tally);
+                live.tests.join(tally);
             }
             let own = &mut self.worker.partial;
             self.sinks.mid(&own.mid.bytes)?;
             self.sinks.asc(&own.asc.bytes)?;
             own.mid.bytes.clear();
             own.asc.bytes.clear();
-            if self.job.strict && own.counts.has_trouble() {
-                self.halted = true;
-                break;
-            }
         }
-        if !self.halted {
-            if let Some(tally) = tallies.next() {
-                live.tests.join(tally);
-            }
-            self.sinks.mid(&partial.mid.bytes[mid..])?;
-            self.sinks.asc(&partial.asc.bytes[asc..])?;
+        if let Some(tally) = tallies.next() {
+            live.tests.join(tally);
         }
+        self.sinks.mid(&partial.mid.bytes[mid..])?;
+        self.sinks.asc(&partial.asc.bytes[asc..])?;
         self.worker.end();
         let own = &mut self.worker.partial;
+        partial.counts.join(&mut own.counts);
         live.counts.add(&partial.counts, SHOWN);
-        live.counts.add(&own.counts, SHOWN);
         let trouble = live.counts.has_trouble();
         for (key, batch) in tables.into_iter().chain(own.tables.drain(..)) {
             let def = table_def(&live.epoch.chains[key.0], key);
@@ -363,7 +361,7 @@ fn run_report(
         chains.iter().flat_map(|c| &c.stages).find(|s| s.number == number).map_or("", |s| &s.name)
     };
     let messages =
-        live.counts.messages.iter().map(|(stage, text)| format!("{}: {text}", stage_name(*stage))).collect();
+        live.counts.messages.iter().map(|m| format!("{}: {}", stage_name(m.stage), m.text)).collect();
     let damage = live.counts.damage.iter().map(|d| {
         format!("{} at byte {}, event {} (id {} serial {})", d.reason, d.offset, d.event, d.id, d.serial)
     });

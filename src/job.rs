@@ -170,6 +170,8 @@ pub struct Job {
     pub protect: Vec<String>,
     /// Files loaded into the ODB before everything else.
     pub odb_load: Vec<PathBuf>,
+    /// Other files that no output may replace: the definition.
+    pub keep: Vec<PathBuf>,
     /// Which events of each input.
     pub selection: Selection,
     /// Write the original of each event that is kept.
@@ -195,6 +197,7 @@ impl Default for Job {
             parameters: Vec::new(),
             protect: Vec::new(),
             odb_load: Vec::new(),
+            keep: Vec::new(),
             selection: Selection::default(),
             filter: false,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
@@ -237,30 +240,57 @@ impl Job {
 
     /// Refuses combinations that would lose data.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        let mut places: Vec<PathBuf> = Vec::new();
         for (i, output) in self.outputs.iter().enumerate() {
-            if self.outputs[..i].iter().any(|o| o.pattern == output.pattern) {
-                return Err(Error::Job(format!("output {} is named twice", output.pattern)));
+            let twice = || Err(Error::Job(format!("output {} is named twice", output.pattern)));
+            let before = &self.outputs[..i];
+            if before.iter().any(|o| o.pattern == output.pattern) {
+                return twice();
             }
-            if self.outputs[..i].iter().any(|o| o.is_stdout() && output.is_stdout()) {
-                return Err(Error::Job("standard output can take one output only".into()));
-            }
-            if !has_run(&output.pattern) {
-                self.check_output(Path::new(&output.pattern))?;
+            if output.is_stdout() {
+                if before.iter().any(OutputFile::is_stdout) {
+                    return Err(Error::Job("standard output can take one output only".into()));
+                }
+            } else if !has_run(&output.pattern) {
+                let place = self.check_output(Path::new(&output.pattern), 0)?;
+                if places.contains(&place) {
+                    return twice();
+                }
+                places.push(place);
             }
         }
         Ok(())
     }
 
-    /// Refuses an output that is also an input.
-    pub(crate) fn check_output(&self, output: &Path) -> Result<(), Error> {
-        let Ok(output_file) = output.canonicalize() else { return Ok(()) };
-        for input in &self.inputs {
-            if input.path.canonicalize().is_ok_and(|path| path == output_file) {
-                let name = output.display();
+    /// Refuses an output that would replace a file that the job reads in this run, that is a
+    /// directory, or whose directory is missing. The answer: its one true name.
+    ///
+    /// # Errors
+    /// [`Error::Job`] with what to do about it.
+    pub fn check_output(&self, output: &Path, run: u32) -> Result<PathBuf, Error> {
+        let name = output.display();
+        if output.is_dir() {
+            return Err(Error::Job(format!("output {name} is a directory: name a file")));
+        }
+        let directory = match output.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let found = directory.canonicalize();
+        let found =
+            found.map_err(|e| Error::Job(format!("cannot create {name}: {}: {e}", directory.display())))?;
+        let place = found.join(output.file_name().unwrap_or_default());
+        // A link to an input is that input; what is not there yet is no input.
+        let place = place.canonicalize().unwrap_or(place);
+        let config = self.config.iter().map(|path| PathBuf::from(expand(&path.to_string_lossy(), run)));
+        let read = self.inputs.iter().map(|input| input.path.clone());
+        let read = read.chain(config).chain(self.odb_load.iter().cloned()).chain(self.keep.iter().cloned());
+        for input in read {
+            if input.canonicalize().is_ok_and(|path| path == place) {
                 return Err(Error::Job(format!("output {name} is also an input: give it another name")));
             }
         }
-        Ok(())
+        Ok(place)
     }
 }
 

@@ -74,6 +74,16 @@ pub(crate) struct BadBanks {
     pub(crate) reason: String,
 }
 
+/// What a module has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// Number of the event in its input.
+    pub(crate) event: u64,
+    /// Number of the stage.
+    pub(crate) stage: u32,
+    pub(crate) text: String,
+}
+
 /// All that is counted in a stretch of events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
@@ -84,8 +94,8 @@ pub(crate) struct Counts {
     pub(crate) system: u64,
     pub(crate) failures: Vec<Failure>,
     pub(crate) damage: Vec<BadBanks>,
-    /// Messages of modules: number of the stage, text.
-    pub(crate) messages: Vec<(u32, String)>,
+    /// Messages of modules.
+    pub(crate) messages: Vec<Message>,
     /// Values that a table could not take because their bank changed its type: events.
     pub(crate) retyped: u64,
 }
@@ -133,6 +143,13 @@ impl Counts {
         self.failures.clear();
         self.damage.clear();
         self.messages.clear();
+    }
+
+    /// Adds what the fold found in the same block: failures and messages in the order of the events.
+    pub(crate) fn join(&mut self, fold: &mut Counts) {
+        self.add(fold, usize::MAX);
+        self.failures.sort_by_key(|f| f.event);
+        self.messages.sort_by_key(|m| m.event);
     }
 
     /// Adds the numbers of `other`, and its failures, damage and messages as long as there are

@@ -212,7 +212,8 @@ impl Context<'_> {
     }
 
     /// Makes a new event. It takes the place of the event in hand in the output and is offered to
-    /// the later requests only. The module declares it with
+    /// the later requests only; if the event in hand is lost to an error, so is the new one. The
+    /// module declares it with
     /// [`Banks::queues_events`](crate::Banks::queues_events).
     pub fn queue(&self, event: NewEvent) {
         self.notes.queue.borrow_mut().push(event);

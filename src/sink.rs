@@ -33,6 +33,8 @@ struct Sink<'j> {
     output: &'j OutputFile,
     /// Name with the run number in place; empty before the first run.
     path: PathBuf,
+    /// The one true name of that file.
+    place: PathBuf,
     body: Option<Body>,
 }
 
@@ -43,7 +45,7 @@ enum Body {
 
 impl<'j> Sinks<'j> {
     pub(crate) fn new(job: &'j Job) -> Sinks<'j> {
-        let sink = |output| Sink { output, path: PathBuf::new(), body: None };
+        let sink = |output| Sink { output, path: PathBuf::new(), place: PathBuf::new(), body: None };
         Sinks { job, open: job.outputs.iter().map(sink).collect(), done: Vec::new(), written: Vec::new() }
     }
 
@@ -62,23 +64,28 @@ impl<'j> Sinks<'j> {
 
     /// Opens the files of a run. `tables`: the tables known before the first event.
     pub(crate) fn begin(&mut self, run: u32, tables: &[(TableKey, Arc<TableDef>)]) -> Result<(), Error> {
-        for sink in &mut self.open {
-            if sink.body.is_some() {
+        for i in 0..self.open.len() {
+            if self.open[i].body.is_some() {
                 continue;
             }
-            let path = PathBuf::from(expand(&sink.output.pattern, run));
-            if !sink.output.is_stdout() {
-                self.job.check_output(&path)?;
-                if self.done.contains(&path) {
-                    let path = path.display();
-                    return Err(Error::Job(format!(
-                        "output {path} was written before: two inputs are run {run}"
-                    )));
+            let output = self.open[i].output;
+            let path = PathBuf::from(expand(&output.pattern, run));
+            if !output.is_stdout() {
+                let place = self.job.check_output(&path, run)?;
+                let shown = path.display();
+                if self.open.iter().any(|s| s.body.is_some() && s.place == place) {
+                    return Err(Error::Job(format!("output {shown} is named twice")));
                 }
+                if self.done.contains(&place) {
+                    let why = format!("output {shown} was written before: two inputs are run {run}");
+                    return Err(Error::Job(why));
+                }
+                self.open[i].place = place;
             }
-            sink.body = Some(match sink.output.kind {
+            let sink = &mut self.open[i];
+            sink.body = Some(match output.kind {
                 OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
-                _ => Body::Bytes(Box::new(ByteFile::create(sink.output, &path)?)),
+                _ => Body::Bytes(Box::new(ByteFile::create(output, &path)?)),
             });
             sink.path = path;
             for (key, def) in tables {
@@ -151,7 +158,7 @@ impl<'j> Sinks<'j> {
                     }
                 }
             }
-            self.done.push(std::mem::take(&mut sink.path));
+            self.done.push(std::mem::take(&mut sink.place));
         }
         Ok(())
     }

@@ -61,6 +61,9 @@ pub(crate) struct Source<'j> {
     pub(crate) total: Option<u64>,
 }
 
+/// Bytes of messages before the BOR that wait for it at the most.
+const BEFORE_BOR: usize = 64 << 20;
+
 /// An input being read.
 struct Reading {
     file: InputFile,
@@ -72,6 +75,8 @@ struct Reading {
     epoch: Option<Arc<Epoch>>,
     /// System events that came before the run's begin is known.
     held: Option<Box<Ticket>>,
+    /// A ticket that was not needed.
+    spare: Option<Box<Ticket>>,
 }
 
 impl Source<'_> {
@@ -119,6 +124,7 @@ impl Source<'_> {
             data: 0,
             epoch: None,
             held: None,
+            spare: None,
         })
     }
 
@@ -126,11 +132,14 @@ impl Source<'_> {
         let mut reading = self.open(file)?;
         loop {
             // Without a ticket the fold is behind; without a fold there is none.
-            let Ok(mut ticket) = self.free.recv() else { break };
+            let Some(mut ticket) = reading.spare.take().or_else(|| self.free.recv().ok()) else { break };
             if self.stops() {
                 break;
             }
-            let read = reading.reader.read(&mut ticket.block, self.job.block);
+            // With `strict` an event is a block, so that nothing behind the first trouble is seen
+            // by any stage.
+            let target = if self.job.strict { 1 } else { self.job.block };
+            let read = reading.reader.read(&mut ticket.block, target);
             let ends = read.map_err(FormatError::io("read", &file.path))?;
             let (first, count) = (ticket.block.first, ticket.block.count);
             let data = ticket.block.data;
@@ -173,13 +182,18 @@ impl Source<'_> {
         } else if reading.epoch.is_none() && ticket.block.data > 0 {
             self.begin(reading, None)?;
         }
-        // Messages may stand before the BOR: they wait for it, if they are less than a block.
-        if reading.epoch.is_none() && reading.held.is_some() {
-            self.begin(reading, None)?;
-        }
-        match reading.epoch.clone() {
-            Some(epoch) => self.work(ticket, epoch, reading.data),
-            None => reading.held = Some(ticket),
+        match (reading.epoch.clone(), &mut reading.held) {
+            (Some(epoch), _) => self.work(ticket, epoch, reading.data),
+            // Messages may stand before the BOR, and wait for it.
+            (None, Some(held)) => {
+                held.block.append(&ticket.block);
+                let enough = held.block.bytes().len() > BEFORE_BOR;
+                reading.spare = Some(ticket);
+                if enough {
+                    self.begin(reading, None)?;
+                }
+            }
+            (None, held) => *held = Some(ticket),
         }
         Ok(())
     }

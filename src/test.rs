@@ -108,6 +108,19 @@ impl Tally {
         }
     }
 
+    /// Forgets everything, for the next stretch.
+    fn reset(&mut self, tests: usize) {
+        if self.counts.len() != tests {
+            *self = Tally::new(tests);
+            return;
+        }
+        self.settled.clear();
+        self.pending.clear();
+        self.evaluated.clear();
+        self.counts.fill(0);
+        (self.counted, self.kept, self.kept_since) = (false, 0, 0);
+    }
+
     #[inline]
     fn set(&mut self, i: usize, value: bool) {
         if !self.counted {
@@ -193,9 +206,10 @@ impl Board {
         self.tally.borrow_mut().keep();
     }
 
-    /// The stretch so far; the next one begins.
-    pub(crate) fn take(&self) -> Tally {
-        self.tally.replace(Tally::new(self.tests.get()))
+    /// The stretch so far goes to `out`, whose memory serves the next one.
+    pub(crate) fn take_into(&self, out: &mut Tally) {
+        out.reset(self.tests.get());
+        std::mem::swap(&mut *self.tally.borrow_mut(), out);
     }
 }
 
@@ -205,18 +219,20 @@ mod tests {
 
     /// Events as (tests set, kept with tests), cut into stretches at `cuts`.
     fn run(events: &[(&[(usize, bool)], bool)], cuts: &[usize]) -> Vec<(String, u64)> {
-        let board = Board::new(2);
+        let (board, mut tally) = (Board::new(2), Tally::new(2));
         let mut tests = Tests::new(vec!["a".into(), "b".into()]);
         for (i, (sets, kept)) in events.iter().enumerate() {
             if cuts.contains(&i) {
-                tests.join(&board.take());
+                board.take_into(&mut tally);
+                tests.join(&tally);
             }
             sets.iter().for_each(|&(t, v)| board.set(Test::new(t), v));
             if *kept {
                 board.keep();
             }
         }
-        tests.join(&board.take());
+        board.take_into(&mut tally);
+        tests.join(&tally);
         tests.counts()
     }
 

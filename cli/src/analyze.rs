@@ -1,7 +1,7 @@
 //! `pactolus analyze`.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pactolus::odb::Save;
 use pactolus::{Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, Selection, expand, has_run};
@@ -16,6 +16,12 @@ const BUILT_IN: &str = "built-in definition";
 pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let analyzer = analyzer(app, args.analyzer.as_deref())?;
     let job = job(app, &args)?;
+    if let Some(path) = &args.odb_save {
+        let place = job.check_output(path, 0)?;
+        if job.outputs.iter().any(|o| job.check_output(Path::new(&o.pattern), 0).is_ok_and(|p| p == place)) {
+            return Err(format!("--odb-save {}: an output has that name", path.display()).into());
+        }
+    }
     let report = work(&analyzer, &job, args.quiet || args.json, err)?;
     if let Some(path) = &args.odb_save {
         save_odb(&report, path)?;
@@ -78,6 +84,7 @@ fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>>
     job.parameters = args.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?;
     job.protect.clone_from(&args.protect);
     job.odb_load.clone_from(&args.odb_load);
+    job.keep.extend(args.analyzer.clone());
     job.selection = selection(&args.n, args.events)?;
     job.filter = args.filter;
     if let Some(threads) = args.threads {
@@ -140,6 +147,9 @@ fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
     Ok(match *n {
         [] => all,
         [count] => Selection { last: Some(count), ..all },
+        [first, last] | [first, last, _] if first > last => {
+            return Err(format!("-n {first} {last}: the first event comes after the last"));
+        }
         [first, last] => Selection { first, last: Some(last), ..all },
         [_, _, 0] => return Err("-n FIRST LAST STEP: a step of at least 1 wanted, 0 found".into()),
         [first, last, step] => Selection { first, last: Some(last), step, ..all },
@@ -153,12 +163,18 @@ fn host() -> String {
     name.trim().to_owned()
 }
 
-fn save_odb(report: &Report, path: &PathBuf) -> Result<(), Box<dyn std::error::Error>> {
+fn save_odb(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let Some(tree) = &report.odb else {
         return Err(format!("cannot save the ODB to {}: there was no run", path.display()).into());
     };
     let name = path.to_string_lossy();
     let text = Save { absolute: true, ..Save::by_name(&name) }.write(tree, "/")?;
-    std::fs::write(path, text).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    Ok(())
+    // Written beside and renamed: what was there before stays until the new file is whole.
+    let beside =
+        path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy()));
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
+    Ok(written.map_err(|source| {
+        let _ = std::fs::remove_file(&beside);
+        Error::Output(pactolus::formats::Error::Io { action: "write", path: path.to_owned(), source })
+    })?)
 }

@@ -135,14 +135,28 @@ impl std::fmt::Display for Foreign {
 
 impl std::error::Error for Foreign {}
 
+/// Standard output with a type, as `-.asc`, looks like a flag: attached to its own it does not.
+pub(crate) fn attached(arg: OsString) -> OsString {
+    if !arg.to_string_lossy().starts_with("-.") {
+        return arg;
+    }
+    let mut whole = OsString::from("--output=");
+    whole.push(arg);
+    whole
+}
+
 /// Names what replaces letters of mana, where clap could only say that they are unknown.
 pub(crate) fn refuse_foreign(args: &[OsString]) -> Result<(), Foreign> {
     if args.first().is_none_or(|command| command != "analyze") {
         return Ok(());
     }
     for (i, arg) in args.iter().enumerate() {
-        let Some((flag, instead)) = FOREIGN.iter().find(|(flag, _)| arg == flag) else { continue };
-        let has_value = args.get(i + 1).is_some_and(|next| !next.to_string_lossy().starts_with('-'));
+        let arg = arg.to_string_lossy();
+        // `-h localhost` or `-hlocalhost`, but not `--help`.
+        let found = FOREIGN.iter().find(|(flag, _)| arg == *flag || *flag == "-h" && arg.starts_with("-h"));
+        let Some((flag, instead)) = found else { continue };
+        let has_value =
+            arg.len() > 2 || args.get(i + 1).is_some_and(|next| !next.to_string_lossy().starts_with('-'));
         // `-h` alone asks for help.
         if *flag != "-h" || has_value {
             return Err(Foreign { flag, instead });

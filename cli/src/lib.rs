@@ -104,7 +104,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Ok(code) => code,
         Err(error) => match error.downcast_ref::<clap::Error>() {
             Some(usage) if usage.use_stderr() => {
-                let _ = write!(err, "{usage}");
+                let _ = writeln!(err, "{}", one_line(usage));
                 REFUSED
             }
             // `--help` and `--version` are no errors.
@@ -126,8 +126,22 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
 fn parse(args: &[OsString]) -> Result<Command, Box<dyn std::error::Error>> {
     args::refuse_foreign(args)?;
     let name = OsString::from("pactolus");
-    let matches = Cli::command().try_get_matches_from(std::iter::once(&name).chain(args))?;
+    let args = args.iter().cloned().map(args::attached);
+    let matches = Cli::command().try_get_matches_from(std::iter::once(name).chain(args))?;
     Ok(Cli::from_arg_matches(&matches)?.command)
+}
+
+/// What clap says over several lines, in one; a missing subcommand gets the whole help.
+fn one_line(usage: &clap::Error) -> String {
+    let text = usage.to_string();
+    if usage.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return text.trim_end().to_owned();
+    }
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let tip = lines.find(|line| line.starts_with("tip:")).map(|tip| format!("; {tip}"));
+    format!("pactolus: {first}{}", tip.unwrap_or_default())
 }
 
 /// The reader of our output has seen enough.

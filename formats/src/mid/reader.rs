@@ -55,6 +55,15 @@ impl Block {
         })
     }
 
+    /// Adds the events of the block that follows this one in the input.
+    pub fn append(&mut self, next: &Block) {
+        self.buffer.truncate(self.len);
+        self.buffer.extend_from_slice(next.bytes());
+        self.len = self.buffer.len();
+        self.count += next.count;
+        self.data += next.data;
+    }
+
     /// Reads more bytes behind those that are there; how many came.
     fn fill(&mut self, input: &mut impl Read, up_to: usize) -> io::Result<usize> {
         if self.buffer.len() < up_to {
