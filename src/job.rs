@@ -277,8 +277,7 @@ impl Job {
             _ => Path::new("."),
         };
         let found = directory.canonicalize();
-        let found =
-            found.map_err(|e| Error::Job(format!("cannot create {name}: {}: {e}", directory.display())))?;
+        let found = found.map_err(|e| Error::Job(format!("cannot create {name}: {e}")))?;
         let place = found.join(output.file_name().unwrap_or_default());
         // A link to an input is that input; what is not there yet is no input.
         let place = place.canonicalize().unwrap_or(place);
