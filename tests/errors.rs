@@ -321,12 +321,12 @@ fn an_unwritable_output_is_refused() {
     check_with(
         &place,
         &["@none/b.parquet"],
-        "pactolus: cannot create @none/b.Trigger.parquet: No such file or directory (os error 2)",
+        "pactolus: cannot create @none/b.parquet: No such file or directory (os error 2)",
     );
     check_with(
         &place,
         &["@none/b%05d.arrow"],
-        "pactolus: cannot create @none/b00042.Trigger.arrow: No such file or directory (os error 2)",
+        "pactolus: cannot create @none/b00042.arrow: No such file or directory (os error 2)",
     );
     check_with(
         &place,
