@@ -1,105 +1,24 @@
 //! One block through the wide stages: what a worker does.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use bumpalo::Bump;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{self, Block};
-use pactolus_formats::tuple::{Batch, ColumnDef, Columns, TableDef};
-use pactolus_formats::{Bank, EventView, asc};
+use pactolus_formats::tuple::Columns;
+use pactolus_formats::{Bank, EventView};
 
-use crate::epoch::{Epoch, Format, RunChain};
+use crate::emit;
+use crate::epoch::Epoch;
 use crate::event::{Event, Index};
-use crate::ledger::{BadBanks, Counts, Failure, Message};
+use crate::ledger::{BadBanks, Failure, Message};
 use crate::module::{BoxError, Context, NewEvent, Notes, Verdict};
+use crate::partial::{Deferred, Partial, TableKey, To};
 use crate::stage::{AnySequential, Body, guarded};
 use crate::test::{Board, Tally};
 
 /// One event in so many is timed. A clock read costs as much as a small module.
 const TIMED: u32 = 64;
-
-/// Bytes for an output, with the places where events that the fold finishes belong.
-#[derive(Debug, Default)]
-pub(crate) struct Encoded {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) cuts: Vec<usize>,
-}
-
-/// An event that the fold must finish: its chain has reached a sequential stage.
-#[derive(Clone, Debug)]
-pub(crate) struct Deferred {
-    pub(crate) chain: usize,
-    pub(crate) stage: usize,
-    /// Number of the event in its input.
-    pub(crate) number: u64,
-    /// The event with its appended banks, in `.mid` form.
-    bytes: std::ops::Range<usize>,
-    /// The event as it was read, where it differs.
-    original: std::ops::Range<usize>,
-}
-
-/// Table of a chain; of one event id if the chain takes every id.
-pub(crate) type TableKey = (usize, Option<u16>);
-
-/// Tallies whose memory is reused.
-#[derive(Default)]
-pub(crate) struct Tallies {
-    all: Vec<Tally>,
-    used: usize,
-}
-
-impl Tallies {
-    fn push(&mut self, board: &Board) {
-        if self.used == self.all.len() {
-            self.all.push(Tally::new(0));
-        }
-        board.take_into(&mut self.all[self.used]);
-        self.used += 1;
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Tally> {
-        self.all[..self.used].iter()
-    }
-}
-
-/// What one block contributes.
-#[derive(Default)]
-pub(crate) struct Partial {
-    pub(crate) mid: Encoded,
-    pub(crate) asc: Encoded,
-    pub(crate) deferred: Vec<Deferred>,
-    deferred_bytes: Vec<u8>,
-    /// One for each stretch between deferred events, and the last; none if there are no tests.
-    pub(crate) tallies: Tallies,
-    pub(crate) tables: Vec<(TableKey, Batch)>,
-    pub(crate) counts: Counts,
-}
-
-impl Partial {
-    /// The events of `deferred`: as it is now, as it was read.
-    pub(crate) fn deferred_event(&self, deferred: &Deferred) -> Option<(EventView<'_>, EventView<'_>)> {
-        let (event, _) = EventView::parse(&self.deferred_bytes[deferred.bytes.clone()])?;
-        let (original, _) = EventView::parse(&self.deferred_bytes[deferred.original.clone()])?;
-        Some((event, original))
-    }
-
-    fn clear(&mut self, requests: usize, stages: usize) {
-        for encoded in [&mut self.mid, &mut self.asc] {
-            encoded.bytes.clear();
-            encoded.cuts.clear();
-        }
-        self.deferred.clear();
-        self.deferred_bytes.clear();
-        self.tallies.used = 0;
-        self.tables.clear();
-        if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
-            self.counts.clear();
-        } else {
-            self.counts = Counts::new(requests, stages);
-        }
-    }
-}
 
 /// Where an event is on its way.
 #[derive(Clone, Copy)]
@@ -124,7 +43,6 @@ pub(crate) struct Worker {
     board: Board,
     /// The last stretch of tests, as the fold takes it.
     tally: Tally,
-    tests: usize,
     clock: u32,
     columns: Vec<(TableKey, Columns)>,
     /// The epoch that `columns` belong to.
@@ -140,7 +58,6 @@ impl Worker {
             notes: Notes::default(),
             board: Board::new(0),
             tally: Tally::new(0),
-            tests: 0,
             clock: 0,
             columns: Vec::new(),
             booked: None,
@@ -151,8 +68,7 @@ impl Worker {
     /// Empties the workspace for events of `epoch`.
     pub(crate) fn begin(&mut self, epoch: &Epoch) {
         self.partial.clear(epoch.chains.len(), epoch.stages());
-        self.tests = epoch.tests.len();
-        self.board = Board::new(self.tests);
+        self.board = Board::new(epoch.tests.len());
         if self.booked != Some(epoch.unique) {
             self.columns.clear();
             self.booked = Some(epoch.unique);
@@ -200,7 +116,7 @@ impl Worker {
 
     /// The last stretch ends; columns become a batch.
     pub(crate) fn end(&mut self) {
-        if self.tests > 0 {
+        if self.board.has_tests() {
             self.partial.tallies.push(&self.board);
         }
         for (key, columns) in &mut self.columns {
@@ -226,7 +142,7 @@ impl Worker {
 
     /// The tests set since the last call.
     pub(crate) fn tally(&mut self) -> Option<&Tally> {
-        if self.tests == 0 {
+        if !self.board.has_tests() {
             return None;
         }
         self.board.take_into(&mut self.tally);
@@ -252,7 +168,11 @@ impl Worker {
             if chain.in_fold && !place.fold {
                 // Broken banks are found here: the fold knows no offsets.
                 if self.walk(epoch, place, number, &view) {
-                    self.defer(number, 0, place.number, None, view);
+                    self.partial.defer_raw(
+                        &self.board,
+                        To { chain: number, stage: 0, number: place.number },
+                        view,
+                    );
                 }
                 continue;
             }
@@ -337,7 +257,11 @@ impl Worker {
                 continue;
             }
             if matches!(stage.body, Body::Sequential(_)) && !place.fold {
-                defer(partial, board, self.tests, (number, i), place.number, Some(&event), original);
+                let to = To { chain: number, stage: i, number: place.number };
+                if let Err(error) = partial.defer(board, to, &event, original) {
+                    partial.counts.requests[number].failed += 1;
+                    partial.counts.failures.push(failure(&stage.name, &view, place, &error.into()));
+                }
                 return;
             }
             let context = Context {
@@ -379,11 +303,11 @@ impl Worker {
                 }
             }
         }
-        let written = write(epoch, chain, number, &event, original, partial, columns);
+        let written = emit::write(epoch, chain, number, &event, original, partial, columns);
         match written {
             Ok(()) => {
                 partial.counts.requests[number].kept += 1;
-                if chain.use_tests && self.tests > 0 {
+                if chain.use_tests && board.has_tests() {
                     board.keep();
                 }
             }
@@ -392,48 +316,6 @@ impl Worker {
                 partial.counts.failures.push(failure(&chain.name, &view, place, &reason));
             }
         }
-    }
-
-    fn defer(
-        &mut self,
-        chain: usize,
-        stage: usize,
-        number: u64,
-        event: Option<&Event<'_>>,
-        view: EventView<'_>,
-    ) {
-        defer(&mut self.partial, &self.board, self.tests, (chain, stage), number, event, view);
-    }
-}
-
-/// Leaves an event to the fold: a copy with its banks so far, and a mark in every output.
-fn defer(
-    partial: &mut Partial,
-    board: &Board,
-    tests: usize,
-    (chain, stage): (usize, usize),
-    number: u64,
-    event: Option<&Event<'_>>,
-    original: EventView<'_>,
-) {
-    let bytes = &mut partial.deferred_bytes;
-    let start = bytes.len();
-    mid::write_raw(bytes, &original);
-    let original = start..bytes.len();
-    let range = match event {
-        Some(event) if event.has_appended() => {
-            let start = bytes.len();
-            // Banks of an event in memory always fit: they would not be there otherwise.
-            let _ = mid::write_event(bytes, event.header(), event.bank_kind(), event.banks());
-            start..bytes.len()
-        }
-        _ => original.clone(),
-    };
-    partial.deferred.push(Deferred { chain, stage, number, bytes: range, original });
-    partial.mid.cuts.push(partial.mid.bytes.len());
-    partial.asc.cuts.push(partial.asc.bytes.len());
-    if tests > 0 {
-        partial.tallies.push(board);
     }
 }
 
@@ -451,97 +333,6 @@ fn failure(stage: &str, view: &EventView<'_>, place: Place, reason: &BoxError) -
         serial: view.header.serial,
         event: place.number,
         reason: text,
-    }
-}
-
-/// Writes a kept event to all that wants it.
-fn write(
-    epoch: &Epoch,
-    chain: &RunChain,
-    number: usize,
-    event: &Event<'_>,
-    original: EventView<'_>,
-    partial: &mut Partial,
-    columns: &mut Vec<(TableKey, Columns)>,
-) -> Result<(), BoxError> {
-    let header = event.header();
-    if epoch.wanted.mid {
-        let out = &mut partial.mid.bytes;
-        if epoch.filter || event.is_fixed() {
-            if !original.payload.is_empty() {
-                mid::write_raw(out, &original);
-            }
-        } else {
-            let banks = event.banks().filter(|b| chain.writes(b));
-            mid::write_event(out, header, event.bank_kind(), banks)?;
-        }
-    }
-    if !epoch.wanted.asc && !epoch.wanted.tables {
-        return Ok(());
-    }
-    if let Some(layout) = chain.fixed(header.id) {
-        if epoch.wanted.asc {
-            asc::write_fixed(&mut partial.asc.bytes, header, layout, original.payload);
-        }
-        if epoch.wanted.tables {
-            let columns = table(columns, chain, number, header.id);
-            columns.push_fixed(epoch.run.number, epoch.number, header, original.payload);
-        }
-    } else if epoch.filter {
-        let banks = original.banks().filter_map(Result::ok);
-        print(epoch, chain, number, header, banks, partial, columns);
-    } else {
-        print(epoch, chain, number, header, event.banks(), partial, columns);
-    }
-    Ok(())
-}
-
-/// Writes the switched-on banks to text and tables.
-fn print<'a>(
-    epoch: &Epoch,
-    chain: &RunChain,
-    number: usize,
-    header: &pactolus_formats::Header,
-    banks: impl Iterator<Item = Bank<'a>> + Clone,
-    partial: &mut Partial,
-    columns: &mut Vec<(TableKey, Columns)>,
-) {
-    let banks = banks.filter(|b| chain.writes(b));
-    if epoch.wanted.asc {
-        asc::write_event(&mut partial.asc.bytes, header, banks.clone(), |bank| chain.layout_of(bank));
-    }
-    if epoch.wanted.tables {
-        let columns = table(columns, chain, number, header.id);
-        columns.push(epoch.run.number, epoch.number, header, banks);
-    }
-}
-
-/// The columns of a chain's table. Where the chain takes every id, FIXED events have tables of their
-/// own, and so have all that no request names.
-fn table<'c>(
-    columns: &'c mut Vec<(TableKey, Columns)>,
-    chain: &RunChain,
-    number: usize,
-    id: u16,
-) -> &'c mut Columns {
-    let own = chain.fallback || matches!(chain.format, Format::Mixed(_)) && chain.fixed(id).is_some();
-    let key = (number, own.then_some(id));
-    let place = columns.iter().position(|(k, _)| *k == key).unwrap_or_else(|| {
-        let def = table_def(chain, key);
-        columns.push((key, Columns::new(&def)));
-        columns.len() - 1
-    });
-    &mut columns[place].1
-}
-
-/// What is known of a table before its first row.
-pub(crate) fn table_def(chain: &RunChain, (_, id): TableKey) -> Arc<TableDef> {
-    match id {
-        None => Arc::clone(&chain.table),
-        Some(id) => {
-            let fixed = chain.fixed(id).cloned();
-            Arc::new(TableDef { name: format!("id{id}"), banks: Vec::<ColumnDef>::new(), fixed })
-        }
     }
 }
 

@@ -10,12 +10,14 @@ use pactolus_formats::mid::Block;
 use pactolus_odb::Odb;
 
 use crate::analyzer::{Analyzer, Begun};
-use crate::block::{Partial, Worker, table_def};
+use crate::block::Worker;
+use crate::emit::table_def;
 use crate::epoch::Epoch;
 use crate::job::{InputFile, Job, Stop};
 use crate::layers::{Base, Origins, statistics};
 use crate::ledger::Counts;
 use crate::module::EndOfRun;
+use crate::partial::Partial;
 use crate::provenance::{Provenance, texts};
 use crate::report::{Explained, InputDamage, Report, RequestReport, RunReport, StageReport};
 use crate::sink::Sinks;

@@ -12,9 +12,9 @@ use pactolus_formats::compress::Output;
 use pactolus_formats::tuple::{Batch, TableDef, TableKind, TableWriter};
 
 use crate::Error;
-use crate::block::TableKey;
 use crate::epoch::Wanted;
 use crate::job::{Job, OutputFile, OutputKind, expand, has_run};
+use crate::partial::TableKey;
 use crate::report::Written;
 
 /// Bytes handed to a compressor at a time, so that the file does not depend on where blocks end.

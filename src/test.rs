@@ -193,6 +193,12 @@ impl Board {
         Board { tally: RefCell::new(Tally::new(tests)), tests: Cell::new(tests) }
     }
 
+    /// Whether any test was booked.
+    #[inline]
+    pub(crate) fn has_tests(&self) -> bool {
+        self.tests.get() > 0
+    }
+
     /// # Panics
     /// If the test was not booked: the stage reports it.
     #[inline]

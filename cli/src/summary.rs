@@ -35,6 +35,7 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
 
 fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "run {} from {}", run.run, run.input.display())?;
+    print_ids(run, out)?;
     let width = run.requests.iter().map(|r| r.name.chars().count()).fold(7, usize::max).min(30);
     writeln!(out, "  {:width$} {:>12} {:>12} {:>12} {:>12}", "request", "events", "kept", "skipped", "lost")?;
     for pactolus::RequestReport { name, account: counts } in &run.requests {
@@ -48,14 +49,6 @@ fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<
                 counts.kept, counts.skipped
             )?;
         }
-    }
-    let ids = run.events.iter().filter(|(_, e)| e.unrequested > 0);
-    for (id, events) in ids {
-        writeln!(out, "  {:width$} {:>12}  no request wants them", format!("id {id}"), events.unrequested)?;
-    }
-    let damaged: u64 = run.events.values().map(|e| e.damaged).sum();
-    if damaged > 0 {
-        writeln!(out, "  {:width$} {damaged:>12}  with broken banks", "damaged")?;
     }
     let stages: Vec<_> = run.stages.iter().filter(|s| s.entered > 0 || verbose).collect();
     if !stages.is_empty() {
@@ -97,6 +90,22 @@ fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<
     }
     for error in &run.errors {
         writeln!(out, "  error: {error}")?;
+    }
+    Ok(())
+}
+
+/// What was read of each event id, and what of it reached no request.
+fn print_ids(run: &RunReport, out: &mut dyn Write) -> io::Result<()> {
+    for (id, events) in &run.events {
+        let parts = [
+            (events.left_out, "not asked for"),
+            (events.damaged, "with broken banks"),
+            (events.unrequested, "that no request wants"),
+        ];
+        let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
+        let parts: Vec<String> = parts.collect();
+        let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+        writeln!(out, "  id {id}: {} events{parts}", events.offered)?;
     }
     Ok(())
 }

@@ -1,0 +1,142 @@
+//! What one block contributes, in the order of its events.
+
+use std::ops::Range;
+
+use pactolus_formats::tuple::Batch;
+use pactolus_formats::{Error as FormatError, EventView, mid};
+
+use crate::event::Event;
+use crate::ledger::Counts;
+use crate::test::{Board, Tally};
+
+/// Bytes for an output, with the places where events that the fold finishes belong.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) cuts: Vec<usize>,
+}
+
+/// An event that the fold must finish: its chain has reached a sequential stage.
+#[derive(Clone, Debug)]
+pub(crate) struct Deferred {
+    pub(crate) chain: usize,
+    pub(crate) stage: usize,
+    /// Number of the event in its input.
+    pub(crate) number: u64,
+    /// The event with its appended banks, in `.mid` form.
+    bytes: Range<usize>,
+    /// The event as it was read, where it differs.
+    original: Range<usize>,
+}
+
+/// Table of a chain; of one event id if the chain takes every id.
+pub(crate) type TableKey = (usize, Option<u16>);
+
+/// Tallies whose memory is reused.
+#[derive(Default)]
+pub(crate) struct Tallies {
+    all: Vec<Tally>,
+    used: usize,
+}
+
+impl Tallies {
+    pub(crate) fn push(&mut self, board: &Board) {
+        if self.used == self.all.len() {
+            self.all.push(Tally::new(0));
+        }
+        board.take_into(&mut self.all[self.used]);
+        self.used += 1;
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Tally> {
+        self.all[..self.used].iter()
+    }
+}
+
+/// What one block contributes.
+#[derive(Default)]
+pub(crate) struct Partial {
+    pub(crate) mid: Encoded,
+    pub(crate) asc: Encoded,
+    pub(crate) deferred: Vec<Deferred>,
+    deferred_bytes: Vec<u8>,
+    /// One for each stretch between deferred events, and the last; none if there are no tests.
+    pub(crate) tallies: Tallies,
+    pub(crate) tables: Vec<(TableKey, Batch)>,
+    pub(crate) counts: Counts,
+}
+
+impl Partial {
+    /// The events of `deferred`: as it is now, as it was read.
+    pub(crate) fn deferred_event(&self, deferred: &Deferred) -> Option<(EventView<'_>, EventView<'_>)> {
+        let (event, _) = EventView::parse(&self.deferred_bytes[deferred.bytes.clone()])?;
+        let (original, _) = EventView::parse(&self.deferred_bytes[deferred.original.clone()])?;
+        Some((event, original))
+    }
+
+    pub(crate) fn clear(&mut self, requests: usize, stages: usize) {
+        for encoded in [&mut self.mid, &mut self.asc] {
+            encoded.bytes.clear();
+            encoded.cuts.clear();
+        }
+        self.deferred.clear();
+        self.deferred_bytes.clear();
+        self.tallies.used = 0;
+        self.tables.clear();
+        if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
+            self.counts.clear();
+        } else {
+            self.counts = Counts::new(requests, stages);
+        }
+    }
+
+    /// Leaves an event to the fold as it was read: a copy, and a mark in every output.
+    pub(crate) fn defer_raw(&mut self, board: &Board, to: To, original: EventView<'_>) {
+        let start = self.deferred_bytes.len();
+        mid::write_raw(&mut self.deferred_bytes, &original);
+        let bytes = start..self.deferred_bytes.len();
+        self.mark(board, to, bytes.clone(), bytes);
+    }
+
+    /// Leaves an event to the fold with the banks that it has so far.
+    ///
+    /// # Errors
+    /// If it has become too large for an event.
+    pub(crate) fn defer(
+        &mut self,
+        board: &Board,
+        to: To,
+        event: &Event<'_>,
+        original: EventView<'_>,
+    ) -> Result<(), FormatError> {
+        if !event.has_appended() {
+            self.defer_raw(board, to, original);
+            return Ok(());
+        }
+        let start = self.deferred_bytes.len();
+        mid::write_event(&mut self.deferred_bytes, event.header(), event.bank_kind(), event.banks())?;
+        let middle = self.deferred_bytes.len();
+        mid::write_raw(&mut self.deferred_bytes, &original);
+        self.mark(board, to, start..middle, middle..self.deferred_bytes.len());
+        Ok(())
+    }
+
+    fn mark(&mut self, board: &Board, to: To, bytes: Range<usize>, original: Range<usize>) {
+        let To { chain, stage, number } = to;
+        self.deferred.push(Deferred { chain, stage, number, bytes, original });
+        self.mid.cuts.push(self.mid.bytes.len());
+        self.asc.cuts.push(self.asc.bytes.len());
+        if board.has_tests() {
+            self.tallies.push(board);
+        }
+    }
+}
+
+/// Where the fold takes an event up again.
+#[derive(Clone, Copy)]
+pub(crate) struct To {
+    pub(crate) chain: usize,
+    pub(crate) stage: usize,
+    /// Number of the event in its input.
+    pub(crate) number: u64,
+}
