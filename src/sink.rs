@@ -2,14 +2,13 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pactolus_formats::Error as FormatError;
 use pactolus_formats::compress::Output;
 use pactolus_formats::tuple::{Batch, TableDef, TableKind, TableWriter};
+use pactolus_formats::{Compression, Error as FormatError, WholeFile};
 
 use crate::Error;
 use crate::epoch::Wanted;
@@ -189,109 +188,78 @@ fn table_path(path: &Path, table: &str) -> PathBuf {
 fn write_provenance(output: &Path, provenance: &serde_json::Value) -> Result<(), FormatError> {
     let mut name = output.as_os_str().to_owned();
     name.push(".provenance.json");
-    let path = PathBuf::from(name);
     let mut text = serde_json::to_string_pretty(provenance).unwrap_or_default();
     text.push('\n');
-    let beside = beside(&path);
-    std::fs::write(&beside, text).map_err(FormatError::io("write", &beside))?;
-    std::fs::rename(&beside, &path).map_err(FormatError::io("rename", &path))
+    WholeFile::write(PathBuf::from(name), text.as_bytes())
 }
 
-/// The name of a file while it is being written: hidden, in the same directory.
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.part"))
+/// Where bytes go.
+enum Target {
+    File(WholeFile),
+    Stdout(io::Stdout),
 }
 
-/// A file of bytes: written beside its final name, renamed when complete.
-struct ByteFile {
-    path: PathBuf,
-    beside: Option<PathBuf>,
-    output: Option<Output<Counted>>,
-    piece: Vec<u8>,
-}
-
-/// Counts what reaches the file.
-struct Counted {
-    inner: BufWriter<Box<dyn Write + Send>>,
-    bytes: u64,
-}
-
-impl Write for Counted {
+impl Write for Target {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let n = self.inner.write(buf)?;
-        self.bytes += n as u64;
-        Ok(n)
+        match self {
+            Target::File(file) => file.write(buf),
+            Target::Stdout(stdout) => stdout.write(buf),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        match self {
+            Target::File(file) => file.flush(),
+            Target::Stdout(stdout) => stdout.flush(),
+        }
     }
+}
+
+/// A file of bytes, compressed on the way.
+struct ByteFile {
+    path: PathBuf,
+    output: Output<Target>,
+    piece: Vec<u8>,
 }
 
 impl ByteFile {
     fn create(output: &OutputFile, path: &Path) -> Result<ByteFile, FormatError> {
-        let (beside, inner): (_, Box<dyn Write + Send>) = if output.is_stdout() {
-            (None, Box::new(io::stdout()))
+        let target = if output.is_stdout() {
+            Target::Stdout(io::stdout())
         } else {
-            let beside = beside(path);
-            let file = File::create(&beside).map_err(FormatError::io("create", path))?;
-            (Some(beside), Box::new(file))
+            Target::File(WholeFile::create(path)?)
         };
-        let inner = Counted { inner: BufWriter::with_capacity(PIECE, inner), bytes: 0 };
-        let encoder =
-            Output::new(output.compression, None, inner).map_err(FormatError::io("create", path))?;
-        Ok(ByteFile {
-            path: path.to_owned(),
-            beside,
-            output: Some(encoder),
-            piece: Vec::with_capacity(PIECE),
-        })
+        let output =
+            Output::new(output.compression, None, target).map_err(FormatError::io("create", path))?;
+        Ok(ByteFile { path: path.to_owned(), output, piece: Vec::with_capacity(PIECE) })
     }
 
-    fn write(&mut self, mut bytes: &[u8]) -> Result<(), FormatError> {
-        let Some(output) = &mut self.output else { return Ok(()) };
-        let written = (|| {
-            if output.compression() == pactolus_formats::Compression::None {
-                return output.write_all(bytes);
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
+        self.pieces(bytes).map_err(FormatError::io("write", &self.path))
+    }
+
+    fn pieces(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        if self.output.compression() == Compression::None {
+            return self.output.write_all(bytes);
+        }
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
+            self.piece.extend_from_slice(now);
+            bytes = later;
+            if self.piece.len() == PIECE {
+                self.output.write_all(&self.piece)?;
+                self.piece.clear();
             }
-            while !bytes.is_empty() {
-                let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
-                self.piece.extend_from_slice(now);
-                bytes = later;
-                if self.piece.len() == PIECE {
-                    output.write_all(&self.piece)?;
-                    self.piece.clear();
-                }
-            }
-            Ok(())
-        })();
-        written.map_err(FormatError::io("write", &self.path))
+        }
+        Ok(())
     }
 
     /// Completes the file and gives it its name; its size in bytes.
     fn finish(mut self) -> Result<u64, FormatError> {
-        let Some(mut output) = self.output.take() else { return Ok(0) };
-        let bytes = (|| {
-            output.write_all(&self.piece)?;
-            let mut counted = output.finish()?;
-            counted.flush()?;
-            Ok(counted.bytes)
-        })()
-        .map_err(FormatError::io("write", &self.path))?;
-        if let Some(beside) = &self.beside {
-            std::fs::rename(beside, &self.path).map_err(FormatError::io("rename", &self.path))?;
-            self.beside = None;
-        }
-        Ok(bytes)
-    }
-}
-
-impl Drop for ByteFile {
-    /// A file that was not completed leaves nothing behind.
-    fn drop(&mut self) {
-        if let Some(beside) = self.beside.take() {
-            let _ = std::fs::remove_file(beside);
+        let written = self.output.write_all(&self.piece).and_then(|()| self.output.finish());
+        match written.map_err(FormatError::io("write", &self.path))? {
+            Target::File(file) => file.finish(),
+            Target::Stdout(_) => Ok(0),
         }
     }
 }

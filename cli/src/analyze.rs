@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
 use pactolus::{Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, Selection, expand, has_run};
 
@@ -169,12 +170,6 @@ fn save_odb(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Erro
     };
     let name = path.to_string_lossy();
     let text = Save { absolute: true, ..Save::by_name(&name) }.write(tree, "/")?;
-    // Written beside and renamed: what was there before stays until the new file is whole.
-    let beside =
-        path.with_file_name(format!(".{}.part", path.file_name().unwrap_or_default().to_string_lossy()));
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    Ok(written.map_err(|source| {
-        let _ = std::fs::remove_file(&beside);
-        Error::Output(pactolus::formats::Error::Io { action: "write", path: path.to_owned(), source })
-    })?)
+    WholeFile::write(path, &text).map_err(Error::Output)?;
+    Ok(())
 }

@@ -1,12 +1,12 @@
 //! `pactolus simulate`: runs of the sample experiment.
 
 use std::error::Error;
-use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use pactolus::formats::WholeFile;
 use pactolus::formats::compress::Output;
 use pactolus::simulate::{Shape, Simulation};
 use pactolus::{OutputFile, OutputKind, expand};
@@ -93,20 +93,17 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write)
     Ok(OK)
 }
 
-/// Writes beside the final name, then renames: whoever looks sees a whole file or none.
+/// Writes a file; its size in bytes.
 fn write_file(simulation: &Simulation, output: &OutputFile, force: bool) -> Result<u64, Box<dyn Error>> {
     let path = Path::new(&output.pattern);
     if !force && path.exists() {
         // It may be a real run: a simulated one is soon made again, a real one is not.
         return Err(format!("{} exists: give another name, or --force", path.display()).into());
     }
-    let beside = Beside::new(path);
-    let file = File::create(&beside.0).map_err(pactolus::formats::Error::io("create", path))?;
-    let unwritten =
-        |action| move |error| pactolus::Error::Output(pactolus::formats::Error::io(action, path)(error));
-    let bytes = self::write(simulation, output, file).map_err(unwritten("write"))?;
-    fs::rename(&beside.0, path).map_err(unwritten("rename"))?;
-    Ok(bytes)
+    let mut file = WholeFile::create(path)?;
+    let failed = |error| pactolus::Error::Output(pactolus::formats::Error::io("write", path)(error));
+    write(simulation, output, &mut file).map_err(failed)?;
+    Ok(file.finish().map_err(pactolus::Error::Output)?)
 }
 
 /// Writes the run, compressed as its name says; bytes as they stand in the file.
@@ -115,23 +112,6 @@ fn write(simulation: &Simulation, output: &OutputFile, out: impl Write) -> io::R
     let mut output = Output::new(output.compression, None, counted)?;
     simulation.write(&mut output)?;
     Ok(output.finish()?.bytes)
-}
-
-/// The name of a file while it is being written: hidden, in the same directory. What is still there
-/// at the end is removed.
-struct Beside(PathBuf);
-
-impl Beside {
-    fn new(path: &Path) -> Beside {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Beside(path.with_file_name(format!(".{name}.part")))
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
 }
 
 /// Counts what reaches the file.

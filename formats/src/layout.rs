@@ -77,24 +77,6 @@ impl Layout {
         let end = (field.offset + field.size()).min(bytes.len());
         &bytes[start..end]
     }
-
-    /// Copies structures from `from` to `to`, turning big-endian members little-endian.
-    /// Bytes beyond the last whole member are copied as they are.
-    pub fn swap(&self, bytes: &mut [u8]) {
-        if self.size == 0 {
-            return;
-        }
-        for item in bytes.chunks_mut(self.size) {
-            for field in &self.fields {
-                let unit = field.tid.unit();
-                let start = field.offset.min(item.len());
-                let end = (field.offset + field.size()).min(item.len());
-                if unit > 1 {
-                    item[start..end].chunks_exact_mut(unit).for_each(<[u8]>::reverse);
-                }
-            }
-        }
-    }
 }
 
 /// Turns the elements of a bank of type `tid` from `order` to little-endian, in place.

@@ -44,6 +44,7 @@ pub mod text;
 mod tid;
 #[cfg(feature = "tuple")]
 pub mod tuple;
+mod whole;
 
 pub use bank::{Bank, BankDef, BankName, Values, WrongType};
 pub use compress::{ByteSource, Compression, Input};
@@ -52,3 +53,4 @@ pub use error::{Damage, DamageKind, Error, Result};
 pub use event::{EventView, Header, Kind};
 pub use layout::{Field, Layout};
 pub use tid::Tid;
+pub use whole::WholeFile;
