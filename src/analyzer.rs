@@ -178,7 +178,7 @@ impl Analyzer {
         run: Run,
         dump: Option<&[u8]>,
     ) -> Result<Begun, Error> {
-        let Settled { tree, origins, warnings } = base.settle(self, job, run.number, dump)?;
+        let Settled { tree, origins, mut warnings } = base.settle(self, job, run.number, dump)?;
         let mut tests = Vec::new();
         let mut sequential = Vec::new();
         let mut chains = Vec::new();
@@ -196,6 +196,9 @@ impl Analyzer {
             chains = self.without_definition(&tree);
         }
         put_in_fold(&mut chains, &self.chains);
+        if !job.outputs.is_empty() && !job.filter {
+            warnings.extend(self.all_off(&chains));
+        }
         let epoch = Epoch {
             run,
             number: 0,
@@ -283,6 +286,21 @@ impl Analyzer {
             stages,
             in_fold: false,
         }
+    }
+
+    /// As in mana, a listed bank is not written until its switch is on, which is easily forgotten.
+    fn all_off(&self, chains: &[RunChain]) -> Vec<String> {
+        let listed = self.chains.iter().map(|c| c.request.banks.len());
+        let silent = chains.iter().zip(listed).filter(|(c, listed)| *listed > 0 && c.off.len() == *listed);
+        let names: Vec<String> = silent.map(|(c, _)| format!("\"{}\"", c.name)).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "no bank of {} is written: their switches in {}/Bank switches are all off",
+            names.join(", "),
+            self.root()
+        )]
     }
 
     /// Requests from the experiment's own ODB, and one for all that it does not name.
