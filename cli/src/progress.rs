@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use pactolus::Progress;
 
 /// Seconds between lines where there is no terminal.
@@ -24,7 +24,7 @@ impl<'e> Display<'e> {
         let terminal = std::io::stderr().is_terminal();
         let bar = (!quiet && terminal).then(|| {
             let bar = ProgressBar::new(0);
-            let style = "{bar:20} {percent:>3}%  {msg}  {elapsed} gone, {eta} left";
+            let style = "{bar:12} {percent:>3}%  {msg}, {eta} left";
             bar.set_style(
                 ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
             );
@@ -40,8 +40,8 @@ impl<'e> Display<'e> {
         let Progress { run, events, done, total, .. } = progress;
         let text = || {
             let rate = *events as f64 / seconds;
-            let bytes = HumanBytes((*done as f64 / seconds) as u64);
-            format!("run {run}: {events} events, {}/s, {bytes}/s", thousands(rate))
+            let bytes = thousands(*done as f64 / seconds);
+            format!("run {run}: {} events, {}/s, {bytes}B/s", thousands(*events as f64), thousands(rate))
         };
         if let Some(bar) = &self.bar {
             if let Some(total) = total {

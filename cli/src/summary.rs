@@ -18,6 +18,9 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
         let rows = file.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
         writeln!(out, "wrote {}: {} bytes{rows}", file.path.display(), file.bytes)?;
     }
+    if report.stopped {
+        writeln!(out, "stopped before the end, as you asked: what was read is written")?;
+    }
     let total = report.total();
     let seconds = report.seconds.max(1e-9);
     let runs = if report.runs.len() == 1 { "run" } else { "runs" };
@@ -105,7 +108,8 @@ fn print_ids(run: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
         let parts: Vec<String> = parts.collect();
         let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-        writeln!(out, "  id {id}: {} events{parts}", events.offered)?;
+        let s = if events.offered == 1 { "" } else { "s" };
+        writeln!(out, "  id {id}: {} event{s}{parts}", events.offered)?;
     }
     Ok(())
 }
