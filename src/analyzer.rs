@@ -12,7 +12,9 @@ use crate::definition::{Definition, Parameter};
 use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::fold;
 use crate::job::Job;
-use crate::layers::{Base, Origins, Settled, event_definition, event_definitions, fill};
+use crate::layers::{
+    Base, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
+};
 use crate::module::{Module, Sequential, Setup};
 use crate::report::Report;
 use crate::request::Request;
@@ -178,7 +180,7 @@ impl Analyzer {
         run: Run,
         dump: Option<&[u8]>,
     ) -> Result<Begun, Error> {
-        let Settled { tree, origins, mut warnings } = base.settle(self, job, run.number, dump)?;
+        let Settled { tree, origins, mut warnings } = base.settle(self, job, &run, dump)?;
         let mut tests = Vec::new();
         let mut sequential = Vec::new();
         let mut chains = Vec::new();
@@ -190,7 +192,7 @@ impl Analyzer {
                 stages.push(stage);
                 number += 1;
             }
-            chains.push(self.chain(&chain.request, stages, chain, &tree));
+            chains.push(self.chain(&chain.request, stages, chain, &tree)?);
         }
         if self.chains.is_empty() {
             chains = self.without_definition(&tree);
@@ -225,7 +227,7 @@ impl Analyzer {
     ) -> Result<Stage, Error> {
         let name = &mounted.name;
         let failed = |source| Error::Stage { stage: name.clone(), run: run.number, source };
-        let on = tree.get(&format!("{}/Module switches/{name}", self.root())).unwrap_or(true);
+        let on = setting(tree, &format!("{}/Module switches/{name}", self.root()), true)?;
         let directory = OdbPath::parse(&format!("{}/Parameters/{name}", self.root()))?;
         let mut module = mounted.module.fresh();
         if on {
@@ -247,9 +249,15 @@ impl Analyzer {
     }
 
     /// A request with what the ODB says of its events.
-    fn chain(&self, request: &Request, stages: Vec<Stage>, chain: &Chain, tree: &Tree) -> RunChain {
+    fn chain(
+        &self,
+        request: &Request,
+        stages: Vec<Stage>,
+        chain: &Chain,
+        tree: &Tree,
+    ) -> Result<RunChain, Error> {
         let common = format!("{}/{}/Common", self.root(), request.name);
-        let id = tree.get(&format!("{common}/Event ID")).unwrap_or(request.id);
+        let id = setting(tree, &format!("{common}/Event ID"), request.id)?;
         let definition = event_definition(tree, id).unwrap_or_default();
         let format = match request.fixed.clone().or(definition.fixed) {
             Some(layout) => Format::Fixed(layout),
@@ -261,22 +269,24 @@ impl Analyzer {
             ),
             None => Format::Banks,
         };
-        let is_off = |bank: BankName| {
-            let path = crate::layers::bank_switch(&self.root(), bank)?;
-            Some(tree.get::<u32>(&path).ok()? == 0)
-        };
-        let listed = request.banks.iter().map(|b| b.name);
-        let off: Vec<BankName> = listed.filter(|bank| is_off(*bank) == Some(true)).collect();
+        let mut off = Vec::new();
+        for bank in &request.banks {
+            if let Some(path) = bank_switch(&self.root(), bank.name)
+                && setting(tree, &path, 1_u32)? == 0
+            {
+                off.push(bank.name);
+            }
+        }
         let mut layouts: Vec<(BankName, Arc<Layout>)> =
             request.banks.iter().filter_map(|b| Some((b.name, b.layout.clone()?))).collect();
         let written = chain.stages.iter().flat_map(Mounted::writes);
         layouts.extend(written.filter_map(|b| Some((b.name, b.layout?))));
         layouts.extend(definition.structs);
-        RunChain {
+        Ok(RunChain {
             name: request.name.clone(),
             id,
-            mask: tree.get(&format!("{common}/Trigger mask")).unwrap_or(request.mask),
-            enabled: tree.get(&format!("{common}/Enabled")).unwrap_or(true),
+            mask: setting(tree, &format!("{common}/Trigger mask"), request.mask)?,
+            enabled: setting(tree, &format!("{common}/Enabled"), true)?,
             use_tests: request.use_tests,
             fallback: false,
             table: Arc::new(table(&request.name, &format, &off, columns(request, chain), &layouts)),
@@ -285,7 +295,7 @@ impl Analyzer {
             layouts,
             stages,
             in_fold: false,
-        }
+        })
     }
 
     /// As in mana, a listed bank is not written until its switch is on, which is easily forgotten.
@@ -392,11 +402,11 @@ fn shortest(module: &mut Mountable) -> Vec<Length> {
 fn put_in_fold(chains: &mut [RunChain], mounted: &[Chain]) {
     let mut behind = false;
     for (chain, mounted) in chains.iter_mut().zip(mounted) {
-        chain.in_fold = behind;
-        let first = chain.stages.iter().position(|s| s.on && matches!(s.body, Body::Sequential(_)));
-        if let Some(first) = first.or(behind.then_some(0)) {
-            behind |= mounted.stages[first..].iter().any(|s| s.module.banks().queues());
-        }
+        let sequential = chain.stages.iter().any(|s| s.on && matches!(s.body, Body::Sequential(_)));
+        let queues = mounted.stages.iter().any(|s| s.module.banks().queues());
+        // A chain that makes events before a sequential stage must know their maker's fate first.
+        chain.in_fold = behind || sequential && queues;
+        behind |= chain.in_fold && queues;
     }
 }
 

@@ -251,7 +251,7 @@ impl Worker {
         arena.reset();
         *clock = clock.wrapping_add(1);
         let timed = *clock % TIMED == 1;
-        let event = Event::new(view, index, fixed, arena);
+        let event = Event::new(view, original, index, fixed, arena);
         for (i, stage) in chain.stages.iter().enumerate().skip(from) {
             if !stage.on {
                 continue;

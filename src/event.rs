@@ -81,6 +81,8 @@ struct Appended<'a> {
 /// changed. Where a name occurs twice, the first bank counts, as in MIDAS.
 pub struct Event<'a> {
     view: EventView<'a>,
+    /// As it was read: `view` may hold banks that were appended before the event was deferred.
+    original: EventView<'a>,
     index: &'a Index,
     fixed: bool,
     arena: &'a Bump,
@@ -91,9 +93,16 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn new(view: EventView<'a>, index: &'a Index, fixed: bool, arena: &'a Bump) -> Event<'a> {
+    pub(crate) fn new(
+        view: EventView<'a>,
+        original: EventView<'a>,
+        index: &'a Index,
+        fixed: bool,
+        arena: &'a Bump,
+    ) -> Event<'a> {
         Event {
             view,
+            original,
             index,
             fixed,
             arena,
@@ -147,7 +156,7 @@ impl<'a> Event<'a> {
 
     /// The event as it was read.
     pub fn raw(&self) -> EventView<'a> {
-        self.view
+        self.original
     }
 
     /// The contents of a FIXED event as a `#[derive(Bank)]` struct; `None` if the event has banks,

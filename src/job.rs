@@ -60,6 +60,13 @@ impl InputFile {
     }
 }
 
+/// The name of the provenance of an output.
+pub(crate) fn provenance_path(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".provenance.json");
+    PathBuf::from(name)
+}
+
 /// What an output file holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputKind {
@@ -253,11 +260,24 @@ impl Job {
                 }
             } else if !has_run(&output.pattern) {
                 let place = self.check_output(Path::new(&output.pattern), 0)?;
+                self.check_raw(output, &place)?;
                 if places.contains(&place) {
                     return twice();
                 }
                 places.push(place);
             }
+        }
+        Ok(())
+    }
+
+    /// Refuses to replace a run that this program has not written: it may be raw data. What it has
+    /// written has its provenance beside it.
+    pub(crate) fn check_raw(&self, output: &OutputFile, place: &Path) -> Result<(), Error> {
+        if output.kind == OutputKind::Mid && place.exists() && !provenance_path(place).exists() {
+            return Err(Error::Job(format!(
+                "output {} exists and was not written by pactolus: give another name, or remove it (inputs go before -o)",
+                place.display()
+            )));
         }
         Ok(())
     }
@@ -281,6 +301,12 @@ impl Job {
         let place = found.join(output.file_name().unwrap_or_default());
         // A link to an input is that input; what is not there yet is no input.
         let place = place.canonicalize().unwrap_or(place);
+        if place.exists() && !place.is_file() {
+            let why = format!(
+                "output {name} is no plain file; `-` is standard output, without -o nothing is written"
+            );
+            return Err(Error::Job(why));
+        }
         let config = self.config.iter().map(|path| PathBuf::from(expand(&path.to_string_lossy(), run)));
         let read = self.inputs.iter().map(|input| input.path.clone());
         let read = read.chain(config).chain(self.odb_load.iter().cloned()).chain(self.keep.iter().cloned());

@@ -9,13 +9,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pactolus_odb::{Dump, Load, Path as OdbPath, Tree};
+use pactolus_odb::{Dump, Load, Loaded, Path as OdbPath, Tree, Typed, nearest};
 
-use crate::Error;
 use crate::analyzer::Analyzer;
 use crate::job::{Job, expand};
 use crate::module::BoxError;
 use crate::stage::{Mountable, TooShort};
+use crate::{Error, Run};
 
 mod tree;
 
@@ -29,6 +29,7 @@ pub(crate) type Origins = BTreeMap<String, String>;
 pub(crate) struct Base {
     pub(crate) tree: Tree,
     origins: Origins,
+    warnings: Vec<String>,
 }
 
 /// The settled values of one run.
@@ -38,13 +39,21 @@ pub(crate) struct Settled {
     pub(crate) warnings: Vec<String>,
 }
 
+/// A configuration file of a run.
+struct Config {
+    path: PathBuf,
+    dump: Dump,
+}
+
 impl Base {
     /// The store (`--odb-load`), and what the analyzer adds where keys are missing.
     pub(crate) fn new(analyzer: &Analyzer, job: &Job) -> Result<Base, Error> {
-        let mut base = Base { tree: Tree::new(), origins: Origins::new() };
+        let mut base = Base { tree: Tree::new(), origins: Origins::new(), warnings: Vec::new() };
         for path in &job.odb_load {
-            let dump = read_dump(path)?;
-            let loaded = base.tree.load(&dump, &Load::default());
+            let dump = read_dump(path, &mut base.warnings)?;
+            // With times and access modes, as far as the file has them.
+            let loaded = base.tree.load(&dump, &Load { exact: true, ..Load::default() });
+            all_loaded(path, &loaded)?;
             note(&mut base.origins, &loaded.set, &format!("store {}", path.display()));
         }
         tree::create(analyzer, job, &mut base.tree, &mut base.origins)?;
@@ -56,17 +65,24 @@ impl Base {
         &self,
         analyzer: &Analyzer,
         job: &Job,
-        run: u32,
+        run: &Run,
         dump: Option<&[u8]>,
     ) -> Result<Settled, Error> {
-        let Base { mut tree, mut origins } = self.clone();
-        let mut warnings = Vec::new();
+        let Base { mut tree, mut origins, mut warnings } = self.clone();
+        let number = run.number;
         let root = analyzer.root();
+        // The time of the run, not of this computer: the same job gives the same tree.
+        tree.set_now(run.start.unwrap_or(0));
+        let mut configs = Vec::new();
+        for pattern in &job.config {
+            let path = PathBuf::from(expand(&pattern.to_string_lossy(), number));
+            configs.push(Config { dump: read_dump(&path, &mut warnings)?, path });
+        }
         if dump.is_some() {
             tree::load_switch(&root, &mut tree)?;
         }
         if let Some(text) = dump.filter(|text| !is_blank(text))
-            && self.loads_dumps(analyzer, job, run)?
+            && self.loads_dumps(&root, job, &configs)?
         {
             match Dump::parse(text) {
                 Ok(dump) => {
@@ -77,69 +93,67 @@ impl Base {
                     let loaded = tree.load(&dump, &Load { allow: Some(&allow), ..Load::default() });
                     note(&mut origins, &loaded.set, "the run's ODB dump");
                 }
-                Err(error) => warnings.push(format!("run {run}: its ODB dump cannot be read: {error}")),
+                Err(error) => warnings.push(format!("run {number}: its ODB dump cannot be read: {error}")),
             }
         }
-        let known = tree.clone();
-        self.configure(analyzer, job, run, &mut tree, Some(&mut origins))?;
-        for path in unknown_parameters(&root, &known, &tree) {
-            warnings.push(format!("{path}: no module has this parameter"));
+        for Config { path, dump } in &configs {
+            let known = tree.clone();
+            let loaded = tree.load(dump, &Load::default());
+            all_loaded(path, &loaded)?;
+            unknown(&root, &known, path, &loaded.set, &mut warnings);
+            note(&mut origins, &loaded.set, &path.display().to_string());
         }
-        tree::set_run(&mut tree, run)?;
+        for (name, value) in &job.parameters {
+            let path = parameter_path(&tree, &root, name);
+            tree.set_text(&path, value).map_err(Error::Parameter)?;
+            let whole = tree.find(&path).map_or(path, |found| found.path.to_string());
+            origins.insert(whole.to_lowercase(), format!("-p {name}={value}"));
+        }
+        tree::set_run(&mut tree, number)?;
         Ok(Settled { tree, origins, warnings })
     }
 
-    /// Configuration files, then single parameters.
-    fn configure(
-        &self,
-        analyzer: &Analyzer,
-        job: &Job,
-        run: u32,
-        tree: &mut Tree,
-        mut origins: Option<&mut Origins>,
-    ) -> Result<(), Error> {
-        for pattern in &job.config {
-            let path = PathBuf::from(expand(&pattern.to_string_lossy(), run));
-            let dump = read_dump(&path)?;
-            let loaded = tree.load(&dump, &Load::default());
-            if let Some((at, why)) = loaded.failed.first() {
-                let message = format!("{at}: {why}");
-                return Err(Error::Configuration { path, message });
-            }
-            if let Some(origins) = &mut origins {
-                note(origins, &loaded.set, &path.display().to_string());
-            }
-        }
-        for (name, value) in &job.parameters {
-            let path = parameter_path(&analyzer.root(), name);
-            tree.set_text(&path, value).map_err(Error::Parameter)?;
-            if let Some(origins) = &mut origins {
-                let whole = tree.find(&path).map_or(path, |found| found.path.to_string());
-                origins.insert(whole.to_lowercase(), format!("-p {name}={value}"));
-            }
-        }
-        Ok(())
-    }
-
     /// Whether the run's dump is to be loaded: never what the dump itself says.
-    fn loads_dumps(&self, analyzer: &Analyzer, job: &Job, run: u32) -> Result<bool, Error> {
+    fn loads_dumps(&self, root: &str, job: &Job, configs: &[Config]) -> Result<bool, Error> {
         let mut tree = self.tree.clone();
-        tree::load_switch(&analyzer.root(), &mut tree)?;
-        for pattern in &job.config {
-            let dump = read_dump(Path::new(&expand(&pattern.to_string_lossy(), run)))?;
-            tree.load(&dump, &Load::default());
+        tree::load_switch(root, &mut tree)?;
+        for Config { dump, .. } in configs {
+            tree.load(dump, &Load::default());
         }
         for (name, value) in &job.parameters {
             // What is wrong with it is said when it is applied.
-            let _ = tree.set_text(&parameter_path(&analyzer.root(), name), value);
+            let _ = tree.set_text(&parameter_path(&tree, root, name), value);
         }
-        Ok(tree.get(&format!("{}/ODB Load", analyzer.root())).unwrap_or(true))
+        setting(&tree, &format!("{root}/ODB Load"), true)
     }
 }
 
-/// A path below the parameters, unless it is a full one.
-fn parameter_path(root: &str, name: &str) -> String {
-    if name.starts_with('/') { name.to_owned() } else { format!("{root}/Parameters/{name}") }
+/// The value of a key that may be missing, but not of another kind.
+pub(crate) fn setting<T: Typed>(tree: &Tree, path: &str, default: T) -> Result<T, Error> {
+    match tree.get(path) {
+        Err(pactolus_odb::Error::NotFound { .. }) => Ok(default),
+        other => Ok(other?),
+    }
+}
+
+/// A path below the parameters, unless it is a full one. As for the fields of a module, `_` may
+/// stand for a blank.
+fn parameter_path(tree: &Tree, root: &str, name: &str) -> String {
+    let path = if name.starts_with('/') { name.to_owned() } else { format!("{root}/Parameters/{name}") };
+    if tree.exists(&path) {
+        return path;
+    }
+    let mut found = String::new();
+    for part in path.split('/').skip(1) {
+        let (plain, index) = part.find('[').map_or((part, ""), |at| part.split_at(at));
+        let key = tree.directory(if found.is_empty() { "/" } else { &found }).ok();
+        let key = key.and_then(|d| {
+            Some((d.get_loose(part)?.name(), "")).or(Some((d.get_loose(plain)?.name(), index)))
+        });
+        let Some((name, index)) = key else { return path };
+        found = format!("{found}/{name}{index}");
+    }
+    found
 }
 
 /// Loggers that are told not to dump the ODB may leave an empty text.
@@ -147,10 +161,23 @@ fn is_blank(text: &[u8]) -> bool {
     text.iter().all(|b| b.is_ascii_whitespace() || *b == 0)
 }
 
-fn read_dump(path: &Path) -> Result<Dump, Error> {
+fn read_dump(path: &Path, warnings: &mut Vec<String>) -> Result<Dump, Error> {
     let configuration = |message: String| Error::Configuration { path: path.to_owned(), message };
     let bytes = std::fs::read(path).map_err(|e| configuration(e.to_string()))?;
-    Dump::parse(&bytes).map_err(|e| configuration(e.to_string()))
+    let dump = Dump::parse(&bytes).map_err(|e| configuration(e.to_string()))?;
+    for remark in &dump.remarks {
+        warnings.push(format!("{} line {}: {}", path.display(), remark.line, remark.what));
+    }
+    Ok(dump)
+}
+
+/// A file that a user names is meant to be loaded, all of it.
+fn all_loaded(path: &Path, loaded: &Loaded) -> Result<(), Error> {
+    match loaded.failed.first() {
+        // The reason names the key.
+        Some((_, why)) => Err(Error::Configuration { path: path.to_owned(), message: why.to_string() }),
+        None => Ok(()),
+    }
 }
 
 fn note(origins: &mut Origins, set: &[OdbPath], origin: &str) {
@@ -159,17 +186,40 @@ fn note(origins: &mut Origins, set: &[OdbPath], origin: &str) {
     }
 }
 
-/// Keys of parameter directories that only configuration files know, if the directory is one of
-/// ours: a misspelled name. Whole directories may belong to somebody else.
-fn unknown_parameters(root: &str, known: &Tree, tree: &Tree) -> Vec<String> {
-    let parameters = format!("{root}/Parameters");
-    let Ok(walk) = tree.walk(&parameters) else { return Vec::new() };
-    walk.filter(|(path, key)| {
-        let directory = path.parent().map(|p| p.to_string()).unwrap_or_default();
-        key.value().is_some() && known.exists(&directory) && !known.exists(&path.to_string())
-    })
-    .map(|(path, _)| path.to_string())
-    .collect()
+/// Warns of what a configuration file sets below the analyzer's own directories that nothing there
+/// has: misspelled names.
+fn unknown(root: &str, known: &Tree, file: &Path, set: &[OdbPath], warnings: &mut Vec<String>) {
+    for place in ["Parameters", "Module switches", "Bank switches"] {
+        let Ok(base) = OdbPath::parse(&format!("{root}/{place}")) else { continue };
+        let new = set.iter().filter(|path| path.starts_with(&base) && !known.exists(&path.to_string()));
+        let names: Vec<String> = new.filter_map(|path| Some(path.below(&base)?.names().join("/"))).collect();
+        if let Some(first) = names.first() {
+            let hint = hint(known, &base, first);
+            let few = names.len().min(5);
+            let more =
+                if names.len() > few { format!(", and {} more", names.len() - few) } else { String::new() };
+            let names = names[..few].join(", ");
+            warnings.push(format!(
+                "{} sets keys of {base} that nothing uses: {names}{more}{hint}",
+                file.display()
+            ));
+        }
+    }
+}
+
+/// The nearest name to the first part of `name` that is unknown below `base`.
+fn hint(known: &Tree, base: &OdbPath, name: &str) -> String {
+    let mut directory = base.clone();
+    for part in name.split('/') {
+        let Ok(keys) = known.directory(&directory.to_string()) else { break };
+        if keys.get(part).is_none() {
+            let near = nearest(part, keys.iter().map(pactolus_odb::Key::name));
+            return near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+        }
+        let Ok(below) = directory.child(part) else { break };
+        directory = below;
+    }
+    String::new()
 }
 
 /// What mana lets a dump change: run parameters, the analyzer's parameters, and equipment without

@@ -1,6 +1,5 @@
 //! Outputs: files that appear whole, or not at all.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +11,7 @@ use pactolus_formats::{Compression, Error as FormatError, WholeFile};
 
 use crate::Error;
 use crate::epoch::Wanted;
-use crate::job::{Job, OutputFile, OutputKind, expand, has_run};
+use crate::job::{Job, OutputFile, OutputKind, expand, has_run, provenance_path};
 use crate::partial::TableKey;
 use crate::report::Written;
 
@@ -39,7 +38,8 @@ struct Sink<'j> {
 
 enum Body {
     Bytes(Box<ByteFile>),
-    Tables(TableKind, BTreeMap<TableKey, TableWriter>),
+    /// By key: the name in the file's name, and the table.
+    Tables(TableKind, BTreeMap<TableKey, (String, TableWriter)>),
 }
 
 impl<'j> Sinks<'j> {
@@ -71,12 +71,15 @@ impl<'j> Sinks<'j> {
             let path = PathBuf::from(expand(&output.pattern, run));
             if !output.is_stdout() {
                 let place = self.job.check_output(&path, run)?;
+                self.job.check_raw(output, &place)?;
                 let shown = path.display();
                 if self.open.iter().any(|s| s.body.is_some() && s.place == place) {
                     return Err(Error::Job(format!("output {shown} is named twice")));
                 }
                 if self.done.contains(&place) {
-                    let why = format!("output {shown} was written before: two inputs are run {run}");
+                    let why = format!(
+                        "output {shown} was written before: run {run} comes twice (subruns are not joined yet); use an output without %05d"
+                    );
                     return Err(Error::Job(why));
                 }
                 self.open[i].place = place;
@@ -150,7 +153,7 @@ impl<'j> Sinks<'j> {
                 Body::Tables(_, tables) => {
                     let text = serde_json::to_string(provenance).unwrap_or_default();
                     let metadata = [("pactolus.provenance".to_owned(), text)];
-                    for table in tables.into_values() {
+                    for (_, table) in tables.into_values() {
                         let summary = table.finish(&metadata).map_err(Error::Output)?;
                         let rows = Some(summary.rows);
                         self.written.push(Written { path: summary.path, rows, bytes: summary.bytes });
@@ -167,12 +170,17 @@ impl Sink<'_> {
     /// The table of `key`, made if it is new; `None` if this is no table output.
     fn table(&mut self, key: TableKey, def: &Arc<TableDef>) -> Result<Option<&mut TableWriter>, FormatError> {
         let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
-        Ok(Some(match tables.entry(key) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                new.insert(TableWriter::create(&table_path(&self.path, &def.name), *kind, def)?)
+        #[allow(clippy::map_entry, reason = "the name of a new table depends on those of the others")]
+        if !tables.contains_key(&key) {
+            // An equipment may be named as the table of an event id without a name.
+            let mut name = def.name.clone();
+            while tables.values().any(|(taken, _)| taken.eq_ignore_ascii_case(&name)) {
+                name.push('_');
             }
-        }))
+            let table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;
+            tables.insert(key, (name, table));
+        }
+        Ok(tables.get_mut(&key).map(|(_, table)| table))
     }
 }
 
@@ -186,11 +194,9 @@ fn table_path(path: &Path, table: &str) -> PathBuf {
 
 /// From which inputs, parameters and versions a file was made: `OUT.provenance.json`.
 fn write_provenance(output: &Path, provenance: &serde_json::Value) -> Result<(), FormatError> {
-    let mut name = output.as_os_str().to_owned();
-    name.push(".provenance.json");
     let mut text = serde_json::to_string_pretty(provenance).unwrap_or_default();
     text.push('\n');
-    WholeFile::write(PathBuf::from(name), text.as_bytes())
+    WholeFile::write(provenance_path(output), text.as_bytes())
 }
 
 /// Where bytes go.

@@ -147,6 +147,10 @@ impl Source<'_> {
             reading.data += data;
             let progress = reading.reader.input().progress().consumed();
             self.send(Item::Read { done: self.done + progress, total: self.total });
+            // What lies beyond the user's range was not asked for, be it damaged or the end.
+            if self.job.selection.is_beyond(first + count, reading.data) {
+                break;
+            }
             match ends {
                 Ends::End => {
                     reading.complete = true;
@@ -158,9 +162,6 @@ impl Source<'_> {
                     break;
                 }
                 _ => {}
-            }
-            if self.job.selection.is_beyond(first + count, reading.data) {
-                break;
             }
         }
         self.done += reading.reader.input().progress().consumed();

@@ -301,7 +301,7 @@ fn a_configuration_with_a_value_of_the_wrong_type_is_refused() {
     check_with(
         &place,
         &["-c", "@wrong.odb"],
-        "pactolus: configuration file @wrong.odb: /Analyzer/Parameters/ADC summing/ADC threshold: /Analyzer/Parameters/ADC summing/ADC threshold as FLOAT: STRING high does not fit",
+        "pactolus: configuration file @wrong.odb: /Analyzer/Parameters/ADC summing/ADC threshold as FLOAT: STRING high does not fit",
     );
 }
 
@@ -570,7 +570,10 @@ fn a_configuration_key_that_no_module_has_is_a_warning() {
     let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-c", "@odd.odb"]);
     assert_eq!(
         (ran.code, &*ran.err),
-        (0, "warning: /Analyzer/Parameters/ADC summing/ADC treshold: no module has this parameter\n")
+        (
+            0,
+            "warning: @odd.odb sets keys of /Analyzer/Parameters that nothing uses: ADC summing/ADC treshold; did you mean \"ADC threshold\"?\n"
+        )
     );
 }
 

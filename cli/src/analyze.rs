@@ -110,6 +110,8 @@ fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
                 for run in *first..=*last {
                     let mut input = InputFile::new(expand(&name, run));
                     input.run = Some(run);
+                    // At once: the range may be far longer than the list of files.
+                    check_input(&input)?;
                     inputs.push(input);
                 }
             }
@@ -121,17 +123,26 @@ fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
         }
     }
     if inputs.is_empty() {
-        return Err("no input: name a run file, as in `pactolus analyze run00042.mid`".into());
+        let taken = args.output.iter().find(|o| Path::new(o).exists());
+        let hint = taken.map(|o| format!("; {o} was taken as an output: inputs go before -o, or behind -i"));
+        let hint = hint.unwrap_or_else(|| ", as in `pactolus analyze run00042.mid`".into());
+        return Err(format!("no input: name a run file{hint}"));
     }
-    for input in inputs.iter().filter(|i| !i.is_stdin()) {
-        let path = input.path.display();
-        match std::fs::metadata(&input.path) {
-            Ok(found) if found.is_dir() => return Err(format!("input {path} is a directory, not a file")),
-            Ok(_) => {}
-            Err(error) => return Err(format!("cannot open {path}: {error}")),
-        }
-    }
+    inputs.iter().try_for_each(check_input)?;
     Ok(inputs)
+}
+
+/// An input must be there before anything runs.
+fn check_input(input: &InputFile) -> Result<(), String> {
+    if input.is_stdin() {
+        return Ok(());
+    }
+    let path = input.path.display();
+    match std::fs::metadata(&input.path) {
+        Ok(found) if found.is_dir() => Err(format!("input {path} is a directory, not a file")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("cannot open {path}: {error}")),
+    }
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {
