@@ -1,5 +1,6 @@
 //! The analyzer: requests, each with its chain of stages.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use pactolus_formats::tuple::{ColumnDef, TableDef};
@@ -11,7 +12,7 @@ use crate::chain::{Chain, Mounted, rehearse};
 use crate::definition::{Definition, Parameter};
 use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::fold;
-use crate::job::Job;
+use crate::job::{Job, OutputFile};
 use crate::layers::{
     Base, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
 };
@@ -153,10 +154,26 @@ impl Analyzer {
     /// # Errors
     /// As [`run`](Analyzer::run).
     pub fn run_with(&self, job: &Job, progress: &mut dyn FnMut(&Progress)) -> Result<Report, Error> {
+        if job.outputs.iter().any(OutputFile::is_stdout) {
+            return Err(Error::Job("output -: run_to takes what stands for standard output".into()));
+        }
+        self.run_to(job, progress, &mut std::io::sink())
+    }
+
+    /// As [`run_with`](Analyzer::run_with); the output `-` goes to `stdout`.
+    ///
+    /// # Errors
+    /// As [`run`](Analyzer::run).
+    pub fn run_to(
+        &self,
+        job: &Job,
+        progress: &mut dyn FnMut(&Progress),
+        stdout: &mut dyn Write,
+    ) -> Result<Report, Error> {
         let warnings = self.rehearse()?;
         job.check()?;
         let base = Base::new(self, job)?;
-        let mut report = fold::run(self, job, &base, progress)?;
+        let mut report = fold::run(self, job, &base, progress, stdout)?;
         report.warnings.splice(0..0, warnings);
         Ok(report)
     }

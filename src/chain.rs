@@ -1,6 +1,6 @@
 //! A chain: the stages of one request, and the rehearsal that refuses a wrong one.
 
-use pactolus_formats::{BankName, Layout, Tid};
+use pactolus_formats::{BankName, Field, Layout, Tid};
 
 use crate::banks::BankUse;
 use crate::request::Request;
@@ -122,7 +122,7 @@ pub enum WiringError {
         name: String,
     },
     /// A name cannot be one of an ODB directory.
-    #[error("\"{name}\" cannot name a request or stage: it would be a directory of the ODB, without a slash")]
+    #[error("{name:?} cannot name a request or stage: it is a directory of the ODB")]
     Name {
         /// The name.
         name: String,
@@ -134,6 +134,9 @@ pub enum WiringError {
         name: String,
     },
 }
+
+/// What the analyzer itself keeps in its directory of the ODB.
+const RESERVED: [&str; 6] = ["Parameters", "Output", "Module switches", "Bank switches", "ODB Load", "Tests"];
 
 /// Boxed: it says a lot, and is rare.
 type Refused = Box<WiringError>;
@@ -154,11 +157,14 @@ pub(crate) fn rehearse(chains: &[Chain]) -> Result<Vec<String>, Refused> {
     let mut names: Vec<&str> = Vec::new();
     for (i, chain) in chains.iter().enumerate() {
         let name = &chain.request.name;
+        if RESERVED.iter().any(|taken| taken.eq_ignore_ascii_case(name)) {
+            return Err(Box::new(WiringError::Name { name: name.clone() }));
+        }
         if chains[..i].iter().any(|c| c.request.name.eq_ignore_ascii_case(name)) {
             return Err(Box::new(WiringError::SameRequest { name: name.clone() }));
         }
         for name in chain.stages.iter().map(|s| &s.name).chain([name]) {
-            if name.is_empty() || name.contains('/') {
+            if name.is_empty() || name.contains(|c: char| c == '/' || c.is_control()) {
                 return Err(Box::new(WiringError::Name { name: name.clone() }));
             }
         }
@@ -294,11 +300,15 @@ fn same_members(a: &Layout, b: &Layout) -> bool {
     places(a) == places(b)
 }
 
+fn member(field: &Field) -> String {
+    let count = if field.count > 1 { format!("[{}]", field.count) } else { String::new() };
+    format!("{} {}{count}", field.name, field.tid)
+}
+
 fn describe(bank: &BankUse) -> String {
     match &bank.layout {
         Some(layout) => {
-            let fields: Vec<String> =
-                layout.fields().iter().map(|f| format!("{} {}", f.name, f.tid)).collect();
+            let fields: Vec<String> = layout.fields().iter().map(member).collect();
             format!("STRUCT {{{}}}", fields.join(", "))
         }
         None => bank.tid.to_string(),

@@ -207,6 +207,10 @@ impl Definition {
             .map_err(|e| DefinitionError::Syntax { path: path.to_owned(), message: one_line(text, &e) })?;
         let refuse =
             |place: String, message: String| DefinitionError::Value { path: path.to_owned(), place, message };
+        if file.name.is_empty() || file.name.contains(|c: char| c == '/' || c.is_control()) {
+            let message = "the name of a directory of the ODB wanted, without a slash".into();
+            return Err(refuse(format!("name {:?}", file.name), message));
+        }
         let mut parameters = Vec::new();
         for (dir, keys) in file.parameters {
             let place = format!("parameters \"{dir}\"");
@@ -263,6 +267,12 @@ type Refused = (String, String);
 
 fn request(def: RequestDef) -> Result<(Request, Vec<Mount>), Refused> {
     let own = |message: String| (String::new(), message);
+    if !(-1..0x8000).contains(&def.id) {
+        return Err(own(format!("id -1 (every event) or 0 to 32767 wanted, {} found", def.id)));
+    }
+    if !(-1..0x10000).contains(&def.mask) {
+        return Err(own(format!("mask -1 (every mask) or 0 to 65535 wanted, {} found", def.mask)));
+    }
     let sampling = Sampling::from_name(&def.sampling).ok_or_else(|| {
         own(format!("sampling \"all\", \"nonblocking\" or \"recent\" wanted, \"{}\" found", def.sampling))
     })?;

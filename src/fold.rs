@@ -1,6 +1,7 @@
 //! The one place where blocks meet, in the order of the input.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,7 +18,7 @@ use crate::job::{InputFile, Job, Stop};
 use crate::layers::{Base, Origins, statistics};
 use crate::ledger::Counts;
 use crate::module::EndOfRun;
-use crate::partial::Partial;
+use crate::partial::{Partial, TableKey};
 use crate::provenance::{Provenance, texts};
 use crate::report::{Explained, InputDamage, Report, RequestReport, RunReport, StageReport};
 use crate::sink::Sinks;
@@ -56,6 +57,7 @@ pub(crate) fn run(
     job: &Job,
     base: &Base,
     progress: &mut dyn FnMut(&Progress),
+    stdout: &mut dyn Write,
 ) -> Result<Report, Error> {
     let threads = job.threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -75,7 +77,7 @@ pub(crate) fn run(
     let stop = halt.clone();
     let source =
         Source { analyzer, job, base, pool: &pool, free, items, stop, next: 0, done: 0, total: None };
-    let mut fold = Fold::new(analyzer, job, progress, halt.clone());
+    let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
     std::thread::scope(|scope| {
         scope.spawn(|| source.run());
         // Dropping the tickets on an error stops the source.
@@ -113,6 +115,8 @@ struct Live {
     input: InputFile,
     tests: Tests,
     counts: Counts,
+    /// The first values that each table has not taken, and why.
+    refused: BTreeMap<TableKey, Vec<String>>,
     started: Instant,
 }
 
@@ -139,13 +143,14 @@ impl<'j> Fold<'j> {
         analyzer: &'j Analyzer,
         job: &'j Job,
         progress: &'j mut dyn FnMut(&Progress),
+        stdout: &'j mut dyn Write,
         halt: Stop,
     ) -> Fold<'j> {
         Fold {
             analyzer,
             job,
             progress,
-            sinks: Sinks::new(job),
+            sinks: Sinks::new(job, stdout),
             provenance: Provenance::new(analyzer, job),
             worker: Worker::new(),
             live: None,
@@ -184,6 +189,10 @@ impl<'j> Fold<'j> {
                 Ok(())
             }
             Item::End(input) => self.end(input),
+            Item::Empty(input) => {
+                self.report.warnings.push(format!("{} holds no event", input.path.display()));
+                Ok(())
+            }
             Item::Failed(error) => Err(error),
         }
     }
@@ -226,6 +235,7 @@ impl<'j> Fold<'j> {
             tests: Tests::new(epoch.tests.clone()),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
             epoch,
+            refused: BTreeMap::new(),
             sequential,
             odb,
             origins,
@@ -269,12 +279,14 @@ impl<'j> Fold<'j> {
         let own = &mut self.worker.partial;
         partial.counts.join(&mut own.counts);
         live.counts.add(&partial.counts, SHOWN);
-        let trouble = live.counts.has_trouble();
         for (key, batch) in tables.into_iter().chain(own.tables.drain(..)) {
             let def = table_def(&live.epoch.chains[key.0], key);
-            live.counts.retyped += self.sinks.rows(key, &def, batch)?;
+            let (rows, first) = self.sinks.rows(key, &def, batch)?;
+            live.counts.retyped += rows;
+            let known = live.refused.entry(key).or_default();
+            known.extend(first.into_iter().take(SHOWN - known.len().min(SHOWN)));
         }
-        if trouble {
+        if live.counts.has_trouble() {
             self.halt_if_strict();
         }
         Ok(())
@@ -401,7 +413,8 @@ fn run_report(
         failures: live.counts.failures.clone(),
         damage: damage.collect(),
         messages,
-        retyped: live.counts.retyped,
+        refused: live.counts.retyped,
+        refusals: live.refused.values().flatten().take(SHOWN).cloned().collect(),
         errors,
         parameters: parameters.collect(),
     }

@@ -96,7 +96,7 @@ pub(crate) struct Counts {
     pub(crate) damage: Vec<BadBanks>,
     /// Messages of modules.
     pub(crate) messages: Vec<Message>,
-    /// Values that a table could not take because their bank changed its type: events.
+    /// Events with a value that their table could not take.
     pub(crate) retyped: u64,
 }
 
@@ -126,7 +126,7 @@ impl Counts {
 
     /// Whether an event was lost.
     pub(crate) fn has_trouble(&self) -> bool {
-        !self.failures.is_empty() || !self.damage.is_empty()
+        !self.failures.is_empty() || !self.damage.is_empty() || self.retyped > 0
     }
 
     pub(crate) fn by_id(&self) -> BTreeMap<u16, Offered> {

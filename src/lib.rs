@@ -103,5 +103,5 @@ pub use pactolus_odb as odb;
 pub use report::{Explained, InputDamage, Report, RequestReport, RunReport, StageReport, Written};
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
-pub use stage::{Mountable, TooShort};
+pub use stage::TooShort;
 pub use test::Test;

@@ -71,8 +71,11 @@ pub struct RunReport {
     pub damage: Vec<String>,
     /// The first messages of modules.
     pub messages: Vec<String>,
-    /// Events with a bank whose type is not that of its table's column: the value is null.
-    pub retyped: u64,
+    /// Events with a value that their table could not take and that is null there: the bank has
+    /// changed its type, or is no whole number of structs.
+    pub refused: u64,
+    /// The first of these values, and why.
+    pub refusals: Vec<String>,
     /// What went wrong at the end of the run.
     pub errors: Vec<String>,
     /// Each parameter with its value and origin.
@@ -150,6 +153,6 @@ impl Report {
         self.damage.is_empty()
             && self.total().damaged == 0
             && self.failed() == 0
-            && self.runs.iter().all(|r| r.errors.is_empty() && r.retyped == 0)
+            && self.runs.iter().all(|r| r.errors.is_empty() && r.refused == 0)
     }
 }

@@ -15,6 +15,9 @@ use crate::job::{Job, OutputFile, OutputKind, expand, has_run, provenance_path};
 use crate::partial::TableKey;
 use crate::report::Written;
 
+/// Refused values that are put into words, of each block.
+const REFUSED: usize = 20;
+
 /// Bytes handed to a compressor at a time, so that the file does not depend on where blocks end.
 const PIECE: usize = 1 << 18;
 
@@ -22,6 +25,8 @@ const PIECE: usize = 1 << 18;
 pub(crate) struct Sinks<'j> {
     job: &'j Job,
     open: Vec<Sink<'j>>,
+    /// What stands for standard output, until an output has taken it.
+    stdout: Option<&'j mut dyn Write>,
     /// Final names that were written.
     done: Vec<PathBuf>,
     pub(crate) written: Vec<Written>,
@@ -33,19 +38,25 @@ struct Sink<'j> {
     path: PathBuf,
     /// The one true name of that file.
     place: PathBuf,
-    body: Option<Body>,
+    body: Option<Body<'j>>,
 }
 
-enum Body {
-    Bytes(Box<ByteFile>),
+enum Body<'j> {
+    Bytes(Box<ByteFile<'j>>),
     /// By key: the name in the file's name, and the table.
     Tables(TableKind, BTreeMap<TableKey, (String, TableWriter)>),
 }
 
 impl<'j> Sinks<'j> {
-    pub(crate) fn new(job: &'j Job) -> Sinks<'j> {
+    pub(crate) fn new(job: &'j Job, stdout: &'j mut dyn Write) -> Sinks<'j> {
         let sink = |output| Sink { output, path: PathBuf::new(), place: PathBuf::new(), body: None };
-        Sinks { job, open: job.outputs.iter().map(sink).collect(), done: Vec::new(), written: Vec::new() }
+        Sinks {
+            job,
+            open: job.outputs.iter().map(sink).collect(),
+            stdout: Some(stdout),
+            done: Vec::new(),
+            written: Vec::new(),
+        }
     }
 
     /// What the outputs want from the workers.
@@ -87,7 +98,7 @@ impl<'j> Sinks<'j> {
             let sink = &mut self.open[i];
             sink.body = Some(match output.kind {
                 OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
-                _ => Body::Bytes(Box::new(ByteFile::create(output, &path)?)),
+                _ => Body::Bytes(Box::new(ByteFile::create(output, &path, &mut self.stdout)?)),
             });
             sink.path = path;
             for (key, def) in tables {
@@ -119,20 +130,25 @@ impl<'j> Sinks<'j> {
         Ok(())
     }
 
-    /// Writes rows of a table. The answer: rows in which a value could not be taken, because its
-    /// bank had another type before.
-    pub(crate) fn rows(&mut self, key: TableKey, def: &Arc<TableDef>, batch: Batch) -> Result<u64, Error> {
-        let mut refused = 0;
+    /// Writes rows of a table. The answer: how many rows hold a value that the table could not
+    /// take, and the first of them.
+    pub(crate) fn rows(
+        &mut self,
+        key: TableKey,
+        def: &Arc<TableDef>,
+        batch: Batch,
+    ) -> Result<(u64, Vec<String>), Error> {
+        let mut answer = (0, Vec::new());
         for sink in &mut self.open {
             // A table that is first met now comes after the job has begun.
             if let Some(table) = sink.table(key, def).map_err(Error::Output)? {
-                let rows = table.write(batch.clone()).map_err(Error::Output)?;
-                let rows: BTreeSet<usize> = rows.iter().map(|r| r.row).collect();
+                let refused = table.write(batch.clone()).map_err(Error::Output)?;
+                let rows: BTreeSet<usize> = refused.iter().map(|r| r.row).collect();
                 // Every table output refuses the same rows.
-                refused = rows.len() as u64;
+                answer = (rows.len() as u64, refused.iter().take(REFUSED).map(ToString::to_string).collect());
             }
         }
-        Ok(refused)
+        Ok(answer)
     }
 
     /// A run ends: files of that run get their final names. At the end of the job, all do.
@@ -200,12 +216,12 @@ fn write_provenance(output: &Path, provenance: &serde_json::Value) -> Result<(),
 }
 
 /// Where bytes go.
-enum Target {
+enum Target<'j> {
     File(WholeFile),
-    Stdout(io::Stdout),
+    Stdout(&'j mut dyn Write),
 }
 
-impl Write for Target {
+impl Write for Target<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         match self {
             Target::File(file) => file.write(buf),
@@ -222,18 +238,22 @@ impl Write for Target {
 }
 
 /// A file of bytes, compressed on the way.
-struct ByteFile {
+struct ByteFile<'j> {
     path: PathBuf,
-    output: Output<Target>,
+    output: Output<Target<'j>>,
     piece: Vec<u8>,
 }
 
-impl ByteFile {
-    fn create(output: &OutputFile, path: &Path) -> Result<ByteFile, FormatError> {
-        let target = if output.is_stdout() {
-            Target::Stdout(io::stdout())
-        } else {
-            Target::File(WholeFile::create(path)?)
+impl<'j> ByteFile<'j> {
+    fn create(
+        output: &OutputFile,
+        path: &Path,
+        stdout: &mut Option<&'j mut dyn Write>,
+    ) -> Result<ByteFile<'j>, FormatError> {
+        // One output of a job at the most is standard output; it stays open over all runs.
+        let target = match stdout.take_if(|_| output.is_stdout()) {
+            Some(stdout) => Target::Stdout(stdout),
+            None => Target::File(WholeFile::create(path)?),
         };
         let output =
             Output::new(output.compression, None, target).map_err(FormatError::io("create", path))?;

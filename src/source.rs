@@ -38,6 +38,8 @@ pub(crate) enum Item {
     Damage(InputFile, Damage),
     /// The run ends; what it was read from.
     End(serde_json::Value),
+    /// An input without any event.
+    Empty(InputFile),
     /// The job cannot go on.
     Failed(Error),
 }
@@ -167,6 +169,8 @@ impl Source<'_> {
         self.done += reading.reader.input().progress().consumed();
         if reading.held.is_some() {
             self.begin(&mut reading, None)?;
+        } else if reading.complete && reading.epoch.is_none() {
+            self.send(Item::Empty(file.clone()));
         }
         self.end(&mut reading);
         Ok(())

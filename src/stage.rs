@@ -57,7 +57,7 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// A module of either kind, as the catalogue makes it and a request mounts it.
-pub struct Mountable(pub(crate) Either);
+pub(crate) struct Mountable(pub(crate) Either);
 
 pub(crate) enum Either {
     Wide(Box<dyn AnyModule>),
@@ -66,12 +66,12 @@ pub(crate) enum Either {
 
 impl Mountable {
     /// A module that keeps nothing between events.
-    pub fn module(module: impl Module + Clone + 'static) -> Mountable {
+    pub(crate) fn module(module: impl Module + Clone + 'static) -> Mountable {
         Mountable(Either::Wide(Box::new(module)))
     }
 
     /// A module that sees the events one after the other.
-    pub fn sequential(module: impl Sequential + Clone + Sync + 'static) -> Mountable {
+    pub(crate) fn sequential(module: impl Sequential + Clone + Sync + 'static) -> Mountable {
         Mountable(Either::Sequential(Box::new(module)))
     }
 

@@ -1,5 +1,6 @@
 //! `pactolus analyze`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use pactolus::{Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, 
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;
-use crate::{App, DAMAGED, OK, Outcome, STOPPED, summary};
+use crate::{App, DAMAGED, OK, Outcome, STOPPED, is_broken_pipe, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -19,45 +20,64 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
     let job = job(app, &args)?;
     if let Some(path) = &args.odb_save {
         let place = job.check_output(path, 0)?;
-        if job.outputs.iter().any(|o| job.check_output(Path::new(&o.pattern), 0).is_ok_and(|p| p == place)) {
-            return Err(format!("--odb-save {}: an output has that name", path.display()).into());
+        let runs = job.inputs.iter().filter_map(|i| i.run).chain([0]);
+        let names = runs.flat_map(|run| job.outputs.iter().map(move |o| expand(&o.pattern, run)));
+        for name in names.collect::<BTreeSet<String>>() {
+            if job.check_output(Path::new(&name), 0).is_ok_and(|p| p == place) {
+                return Err(format!("--odb-save {}: an output has that name", path.display()).into());
+            }
         }
     }
-    let report = work(&analyzer, &job, args.quiet || args.json, err)?;
+    let to_stdout = job.outputs.iter().any(OutputFile::is_stdout);
+    if to_stdout && args.json {
+        return Err("--json and -o - both want standard output: give the output a name".into());
+    }
+    let mut display = Display::new(args.quiet || args.json, err);
+    let report = analyzer.run_to(&job, &mut |progress| display.show(progress), out);
+    display.end();
+    let report = report?;
+    // Standard output may be taken by events.
+    let told = tell(&args, &report, if to_stdout { None } else { Some(out) }, err);
+    match told {
+        // Whoever reads the summary has seen enough; the work is done all the same.
+        Err(error) if !is_broken_pipe(&*error) => return Err(error),
+        _ => {}
+    }
     if let Some(path) = &args.odb_save {
         save_odb(&report, path)?;
-    }
-    for warning in report.warnings.iter().filter(|_| !args.quiet) {
-        writeln!(err, "warning: {warning}")?;
-    }
-    if args.json {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
-        writeln!(out)?;
-    } else {
-        // Standard output may be taken by events.
-        let to_stdout = job.outputs.iter().any(OutputFile::is_stdout);
-        let print: &mut dyn Write = if to_stdout { err } else { out };
-        if args.explain {
-            summary::explain(&report, print)?;
-        }
-        if !args.quiet {
-            summary::print(&report, args.verbose, print)?;
-        }
     }
     Ok(code(&report))
 }
 
-/// Does a job with progress on `err`.
-pub(crate) fn work(
-    analyzer: &Analyzer,
-    job: &Job,
-    quiet: bool,
+/// Says what was done, on `out` if it is free.
+fn tell(
+    args: &AnalyzeArgs,
+    report: &Report,
+    out: Option<&mut dyn Write>,
     err: &mut dyn Write,
-) -> Result<Report, Error> {
-    let mut display = Display::new(quiet, err);
-    let report = analyzer.run_with(job, &mut |progress| display.show(progress));
-    display.end();
-    report
+) -> Result<(), Box<dyn std::error::Error>> {
+    for warning in report.warnings.iter().filter(|_| !args.quiet) {
+        writeln!(err, "warning: {warning}")?;
+    }
+    if args.quiet && !report.is_clean() && !args.json {
+        summary::trouble(report, err)?;
+    }
+    let print: &mut dyn Write = match out {
+        Some(out) => out,
+        None => err,
+    };
+    if args.json {
+        serde_json::to_writer_pretty(&mut *print, report)?;
+        writeln!(print)?;
+        return Ok(());
+    }
+    if args.explain {
+        summary::explain(report, print)?;
+    }
+    if !args.quiet {
+        summary::print(report, args.verbose, print)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn code(report: &Report) -> u8 {
@@ -176,11 +196,18 @@ fn host() -> String {
 }
 
 fn save_odb(report: &Report, path: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let Some(tree) = &report.odb else {
-        return Err(format!("cannot save the ODB to {}: there was no run", path.display()).into());
+    let cannot = |why: String| {
+        let source = std::io::Error::other(why);
+        Error::Output(pactolus::formats::Error::Io {
+            action: "save the ODB to",
+            path: path.to_owned(),
+            source,
+        })
     };
+    let tree = report.odb.as_ref().ok_or_else(|| cannot("there was no run".into()))?;
     let name = path.to_string_lossy();
-    let text = Save { absolute: true, ..Save::by_name(&name) }.write(tree, "/")?;
+    let save = Save { absolute: true, ..Save::by_name(&name) };
+    let text = save.write(tree, "/").map_err(|e| cannot(e.to_string()))?;
     WholeFile::write(path, &text).map_err(Error::Output)?;
     Ok(())
 }

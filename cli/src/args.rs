@@ -60,7 +60,7 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) filter: bool,
 
     /// Threads for the modules; by default, one for each processor
-    #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
     /// Say nothing but errors
@@ -71,7 +71,7 @@ pub(crate) struct AnalyzeArgs {
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
-    /// Stop at the first damage or module error
+    /// Stop at the first damage or module error (slower: it looks at one event at a time)
     #[arg(long)]
     pub(crate) strict: bool,
 
@@ -136,12 +136,20 @@ impl std::fmt::Display for Foreign {
 impl std::error::Error for Foreign {}
 
 /// Standard output with a type, as `-.asc`, looks like a flag: attached to its own it does not.
-pub(crate) fn attached(arg: OsString) -> OsString {
-    if !arg.to_string_lossy().starts_with("-.") {
-        return arg;
+pub(crate) fn attached(args: &[OsString]) -> Vec<OsString> {
+    let mut whole: Vec<OsString> = Vec::new();
+    for arg in args {
+        if arg.to_string_lossy().starts_with("-.") {
+            if whole.last().is_some_and(|flag| flag == "-o" || flag == "--output") {
+                whole.pop();
+            }
+            let mut attached = OsString::from("--output=");
+            attached.push(arg);
+            whole.push(attached);
+        } else {
+            whole.push(arg.clone());
+        }
     }
-    let mut whole = OsString::from("--output=");
-    whole.push(arg);
     whole
 }
 

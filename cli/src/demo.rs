@@ -10,7 +10,7 @@ use pactolus::formats::compress::Output;
 use pactolus::simulate::Simulation;
 use pactolus::{Analyzer, Definition, Job};
 
-use crate::analyze::{code, work};
+use crate::analyze::code;
 use crate::{App, Outcome, summary};
 
 /// Make a small run, analyze it, and show what to try next.
@@ -38,7 +38,7 @@ ACUM = DWORD : 1
 /// Data events of the run.
 const EVENTS: u64 = 10_000;
 
-pub(crate) fn run(app: &App, args: &DemoArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+pub(crate) fn run(app: &App, args: &DemoArgs, out: &mut dyn Write) -> Outcome {
     let directory = &args.directory;
     let file = |name: &str| directory.join(name);
     let cannot = |path: &Path, error: std::io::Error| format!("cannot write {}: {error}", path.display());
@@ -69,7 +69,7 @@ pub(crate) fn run(app: &App, args: &DemoArgs, out: &mut dyn Write, err: &mut dyn
     let mut job = Job::new().input(&run).output(file("run%05d.parquet").to_string_lossy())?;
     job.config.push(file("banks.odb"));
     job.stop = app.stop.clone();
-    let report = work(&analyzer, &job, true, err)?;
+    let report = analyzer.run(&job)?;
     summary::print(&report, false, out)?;
 
     let trigger = file("run00001.Trigger.parquet");

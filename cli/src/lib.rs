@@ -98,7 +98,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Dump(args) => dump::run(&args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Simulate(args) => simulate::run(&args, out, err),
-        Command::Demo(args) => demo::run(app, &args, out, err),
+        Command::Demo(args) => demo::run(app, &args, out),
     });
     match outcome {
         Ok(code) => code,
@@ -126,7 +126,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
 fn parse(args: &[OsString]) -> Result<Command, Box<dyn std::error::Error>> {
     args::refuse_foreign(args)?;
     let name = OsString::from("pactolus");
-    let args = args.iter().cloned().map(args::attached);
+    let args = args::attached(args);
     let matches = Cli::command().try_get_matches_from(std::iter::once(name).chain(args))?;
     Ok(Cli::from_arg_matches(&matches)?.command)
 }
@@ -146,8 +146,14 @@ fn one_line(usage: &clap::Error) -> String {
 
 /// The reader of our output has seen enough.
 fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    let io = error.downcast_ref::<io::Error>();
-    io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// An error with its causes, unless its own text has them.

@@ -44,8 +44,10 @@ impl<'e> Display<'e> {
             format!("run {run}: {} events, {}/s, {bytes}B/s", thousands(*events as f64), thousands(rate))
         };
         if let Some(bar) = &self.bar {
-            if let Some(total) = total {
-                bar.set_length(*total);
+            match total {
+                Some(total) => bar.set_length(*total),
+                // From a pipe: how much is to come, nobody knows.
+                None => bar.set_style(ProgressStyle::default_spinner()),
             }
             bar.set_position(*done);
             bar.set_message(text());
@@ -75,6 +77,6 @@ pub(crate) fn thousands(value: f64) -> String {
         v if v >= 1e9 => format!("{:.2} G", v / 1e9),
         v if v >= 1e6 => format!("{:.2} M", v / 1e6),
         v if v >= 1e4 => format!("{:.0} k", v / 1e3),
-        v => format!("{v:.0}"),
+        v => format!("{v:.0} "),
     }
 }

@@ -11,9 +11,7 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
     for run in &report.runs {
         print_run(run, verbose, out)?;
     }
-    for damage in &report.damage {
-        writeln!(out, "damage in {}: {}", damage.input.display(), damage.damage)?;
-    }
+    print_damage(report, out)?;
     for file in &report.outputs {
         let rows = file.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
         writeln!(out, "wrote {}: {} bytes{rows}", file.path.display(), file.bytes)?;
@@ -21,6 +19,26 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
     if report.stopped {
         writeln!(out, "stopped before the end, as you asked: what was read is written")?;
     }
+    totals(report, out)
+}
+
+/// What went wrong and how much, for a user who wants to hear of nothing else.
+pub(crate) fn trouble(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for run in &report.runs {
+        print_trouble(run, false, out)?;
+    }
+    print_damage(report, out)?;
+    totals(report, out)
+}
+
+fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for damage in &report.damage {
+        writeln!(out, "damage in {}: {}", damage.input.display(), damage.damage)?;
+    }
+    Ok(())
+}
+
+fn totals(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let total = report.total();
     let seconds = report.seconds.max(1e-9);
     let runs = if report.runs.len() == 1 { "run" } else { "runs" };
@@ -30,7 +48,7 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
         report.runs.len(),
         total.offered,
         report.failed(),
-        total.damaged + report.damage.len() as u64,
+        total.damaged + report.damage.len() as u64 + report.runs.iter().map(|r| r.refused).sum::<u64>(),
         thousands(total.offered as f64 / seconds),
         thousands(report.bytes as f64 / seconds),
     )
@@ -75,6 +93,11 @@ fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<
             writeln!(out, "  test \"{name}\": {count}")?;
         }
     }
+    print_trouble(run, verbose, out)
+}
+
+/// What went wrong in a run.
+fn print_trouble(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
     for failure in run.failures.iter().take(if verbose { usize::MAX } else { 5 }) {
         writeln!(
             out,
@@ -88,8 +111,11 @@ fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<
     for message in run.messages.iter().take(if verbose { usize::MAX } else { 5 }) {
         writeln!(out, "  message from {message}")?;
     }
-    if run.retyped > 0 {
-        writeln!(out, "  {} events have a bank of another type than before: null in the table", run.retyped)?;
+    if run.refused > 0 {
+        writeln!(out, "  {} events have a value that their table does not take: null there", run.refused)?;
+    }
+    for refusal in run.refusals.iter().take(if verbose { usize::MAX } else { 5 }) {
+        writeln!(out, "  refused: {refusal}")?;
     }
     for error in &run.errors {
         writeln!(out, "  error: {error}")?;

@@ -49,7 +49,7 @@ pub enum Error {
         /// Path of the key.
         path: String,
         /// The type asked for, in the words of who asked.
-        wanted: String,
+        wanted: Tid,
         /// The type of the value at hand.
         stored: Tid,
         /// The value, or the element of it that does not fit.

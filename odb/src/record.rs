@@ -146,7 +146,8 @@ impl Field {
         let Some(at) = self.find(tree, path)? else { return Ok(()) };
         let at = at.to_string();
         let value = tree.value(&at)?;
-        let new = T::from_value(&value).map_err(|mismatch| mismatch.at(&at, &T::wanted(), &value))?;
+        let new = T::from_value(&value)
+            .map_err(|mismatch| mismatch.at(&at, <T::Element as crate::typed::Element>::TID, &value))?;
         self.check(&at, &value)?;
         *field = new;
         Ok(())

@@ -141,7 +141,8 @@ impl Tree {
     /// Those of [`Tree::value`]; [`Error::Type`], [`Error::Length`], [`Error::NotUtf8`].
     pub fn get<T: Typed>(&self, path: &str) -> Result<T> {
         let value = self.value(path)?;
-        T::from_value(&value).map_err(|mismatch| mismatch.at(path, &T::wanted(), &value))
+        T::from_value(&value)
+            .map_err(|mismatch| mismatch.at(path, <T::Element as crate::typed::Element>::TID, &value))
     }
 
     /// Sets an existing key, which keeps its type. An array takes the length of the new value;

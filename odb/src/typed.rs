@@ -9,8 +9,6 @@ use crate::{Error, Value};
 pub trait Element: Clone + Default + Send + Sync + 'static {
     /// The MIDAS type that a new key of this type gets.
     const TID: Tid;
-    /// The name of the Rust type, for messages.
-    const NAME: &'static str;
 
     /// Element `index` of a value, if it fits without loss.
     ///
@@ -26,9 +24,6 @@ pub trait Element: Clone + Default + Send + Sync + 'static {
 pub trait Typed: Sized + Clone + Into<Value> {
     /// The type of one element.
     type Element: Element;
-
-    /// The name of the type, for messages.
-    fn wanted() -> String;
 
     /// Reads the value of a key.
     ///
@@ -50,12 +45,12 @@ pub enum Mismatch {
 
 impl Mismatch {
     /// The error of the key at `path`, whose value was to be read as the type `wanted`.
-    pub fn at(self, path: &str, wanted: &str, value: &Value) -> Error {
+    pub fn at(self, path: &str, wanted: Tid, value: &Value) -> Error {
         let path = path.to_owned();
         match self {
             Mismatch::Element(index) => Error::Type {
                 path: if value.len() > 1 { format!("{path}[{index}]") } else { path },
-                wanted: wanted.to_owned(),
+                wanted,
                 stored: value.tid(),
                 value: value.element(index).unwrap_or_else(|| value.clone()).summary(),
             },
@@ -69,10 +64,6 @@ macro_rules! scalar {
     ($type:ty) => {
         impl Typed for $type {
             type Element = $type;
-
-            fn wanted() -> String {
-                <$type as Element>::NAME.to_owned()
-            }
 
             fn from_value(value: &Value) -> Result<Self, Mismatch> {
                 if value.len() == 1 { <$type>::read(value, 0) } else { Err(Mismatch::Length(1)) }
@@ -92,7 +83,6 @@ macro_rules! element {
         $(
             impl Element for $type {
                 const TID: Tid = Tid::$variant;
-                const NAME: &'static str = stringify!($type);
 
                 fn read(value: &Value, index: usize) -> Result<Self, Mismatch> {
                     value.number(index).and_then(|$number| $read).ok_or(Mismatch::Element(index))
@@ -128,7 +118,6 @@ element! {
 
 impl Element for String {
     const TID: Tid = Tid::String;
-    const NAME: &'static str = "String";
 
     fn read(value: &Value, index: usize) -> Result<String, Mismatch> {
         let bytes = value.bytes(index).ok_or(Mismatch::Element(index))?;
@@ -148,10 +137,6 @@ scalar!(String);
 impl<T: Element> Typed for Vec<T> {
     type Element = T;
 
-    fn wanted() -> String {
-        format!("Vec<{}>", T::NAME)
-    }
-
     fn from_value(value: &Value) -> Result<Self, Mismatch> {
         (0..value.len()).map(|index| T::read(value, index)).collect()
     }
@@ -159,10 +144,6 @@ impl<T: Element> Typed for Vec<T> {
 
 impl<T: Element, const N: usize> Typed for [T; N] {
     type Element = T;
-
-    fn wanted() -> String {
-        format!("[{}; {N}]", T::NAME)
-    }
 
     fn from_value(value: &Value) -> Result<Self, Mismatch> {
         let elements = <Vec<T> as Typed>::from_value(value)?;

@@ -107,7 +107,7 @@ impl Tree {
         let old = key.value().ok_or_else(|| Error::IsDirectory { path: at.to_string() })?;
         let new = value
             .convert_text(old.tid())
-            .map_err(|index| crate::Mismatch::Element(index).at(&at.to_string(), old.tid().name(), value))?;
+            .map_err(|index| crate::Mismatch::Element(index).at(&at.to_string(), old.tid(), value))?;
         match item {
             Item::Elements(indices, _) => {
                 let whole = patched(old.clone(), indices, &new, &at)?;

@@ -183,12 +183,7 @@ impl Tree {
         writable(key, &at)?;
         let new = value.convert(old.tid()).map_err(|index| {
             let element = value.element(index).map_or_else(|| value.summary(), |value| value.summary());
-            Error::Type {
-                path: at.to_string(),
-                wanted: old.tid().to_string(),
-                stored: value.tid(),
-                value: element,
-            }
+            Error::Type { path: at.to_string(), wanted: old.tid(), stored: value.tid(), value: element }
         })?;
         let len = old.len();
         let range = match place.index {
