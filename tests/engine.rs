@@ -1231,3 +1231,41 @@ fn failures_are_reported_in_the_order_of_the_run() {
     let (_, run) = same_in_every_way(&mixed_run(100), &analyzer, |job| job);
     assert!(run.failures.is_sorted_by_key(|f| f.event), "{:?}", run.failures);
 }
+
+#[test]
+fn new_events_of_an_event_that_is_lost_later_are_lost_with_it() {
+    let maker = makes(|event, context| {
+        event.append(SEEN, &[1])?;
+        context.queue(NewEvent::new(9, 0, event.serial(), 0).bank(SEEN, &[7]));
+        Ok(Keep)
+    });
+    let fails = in_order(does(|event, _| {
+        // An event stays what it was, whatever was appended before it was deferred.
+        let raw: Vec<String> = event.raw().banks().map(|b| b.unwrap().name.to_string()).collect();
+        assert_eq!(raw, ["ADC0"]);
+        if event.serial() % 2 == 0 { Err("even".into()) } else { Ok(Keep) }
+    }));
+    let analyzer = Analyzer::new("Analyzer")
+        .on(Request::new("First", 1))
+        .module("makes", maker)
+        .sequential("fails", fails)
+        .on(Request::new("New", 9));
+    let (_, run) = same_in_every_way(&plain_run(10), &analyzer, |job| job);
+    let (first, new) = (request(&run, "First"), request(&run, "New"));
+    assert_eq!((first.kept, first.failed, new.created, new.kept), (5, 5, 5, 5));
+}
+
+#[test]
+fn what_lies_beyond_the_range_is_not_asked_for_wherever_blocks_end() {
+    let mut cut = plain_run(50);
+    cut.bytes.truncate(cut.bytes.len() - 3);
+    for block in [1, 100, 1 << 20] {
+        let bench = Bench::new(&cut);
+        let mut job = Job { block, ..bench.writing() };
+        job.selection.last = Some(5);
+        let report = analyse(&Analyzer::new("Analyzer"), &job);
+        assert!(report.is_clean() && report.damage.is_empty(), "blocks of {block} bytes");
+        let provenance = fs::read_to_string(bench.path("out.mid.provenance.json")).unwrap();
+        assert!(!provenance.contains("sha256"), "blocks of {block} bytes");
+    }
+}

@@ -45,6 +45,10 @@ impl Place {
         place.with("analyzer.toml", DEFINITION)
     }
 
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Adds a file.
     fn with(self, name: &str, text: impl AsRef<[u8]>) -> Place {
         fs::write(self.dir.path().join(name), text).unwrap();
@@ -616,4 +620,62 @@ fn a_full_disk_ends_with_its_own_code() {
         let names: Vec<String> = place.holds().into_keys().filter(|n| n.contains("out")).collect();
         assert!(names.is_empty(), "{names:?}");
     }
+}
+
+#[test]
+fn a_raw_run_named_behind_the_output_is_not_replaced() {
+    let place = Place::new();
+    let before = std::fs::read(place.path("run00042.mid")).unwrap();
+    let ran = place.run(&["-a", "@analyzer.toml", "-o", "@out.mid", "@run00042.mid"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("run00042.mid was taken as an output"), "{}", ran.err);
+    std::fs::copy(place.path("run00042.mid"), place.path("run00043.mid")).unwrap();
+    let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-o", "@out.mid", "@run00043.mid"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("was not written by pactolus"), "{}", ran.err);
+    assert!(std::fs::read(place.path("run00043.mid")).unwrap() == before);
+    // What this program has written it may write again.
+    for _ in 0..2 {
+        let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-o", "@mine.mid"]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_device_is_not_replaced_by_a_file() {
+    let place = Place::new();
+    std::os::unix::fs::symlink("/dev/null", place.path("null")).unwrap();
+    let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-o", "@null"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("is no plain file"), "{}", ran.err);
+    assert!(std::fs::symlink_metadata(place.path("null")).unwrap().is_symlink());
+}
+
+#[test]
+fn lines_of_a_configuration_that_cannot_be_read_are_said() {
+    let place = Place::new();
+    let text = "[/Analyzer/Parameters/ADC calibration]\nPedestal = INTT[8] :\nwhat is this\n";
+    std::fs::write(place.path("odd.odb"), text).unwrap();
+    let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-c", "@odd.odb"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("odd.odb line 2") && ran.err.contains("odd.odb line 3"), "{}", ran.err);
+}
+
+#[test]
+fn text_goes_to_standard_output() {
+    let place = Place::new();
+    let switch = "/Analyzer/Bank switches/ADC0=1";
+    let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-p", switch, "-o", "-.asc", "-q"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.starts_with("%ID 1 TR ") && ran.out.contains("BK ADC0 TP WORD"), "{}", ran.out);
+}
+
+#[test]
+fn a_quiet_run_still_says_what_is_damaged() {
+    let place = Place::new();
+    let whole = std::fs::read(place.path("run00042.mid")).unwrap();
+    std::fs::write(place.path("cut.mid"), &whole[..whole.len() - 3]).unwrap();
+    let ran = place.run(&["@cut.mid", "-q"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.is_empty() && ran.err.contains("cut short"), "{}", ran.err);
 }

@@ -118,7 +118,7 @@ fn what_does_not_fit_is_named() {
     check_load("/P/Software Gain", f32::NAN, "/P/Software Gain is NAN, but must be at least 0");
     check_load("/P/Pedestal", vec![0.5, 1.0], "/P/Pedestal[0] as INT: DOUBLE 0.5 does not fit");
     check_load("/P/first_two", vec![1, 2, 3], "/P/first_two: 2 wanted, 3 stored");
-    check_load("/P/comment", 5, "/P/comment as String: INT 5 does not fit");
+    check_load("/P/comment", 5, "/P/comment as STRING: INT 5 does not fit");
     check_load("/P/Histo threshold", vec![1.0, 2.0], "/P/Histo threshold: 1 wanted, 2 stored");
 }
 
