@@ -80,12 +80,13 @@ Each request has its table, with a column per bank. To look at one:
   python3 -c \"import pandas; print(pandas.read_parquet('{}'))\"
 
 What to try next:
-  pactolus scan {shown}/run00001.mid.gz
-  pactolus dump -n 5 {shown}/run00001.mid.gz
-  pactolus analyze {shown}/run00001.mid.gz -a {shown}/analyzer.toml \\
+  {program} scan {shown}/run00001.mid.gz
+  {program} dump -n 5 {shown}/run00001.mid.gz
+  {program} analyze {shown}/run00001.mid.gz -a {shown}/analyzer.toml \\
     -c {shown}/banks.odb -p \"ADC calibration/Pedestal[0]=100\" --explain
-  pactolus analyze --help",
-        trigger.display()
+  {program} analyze --help",
+        trigger.display(),
+        program = app.program,
     )?;
     Ok(code(&report))
 }

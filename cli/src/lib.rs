@@ -46,12 +46,14 @@ pub struct App {
     catalogue: Catalogue,
     definition: Option<&'static str>,
     stop: Stop,
+    /// How the user calls the program.
+    program: String,
 }
 
 impl App {
     /// A program with these modules.
     pub fn new(catalogue: Catalogue) -> App {
-        App { catalogue, definition: None, stop: Stop::new() }
+        App { catalogue, definition: None, stop: Stop::new(), program: "pactolus".into() }
     }
 
     /// ... that uses this definition unless `-a` names another.
@@ -62,8 +64,11 @@ impl App {
     }
 
     /// Runs the program with the arguments of the process.
-    pub fn main(self) -> ExitCode {
+    pub fn main(mut self) -> ExitCode {
         limit_panics();
+        if let Some(program) = std::env::args_os().next() {
+            self.program = program.to_string_lossy().into_owned();
+        }
         let stop = self.stop.clone();
         // Without the handler Ctrl-C ends the process at once, which is no reason not to work.
         let _ = ctrlc::set_handler(move || {
