@@ -102,7 +102,7 @@ pub enum Error {
         limit: usize,
     },
     /// Not a name of a key.
-    #[error("'{name}' cannot be the name of a key: {why}")]
+    #[error("'{}' cannot be the name of a key: {why}", name.escape_debug())]
     Name {
         /// The name.
         name: String,

@@ -156,7 +156,10 @@ impl TableSchema {
 
     fn book(&mut self, key: Key, name: &str, code: u32, data_type: DataType) -> usize {
         let columns = &self.columns;
-        let taken = |name: &str| HEAD.contains(&name) || columns.iter().any(|column| column.name == name);
+        let taken = |name: &str| {
+            let known = HEAD.iter().copied().chain(columns.iter().map(|column| &*column.name));
+            known.into_iter().any(|known| known.eq_ignore_ascii_case(name))
+        };
         let name = free_name(name, taken);
         self.columns.push(Column { name, code, settled: false, data_type });
         self.index.insert(key, self.columns.len() - 1);

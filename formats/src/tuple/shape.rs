@@ -84,7 +84,7 @@ pub(super) fn struct_fields(layout: &Layout) -> Fields {
     let mut taken: Vec<String> = Vec::new();
     members(layout)
         .map(|field| {
-            let name = free_name(&field.name, |name| taken.iter().any(|t| t == name));
+            let name = free_name(&field.name, |name| taken.iter().any(|t| t.eq_ignore_ascii_case(name)));
             taken.push(name.clone());
             Column::new(name, member_type(field), false)
         })
@@ -115,7 +115,8 @@ pub(super) fn element(item: DataType) -> Arc<Column> {
     Arc::new(Column::new("element", item, false))
 }
 
-/// `name`, or `name` with so many `_` that it is not taken.
+/// `name`, or `name` with so many `_` that it is not taken. Readers as DuckDB take names that differ
+/// in case for the same.
 pub(super) fn free_name(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let mut name = if name.is_empty() { "_".to_owned() } else { name.to_owned() };
     while taken(&name) {

@@ -245,7 +245,19 @@ impl fmt::Debug for TableWriter {
 
 fn table(path: &Path) -> impl Fn(ArrowError) -> Error {
     let path = path.to_owned();
-    move |error| Error::Table { path: path.clone(), reason: error.to_string() }
+    move |error| Error::Table { path: path.clone(), reason: reason(&error) }
+}
+
+/// What the system says if it is at fault ("No space left on device"), without the layers around it.
+fn reason(error: &ArrowError) -> String {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(system) = error.downcast_ref::<std::io::Error>() {
+            return system.to_string();
+        }
+        cause = error.source();
+    }
+    error.to_string()
 }
 
 fn write_chunk(
