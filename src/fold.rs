@@ -75,8 +75,19 @@ pub(crate) fn run(
     // What ends the reading from within; the user's own request is another.
     let halt = Stop::new();
     let stop = halt.clone();
-    let source =
-        Source { analyzer, job, base, pool: &pool, free, items, stop, next: 0, done: 0, total: None };
+    let source = Source {
+        analyzer,
+        job,
+        base,
+        pool: &pool,
+        free,
+        items,
+        spare: None,
+        stop,
+        next: 0,
+        done: 0,
+        total: None,
+    };
     let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
     std::thread::scope(|scope| {
         scope.spawn(|| source.run());

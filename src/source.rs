@@ -55,6 +55,8 @@ pub(crate) struct Source<'j> {
     pub(crate) pool: &'j rayon::ThreadPool,
     pub(crate) free: Receiver<Box<Ticket>>,
     pub(crate) items: Sender<Numbered>,
+    /// A ticket that was not needed: every one that is taken goes to the fold or here.
+    pub(crate) spare: Option<Box<Ticket>>,
     /// The fold wants no more.
     pub(crate) stop: Stop,
     pub(crate) next: u64,
@@ -77,8 +79,6 @@ struct Reading {
     epoch: Option<Arc<Epoch>>,
     /// System events that came before the run's begin is known.
     held: Option<Box<Ticket>>,
-    /// A ticket that was not needed.
-    spare: Option<Box<Ticket>>,
 }
 
 impl Source<'_> {
@@ -126,7 +126,6 @@ impl Source<'_> {
             data: 0,
             epoch: None,
             held: None,
-            spare: None,
         })
     }
 
@@ -134,8 +133,9 @@ impl Source<'_> {
         let mut reading = self.open(file)?;
         loop {
             // Without a ticket the fold is behind; without a fold there is none.
-            let Some(mut ticket) = reading.spare.take().or_else(|| self.free.recv().ok()) else { break };
+            let Some(mut ticket) = self.spare.take().or_else(|| self.free.recv().ok()) else { break };
             if self.stops() {
+                self.spare = Some(ticket);
                 break;
             }
             // With `strict` an event is a block, so that nothing behind the first trouble is seen
@@ -178,7 +178,10 @@ impl Source<'_> {
 
     /// Sends a block to the workers, after the begin of its run.
     fn block(&mut self, reading: &mut Reading, ticket: Box<Ticket>) -> Result<(), Error> {
-        let Some(event) = ticket.block.events().next() else { return Ok(()) };
+        let Some(event) = ticket.block.events().next() else {
+            self.spare = Some(ticket);
+            return Ok(());
+        };
         if event.kind() == Kind::Bor {
             self.end(reading);
             let bor = (event.header.serial, event.header.time);
@@ -193,7 +196,7 @@ impl Source<'_> {
             (None, Some(held)) => {
                 held.block.append(&ticket.block);
                 let enough = held.block.bytes().len() > BEFORE_BOR;
-                reading.spare = Some(ticket);
+                self.spare = Some(ticket);
                 if enough {
                     self.begin(reading, None)?;
                 }

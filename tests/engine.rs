@@ -1269,3 +1269,26 @@ fn what_lies_beyond_the_range_is_not_asked_for_wherever_blocks_end() {
         assert!(!provenance.contains("sha256"), "blocks of {block} bytes");
     }
 }
+
+#[test]
+fn many_inputs_flow_through_few_blocks() {
+    let analyzer = Analyzer::new("Analyzer");
+    let report = ends(move || {
+        let bench = Bench::new(&plain_run(3));
+        let mut job = bench.job().threads(1);
+        for number in 100..150 {
+            let path = bench.path(&format!("run{number:05}.mid"));
+            // Empty files and messages before a BOR are among them.
+            let file = match number % 3 {
+                0 => MidFile::new(),
+                1 => plain_run(3),
+                _ => MidFile::new().raw(0x8002, 2, 0, b"early\0").raw(0x8002, 2, 0, b"bird\0"),
+            };
+            file.save(&path);
+            job = job.input(path);
+        }
+        analyse(&analyzer, &Job { block: 1, ..job })
+    });
+    assert_eq!(report.warnings.len(), 16);
+    assert_eq!(report.runs.len(), 35);
+}
