@@ -43,8 +43,8 @@ struct Sink<'j> {
 
 enum Body<'j> {
     Bytes(Box<ByteFile<'j>>),
-    /// By key: the name in the file's name, and the table.
-    Tables(TableKind, BTreeMap<TableKey, (String, TableWriter)>),
+    /// By name and event id: the name in the file's name, and the table.
+    Tables(TableKind, BTreeMap<(String, Option<u16>), (String, TableWriter)>),
 }
 
 impl<'j> Sinks<'j> {
@@ -186,6 +186,8 @@ impl Sink<'_> {
     /// The table of `key`, made if it is new; `None` if this is no table output.
     fn table(&mut self, key: TableKey, def: &Arc<TableDef>) -> Result<Option<&mut TableWriter>, FormatError> {
         let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
+        // Runs that are appended may have other requests, by number: what counts is the name.
+        let key = (def.name.clone(), key.1);
         #[allow(clippy::map_entry, reason = "the name of a new table depends on those of the others")]
         if !tables.contains_key(&key) {
             // An equipment may be named as the table of an event id without a name.
@@ -194,7 +196,7 @@ impl Sink<'_> {
                 name.push('_');
             }
             let table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;
-            tables.insert(key, (name, table));
+            tables.insert(key.clone(), (name, table));
         }
         Ok(tables.get_mut(&key).map(|(_, table)| table))
     }

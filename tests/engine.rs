@@ -1292,3 +1292,32 @@ fn many_inputs_flow_through_few_blocks() {
     assert_eq!(report.warnings.len(), 16);
     assert_eq!(report.runs.len(), 35);
 }
+
+#[test]
+fn appended_runs_with_other_requests_keep_their_rows_apart() {
+    let equipment = |name: &str, id: u16| {
+        format!("[Equipment/{name}/Common]\nEvent ID = WORD : {id}\nFormat = STRING : [8] MIDAS\n")
+    };
+    let run = |number: u32, names: [(&str, u16); 2]| {
+        let dump = format!("{}{}\0", equipment(names[0].0, names[0].1), equipment(names[1].0, names[1].1));
+        MidFile::new().raw(0x8000, 0x494d, number, dump.as_bytes()).words(1, 5, "ADC0", &[1]).words(
+            2,
+            6,
+            "ADC0",
+            &[2],
+        )
+    };
+    let bench = Bench::new(&run(1, [("First", 1), ("Second", 2)]));
+    run(2, [("Second", 2), ("First", 1)]).save(bench.path("run00043.mid"));
+    let output = bench.path("all.parquet").to_str().unwrap().to_owned();
+    let job = bench.job().input(bench.path("run00043.mid")).output(output).unwrap();
+    let report = analyse(&Analyzer::new("Analyzer"), &job);
+    assert!(report.is_clean());
+    let rows: Vec<_> = report
+        .outputs
+        .iter()
+        .map(|o| (o.path.file_name().unwrap().to_string_lossy().into_owned(), o.rows))
+        .collect();
+    let wanted = [("all.First.parquet", Some(2)), ("all.Second.parquet", Some(6))];
+    assert_eq!(rows, wanted.map(|(name, rows)| (name.to_owned(), rows)));
+}
