@@ -1300,12 +1300,8 @@ fn appended_runs_with_other_requests_keep_their_rows_apart() {
     };
     let run = |number: u32, names: [(&str, u16); 2]| {
         let dump = format!("{}{}\0", equipment(names[0].0, names[0].1), equipment(names[1].0, names[1].1));
-        MidFile::new().raw(0x8000, 0x494d, number, dump.as_bytes()).words(1, 5, "ADC0", &[1]).words(
-            2,
-            6,
-            "ADC0",
-            &[2],
-        )
+        let file = MidFile::new().raw(0x8000, 0x494d, number, dump.as_bytes()).words(1, 5, "ADC0", &[1]);
+        (0..3).fold(file, |file, serial| file.words(2, serial, "ADC0", &[2]))
     };
     let bench = Bench::new(&run(1, [("First", 1), ("Second", 2)]));
     run(2, [("Second", 2), ("First", 1)]).save(bench.path("run00043.mid"));
