@@ -259,8 +259,7 @@ impl Worker {
             if matches!(stage.body, Body::Sequential(_)) && !place.fold {
                 let to = To { chain: number, stage: i, number: place.number };
                 if let Err(error) = partial.defer(board, to, &event, original) {
-                    partial.counts.requests[number].failed += 1;
-                    partial.counts.failures.push(failure(&stage.name, &view, place, &error.into()));
+                    partial.counts.lose(number, failure(&stage.name, &view, place, &error.into()));
                 }
                 return;
             }
@@ -297,8 +296,7 @@ impl Worker {
                     // What a lost event would have brought about is lost with it.
                     notes.queue.borrow_mut().clear();
                     partial.counts.stages[stage.number as usize].failed += 1;
-                    partial.counts.requests[number].failed += 1;
-                    partial.counts.failures.push(failure(&stage.name, &view, place, &reason));
+                    partial.counts.lose(number, failure(&stage.name, &view, place, &reason));
                     return;
                 }
             }
@@ -312,8 +310,7 @@ impl Worker {
                 }
             }
             Err(reason) => {
-                partial.counts.requests[number].failed += 1;
-                partial.counts.failures.push(failure(&chain.name, &view, place, &reason));
+                partial.counts.lose(number, failure(&chain.name, &view, place, &reason));
             }
         }
     }

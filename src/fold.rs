@@ -143,6 +143,8 @@ struct Fold<'j> {
     report: Report,
     started: Instant,
     read: (u64, Option<u64>),
+    /// Data events of the runs before this one.
+    offered: u64,
     /// With `strict`, the first trouble has come.
     halted: bool,
     /// Ends the reading.
@@ -168,6 +170,7 @@ impl<'j> Fold<'j> {
             report: Report::default(),
             started: Instant::now(),
             read: (0, None),
+            offered: 0,
             halted: false,
             halt,
         }
@@ -224,7 +227,7 @@ impl<'j> Fold<'j> {
             input: live.input.path.clone(),
             read,
             kept,
-            events: self.report.total().offered + read,
+            events: self.offered + read,
             done: self.read.0,
             total: self.read.1,
             run_ends,
@@ -325,6 +328,7 @@ impl<'j> Fold<'j> {
         }
         let tree = live.odb.snapshot()?;
         self.provenance.run(self.analyzer, live.epoch.run.number, input, &tree);
+        self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, counts, errors, &tree));
         self.report.odb = Some(tree);
         self.sinks.finish(&self.provenance.value(false), false)

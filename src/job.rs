@@ -1,5 +1,6 @@
 //! A job: which files, in and out, with which settings.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -247,6 +248,7 @@ impl Job {
 
     /// Refuses combinations that would lose data.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        let reads = self.reads();
         let mut places: Vec<PathBuf> = Vec::new();
         for (i, output) in self.outputs.iter().enumerate() {
             let twice = || Err(Error::Job(format!("output {} is named twice", output.pattern)));
@@ -259,7 +261,7 @@ impl Job {
                     return Err(Error::Job("standard output can take one output only".into()));
                 }
             } else if !has_run(&output.pattern) {
-                let place = self.check_output(Path::new(&output.pattern), 0)?;
+                let place = reads.check_output(Path::new(&output.pattern), 0)?;
                 self.check_raw(output, &place)?;
                 if places.contains(&place) {
                     return twice();
@@ -282,6 +284,28 @@ impl Job {
         Ok(())
     }
 
+    /// The files that no output may replace. Their true names are looked up here, once.
+    pub fn reads(&self) -> Reads {
+        let inputs = self.inputs.iter().map(|input| &input.path);
+        let files = inputs.chain(&self.odb_load).chain(&self.keep);
+        Reads {
+            // What is not there cannot be replaced.
+            files: files.filter_map(|path| path.canonicalize().ok()).collect(),
+            config: self.config.clone(),
+        }
+    }
+}
+
+/// The files that a job reads.
+#[derive(Clone, Debug)]
+pub struct Reads {
+    /// True names.
+    files: BTreeSet<PathBuf>,
+    /// Configuration files, perhaps with a place for the run number.
+    config: Vec<PathBuf>,
+}
+
+impl Reads {
     /// Refuses an output that would replace a file that the job reads in this run, that is a
     /// directory, or whose directory is missing. The answer: its one true name.
     ///
@@ -307,13 +331,10 @@ impl Job {
             );
             return Err(Error::Job(why));
         }
-        let config = self.config.iter().map(|path| PathBuf::from(expand(&path.to_string_lossy(), run)));
-        let read = self.inputs.iter().map(|input| input.path.clone());
-        let read = read.chain(config).chain(self.odb_load.iter().cloned()).chain(self.keep.iter().cloned());
-        for input in read {
-            if input.canonicalize().is_ok_and(|path| path == place) {
-                return Err(Error::Job(format!("output {name} is also an input: give it another name")));
-            }
+        let config = self.config.iter().map(|path| expand(&path.to_string_lossy(), run));
+        let mut config = config.filter_map(|path| Path::new(&path).canonicalize().ok());
+        if self.files.contains(&place) || config.any(|path| path == place) {
+            return Err(Error::Job(format!("output {name} is also an input: give it another name")));
         }
         Ok(place)
     }

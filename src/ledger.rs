@@ -124,6 +124,12 @@ impl Counts {
         &mut self.ids[self.last].1
     }
 
+    /// An event that request `number` wanted is lost.
+    pub(crate) fn lose(&mut self, number: usize, failure: Failure) {
+        self.requests[number].failed += 1;
+        self.failures.push(failure);
+    }
+
     /// Whether an event was lost.
     pub(crate) fn has_trouble(&self) -> bool {
         !self.failures.is_empty() || !self.damage.is_empty() || self.retyped > 0

@@ -95,7 +95,7 @@ pub use epoch::Selection;
 pub use error::Error;
 pub use event::{AppendError, Event};
 pub use fold::Progress;
-pub use job::{InputFile, Job, OutputFile, OutputKind, Stop, expand, has_run};
+pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop, expand, has_run};
 pub use ledger::{Failure, Offered, Requested};
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
 pub use pactolus_formats as formats;

@@ -11,7 +11,7 @@ use pactolus_formats::{Compression, Error as FormatError, WholeFile};
 
 use crate::Error;
 use crate::epoch::Wanted;
-use crate::job::{Job, OutputFile, OutputKind, expand, has_run, provenance_path};
+use crate::job::{Job, OutputFile, OutputKind, Reads, expand, has_run, provenance_path};
 use crate::partial::TableKey;
 use crate::report::Written;
 
@@ -24,11 +24,13 @@ const PIECE: usize = 1 << 18;
 /// The outputs of a job.
 pub(crate) struct Sinks<'j> {
     job: &'j Job,
+    /// What no output may replace.
+    reads: Reads,
     open: Vec<Sink<'j>>,
     /// What stands for standard output, until an output has taken it.
     stdout: Option<&'j mut dyn Write>,
     /// Final names that were written.
-    done: Vec<PathBuf>,
+    done: BTreeSet<PathBuf>,
     pub(crate) written: Vec<Written>,
 }
 
@@ -52,9 +54,10 @@ impl<'j> Sinks<'j> {
         let sink = |output| Sink { output, path: PathBuf::new(), place: PathBuf::new(), body: None };
         Sinks {
             job,
+            reads: job.reads(),
             open: job.outputs.iter().map(sink).collect(),
             stdout: Some(stdout),
-            done: Vec::new(),
+            done: BTreeSet::new(),
             written: Vec::new(),
         }
     }
@@ -81,7 +84,7 @@ impl<'j> Sinks<'j> {
             let output = self.open[i].output;
             let path = PathBuf::from(expand(&output.pattern, run));
             if !output.is_stdout() {
-                let place = self.job.check_output(&path, run)?;
+                let place = self.reads.check_output(&path, run)?;
                 self.job.check_raw(output, &place)?;
                 let shown = path.display();
                 if self.open.iter().any(|s| s.body.is_some() && s.place == place) {
@@ -176,7 +179,7 @@ impl<'j> Sinks<'j> {
                     }
                 }
             }
-            self.done.push(std::mem::take(&mut sink.place));
+            self.done.insert(std::mem::take(&mut sink.place));
         }
         Ok(())
     }

@@ -19,11 +19,12 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
     let analyzer = analyzer(app, args.analyzer.as_deref())?;
     let job = job(app, &args)?;
     if let Some(path) = &args.odb_save {
-        let place = job.check_output(path, 0)?;
+        let reads = job.reads();
+        let place = reads.check_output(path, 0)?;
         let runs = job.inputs.iter().filter_map(|i| i.run).chain([0]);
         let names = runs.flat_map(|run| job.outputs.iter().map(move |o| expand(&o.pattern, run)));
         for name in names.collect::<BTreeSet<String>>() {
-            if job.check_output(Path::new(&name), 0).is_ok_and(|p| p == place) {
+            if reads.check_output(Path::new(&name), 0).is_ok_and(|p| p == place) {
                 return Err(format!("--odb-save {}: an output has that name", path.display()).into());
             }
         }
