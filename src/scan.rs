@@ -247,6 +247,7 @@ impl Scan {
                         self.damage.push(Damage {
                             kind,
                             offset,
+                            end: offset,
                             compressed_offset: None,
                             event: self.events,
                         });

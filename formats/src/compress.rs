@@ -57,6 +57,16 @@ pub trait ByteSource: Read {
     fn compressed_offset(&self) -> Option<u64> {
         None
     }
+
+    /// After an error of kind `InvalidData` or `UnexpectedEof`: goes to the next place behind the
+    /// broken bytes where decoding can begin anew. Whether there is one; if so, the bytes that
+    /// follow come from there, and how many are missing between is not known.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn resume(&mut self) -> io::Result<bool> {
+        Ok(false)
+    }
 }
 
 impl ByteSource for &[u8] {}
@@ -67,10 +77,18 @@ impl<S: ByteSource + ?Sized> ByteSource for &mut S {
     fn compressed_offset(&self) -> Option<u64> {
         (**self).compressed_offset()
     }
+
+    fn resume(&mut self) -> io::Result<bool> {
+        (**self).resume()
+    }
 }
 
 impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
     fn compressed_offset(&self) -> Option<u64> {
         (**self).compressed_offset()
+    }
+
+    fn resume(&mut self) -> io::Result<bool> {
+        (**self).resume()
     }
 }

@@ -76,8 +76,10 @@ pub enum DamageKind {
 pub struct Damage {
     /// What is wrong.
     pub kind: DamageKind,
-    /// First byte concerned, counted in the uncompressed stream.
+    /// First byte concerned, counted in the uncompressed stream as far as it could be had.
     pub offset: u64,
+    /// First byte behind the broken ones, where reading goes on: what lies between is lost.
+    pub end: u64,
     /// How far the compressed file had been read by then, if it is compressed.
     pub compressed_offset: Option<u64>,
     /// Number of the event in its input, counted from 1.
@@ -86,12 +88,17 @@ pub struct Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Damage { kind, offset, compressed_offset, event } = self;
+        let Damage { kind, offset, end, compressed_offset, event } = self;
         write!(f, "{kind} at byte {offset}")?;
         if let Some(at) = compressed_offset {
             write!(f, " (byte {at} of the compressed file)")?;
         }
-        write!(f, ", event {event}")
+        write!(f, ", event {event}")?;
+        match end.saturating_sub(*offset) {
+            0 => Ok(()),
+            1 => write!(f, "; 1 byte lost"),
+            lost => write!(f, "; {lost} bytes lost"),
+        }
     }
 }
 

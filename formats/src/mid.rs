@@ -22,7 +22,7 @@ pub mod layout;
 mod reader;
 mod writer;
 
-pub use reader::{Block, Limits, Reader, Stop};
+pub use reader::{Block, Reader, Stop};
 pub use writer::{write_event, write_raw};
 
 #[cfg(test)]

@@ -3,21 +3,7 @@
 use std::io::{self, Read};
 
 use crate::event::{Header, Kind};
-use crate::{ByteSource, Damage, DamageKind, EventView};
-
-/// What the reader believes of the input's claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest event, header included, in bytes.
-    pub event: usize,
-}
-
-impl Default for Limits {
-    /// Events of up to 1 GiB. Memory follows the bytes that arrive, not the claim.
-    fn default() -> Limits {
-        Limits { event: 1 << 30 }
-    }
-}
+use crate::{ByteSource, Damage, DamageKind, EventView, Limits};
 
 /// A stretch of whole events, in the order of the input. Its memory is reused.
 #[derive(Clone, Debug, Default)]
@@ -243,6 +229,7 @@ impl<R: ByteSource> Reader<R> {
         Damage {
             kind,
             offset,
+            end: block.offset + block.len as u64,
             compressed_offset: self.input.compressed_offset(),
             event: block.first + block.count,
         }
