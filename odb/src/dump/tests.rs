@@ -211,23 +211,6 @@ fn the_dumps_in_run_files_are_read() {
     }
 }
 
-#[test]
-fn every_odb_file_of_the_corpus_is_written_as_it_was() {
-    let mut names = vec!["golden/g11/analyzer-after.odb".to_owned()];
-    names.extend(
-        ["banks_all", "banks_some", "gains", "skip3", "par00006"].map(|name| format!("config/{name}.odb")),
-    );
-    names.extend(
-        ["g01", "g10", "g40_100", "g42_106", "g51"].map(|name| format!("golden/{name}/analyzer-after.odb")),
-    );
-    for name in names {
-        let Some(bytes) = large_corpus(&name) else { return };
-        assert_same_text(&Save::odb().write(&tree(&bytes), "/").unwrap(), &bytes, &name);
-    }
-    let Some(bytes) = large_corpus("config/bor8.xml") else { return };
-    check_roundtrip("bor8.xml", bytes.strip_suffix(b"\0").unwrap_or(&bytes), "/");
-}
-
 fn check_error(bytes: &[u8], wanted: &str) {
     let found = Dump::parse(bytes).map(|_| ()).unwrap_err().to_string();
     assert_eq!(found, wanted, "{}", bytes.escape_ascii());
@@ -241,7 +224,7 @@ fn a_broken_dump_says_where() {
         b"<odb>\n<dir name=\"a\">\n</odb>",
         "XML dump, line 3 (byte 21): '</dir>' expected, '</odb>' found",
     );
-    check_error(b"<odb>\n<key type=\"INT\">", "XML dump, line 2 (byte 6): element 'key' without a name");
+    check_error(b"<odb>\n<key na>", "XML dump, line 2 (byte 13): an attribute 'name=\"value\"' expected");
     check_error(b"<odb>\n<dir name=\"a", "XML dump, line 2 (byte 6): a tag that does not end");
     check_error(b"<html/>", "XML dump, line 1 (byte 0): element 'odb' expected, 'html' found");
     check_error(b"<odb>", "XML dump, line 1 (byte 5): cut short: '</odb>' expected, the end found");
@@ -284,24 +267,6 @@ fn a_claimed_length_allocates_nothing() {
         1,
     );
     check("{\"x/key\" : {\"type\":7,\"num_values\":4000000000,\"item_size\":4000000000}, \"x\" : [1,2]}", 2);
-}
-
-#[test]
-fn no_cut_or_changed_byte_makes_a_parser_panic() {
-    for name in ["Types.odb", "Types.xml", "Types.json"] {
-        let whole = corpus(name);
-        // The long strings teach nothing that their beginnings do not.
-        let bytes = &whole[..whole.len().min(3000)];
-        for end in 0..bytes.len() {
-            let _ = Dump::parse(&bytes[..end]);
-        }
-        let mut changed = bytes.to_vec();
-        for at in (0..bytes.len()).step_by(3) {
-            changed[at] ^= 0x1d;
-            let _ = Dump::parse(&changed).map(|dump| dump.tree());
-            changed[at] = bytes[at];
-        }
-    }
 }
 
 #[test]
