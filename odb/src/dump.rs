@@ -12,7 +12,7 @@ use crate::key::Mode;
 use crate::{Error, Load, Path, Result, Tree, Value};
 
 mod draft;
-mod json;
+pub(crate) mod json;
 mod limits;
 mod odb;
 mod save;

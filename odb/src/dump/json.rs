@@ -208,7 +208,7 @@ fn write_members(tree: &Tree, directory: &Directory, level: usize, out: &mut Vec
             Content::Value(value) => {
                 let (shown, link) = resolved(tree, value);
                 open(out, b"/key");
-                write_about(key, &shown, link, out);
+                write_about(key, Some(&shown), link, out);
                 out.push(b',');
                 open(out, b"");
                 write_elements(&shown, out);
@@ -227,24 +227,26 @@ fn resolved<'v>(tree: &Tree, value: &'v Value) -> (Cow<'v, Value>, Option<&'v [u
     (element.map_or(Cow::Borrowed(value), Cow::Owned), Some(target))
 }
 
-fn write_about(key: &Key, value: &Value, link: Option<&[u8]>, out: &mut Vec<u8>) {
+/// What `"Name/key"` says of a key, or of the value that a link to an element leads to.
+pub(crate) fn write_about(key: &Key, value: Option<&Value>, link: Option<&[u8]>, out: &mut Vec<u8>) {
     // Writing into a vector cannot fail.
-    let _ = write!(out, "{{ \"type\" : {}", value.tid().code());
+    let _ = write!(out, "{{ \"type\" : {}", value.map_or(key.tid(), Value::tid).code());
     if let Some(target) = link {
         out.extend_from_slice(b", \"link\": ");
         write_string(target, out);
     }
-    if value.len() != 1 {
+    if let Some(value) = value.filter(|value| value.len() != 1) {
         let _ = write!(out, ", \"num_values\" : {}", value.len());
     }
-    if let Value::String(strings) = value {
+    if let Some(Value::String(strings)) = value {
         let _ = write!(out, ", \"item_size\" : {}", strings.size);
     }
     let (mode, last_written) = (key.mode().0, key.last_written());
     let _ = write!(out, ", \"access_mode\" : {mode}, \"last_written\" : {last_written} }}");
 }
 
-fn write_elements(value: &Value, out: &mut Vec<u8>) {
+/// One element alone, several as an array.
+pub(crate) fn write_elements(value: &Value, out: &mut Vec<u8>) {
     if value.len() == 1 {
         return write_element(value, 0, out);
     }
@@ -298,7 +300,7 @@ fn write_float(x: f64, digits: usize, is_same: impl Fn(f64) -> bool, out: &mut V
 
 /// Control characters without a short escape go out raw, as MIDAS writes them; but for NUL, which
 /// would end the dump.
-fn write_string(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for &byte in text {
         match byte {
