@@ -15,7 +15,7 @@ use crate::{MAX_DEPTH, Value};
 /// let (dump, damage) = Dump::read(Kind::Json, b"{ \"a\" : 1, \"b\" : [ 1, 2, 3 ] }", &limits);
 /// assert_eq!(dump.entries.len(), 1);
 /// let damage = damage.map(|error| error.to_string()).unwrap_or_default();
-/// assert_eq!(damage, "JSON dump, line 1 (byte 11): at most 2 elements of a key expected, more found");
+/// assert_eq!(damage, "JSON dump, line 1 (byte 17): at most 2 elements of a key expected, more found");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

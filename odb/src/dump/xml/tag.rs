@@ -118,6 +118,7 @@ impl<'a> Pieces<'a> {
             let end = word(at);
             let name = &bytes[at..end];
             at = blank(end);
+            bytes.get(at).ok_or_else(unfinished)?;
             if name.is_empty() || bytes.get(at) != Some(&b'=') {
                 return Err(text.error(at, "an attribute 'name=\"value\"' expected"));
             }
