@@ -201,7 +201,9 @@ fn what_cannot_be_shown_is_said() {
     );
     check_refused(&["-"], 2, "pactolus: standard input is the file: commands are given with -c\n");
     check_refused(&["diff", "a"], 2, "pactolus: the following required arguments were not provided: <B>\n");
+    let run8 = std::fs::read(corpus("mid/run00008.mid")).unwrap();
     let files = Files::new(&[
+        ("cut.mid", &run8[..5000]),
         ("x.txt", b"hello world, this is no dump"),
         ("x.toml", b"[a]\nb = 1\n"),
         ("empty", b""),
@@ -210,6 +212,7 @@ fn what_cannot_be_shown_is_said() {
         ("x.txt", "neither an ODB dump nor a run file"),
         ("x.toml", "no ODB dump: line 2 (byte 4): neither a section nor 'name = TYPE : value'"),
         ("empty", "neither an ODB dump nor a run file"),
+        ("cut.mid", "no whole begin-of-run event (BOR) before the file breaks: event body cut short"),
     ] {
         let (code, out, err) = run(&[&files.path(name), "-c", "ls"]);
         assert_eq!((code, out.as_str()), (2, ""), "{err}");

@@ -43,6 +43,9 @@ const MOST: usize = 5;
 /// Bytes that show what a file is.
 const SNIFF: usize = 64;
 
+/// How a run file begins: id and mask of its BOR event.
+const BOR: &[u8] = &[0x00, 0x80, 0x4d, 0x49];
+
 /// Bytes of a dump that is a file of its own; a text without end must not fill the memory.
 const MAX_TEXT: u64 = 1 << 30;
 
@@ -100,6 +103,7 @@ fn dump_kind(first: &[u8]) -> Option<Kind> {
 /// The dump in a run's first BOR or EOR event.
 fn from_run(input: Joined, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let problem = |what: String| Box::new(Problem { file: name.to_owned(), what });
+    let begins_a_run = input.first.get_ref().starts_with(BOR);
     let (wanted, word) = if eor {
         (EventKind::Eor, "end-of-run event (EOR)")
     } else {
@@ -128,11 +132,11 @@ fn from_run(input: Joined, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Er
         match stop {
             Stop::End if events == 0 => return Err(problem("neither an ODB dump nor a run file".into())),
             Stop::End => return Err(problem(format!("no ODB in this run: it has no {word}"))),
-            Stop::Damaged(damage) if events == 0 => {
+            Stop::Damaged(damage) if events == 0 && !begins_a_run => {
                 return Err(problem(format!("neither an ODB dump nor a run file: {damage}")));
             }
             Stop::Damaged(damage) => {
-                return Err(problem(format!("no {word} before the file breaks: {damage}")));
+                return Err(problem(format!("no whole {word} before the file breaks: {damage}")));
             }
             _ => {}
         }

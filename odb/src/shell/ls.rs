@@ -3,6 +3,7 @@
 use super::listing::Listing;
 use super::{Call, Command, Result, pattern, plain};
 use crate::Path;
+use crate::key::Content;
 
 pub(super) const COMMAND: Command = Command {
     name: "ls",
@@ -10,6 +11,7 @@ pub(super) const COMMAND: Command = Command {
     help: "list a directory or a key\n\
         -l  also type, number of values, size, age, access mode and every element\n\
         -r  also what is below\n\
+        `PATH[3]` is one element, `PATH[1..4]` are several.\n\
         The last name of the path may be a pattern: `*` is any text, `?` one character.\n\
         With --json, an array of objects.",
     run,
@@ -24,7 +26,18 @@ fn run(call: &mut Call<'_>) -> Result<()> {
     // A link is listed as what it leads to, if that is a directory.
     let led = call.tree.find(&path.to_string()).ok().filter(|found| found.key.directory().is_some());
     let found = led.unwrap_or(found);
-    let in_directory = found.key.directory().filter(|_| !deep);
+    // `Pedestal[3]` is listed as a key of that name.
+    let element = match found.index {
+        Some(_) => {
+            let mut key = found.key.clone();
+            key.name = path.name().unwrap_or_default().to_owned();
+            key.content = Content::Value(call.tree.value(&path.to_string())?);
+            Some(key)
+        }
+        None => None,
+    };
+    let key = element.as_ref().unwrap_or(found.key);
+    let in_directory = key.directory().filter(|_| !deep);
     let matching = |name: &str| wanted.as_ref().is_none_or(|wanted| pattern::matches(wanted, name));
     let out = if call.shell.json {
         let mut out = Vec::new();
@@ -32,7 +45,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
             Some(directory) => {
                 plain::keys(directory.iter().filter(|key| matching(key.name())), false, &mut out)
             }
-            None => plain::keys([found.key], deep, &mut out),
+            None => plain::keys([key], deep, &mut out),
         }
         out.push(b'\n');
         out
@@ -44,7 +57,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
                     listing.key(0, key, &found.path.child(key.name())?);
                 }
             }
-            None => listing.branch(0, found.key, &found.path),
+            None => listing.branch(0, key, &found.path),
         }
         listing.finish()
     };
@@ -102,6 +115,19 @@ mod tests {
              Runinfo                         DIR\n\
              \x20   State                       INT     1     4     >99d 0   RWD  3\n\
              \x20   Run number                  INT     1     4     >99d 0   RWD  8\n",
+        );
+    }
+
+    #[test]
+    fn elements_are_listed_alone() {
+        check(&["cd Here/Variables", "ls ADC0[1]"], "ADC0[1]                         18\n");
+        check(
+            &["ls Here/Variables/ADC0[1..2]"],
+            "ADC0[1..2]\n                                18\n                                19\n",
+        );
+        check(
+            &["ls Here/Variables/ADC0[3]"],
+            "! /Equipment/Trigger/Variables/ADC0 has no element 3: its length is 3\n",
         );
     }
 
