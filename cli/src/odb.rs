@@ -1,8 +1,8 @@
 //! `pactolus odb`: the ODB of a run file or a dump.
 
 mod changes;
+mod commands;
 mod convert;
-mod session;
 mod source;
 
 use std::io::Write;
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &OdbArgs, out: &mut dyn Write, err: &mut dyn Write) -> O
     match (&args.command, &args.file) {
         (Some(OdbCommand::Diff(args)), _) => changes::run(args, out, err),
         (Some(OdbCommand::Convert(args)), _) => convert::run(args, out, err),
-        (None, Some(file)) => session::run(args, file, out, err),
+        (None, Some(file)) => commands::run(args, file, out, err),
         (None, None) => Err("a file is needed".into()),
     }
 }
