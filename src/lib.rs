@@ -100,7 +100,7 @@ pub use ledger::{Failure, Offered, Requested};
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
-pub use report::{Explained, InputDamage, Report, RequestReport, RunReport, StageReport, Written};
+pub use report::{Broken, Explained, InputDamage, Report, RequestReport, RunReport, StageReport, Written};
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
 pub use stage::TooShort;

@@ -36,8 +36,8 @@ pub(crate) enum Item {
     Read { done: u64, total: Option<u64> },
     /// Broken bytes.
     Damage(InputFile, Damage),
-    /// The run ends; what it was read from.
-    End(serde_json::Value),
+    /// The run ends; the files it was read from.
+    End(Vec<serde_json::Value>),
     /// An input without any event.
     Empty(InputFile),
     /// The job cannot go on.
@@ -74,11 +74,27 @@ struct Reading {
     reader: Reader<Input>,
     digest: Option<DigestOf>,
     complete: bool,
-    /// Data events before the block in hand.
-    data: u64,
-    epoch: Option<Arc<Epoch>>,
+    /// Something was read, or should have been.
+    touched: bool,
+    run: Going,
     /// System events that came before the run's begin is known.
     held: Option<Box<Ticket>>,
+    /// The run goes on in the next file.
+    more: bool,
+}
+
+/// The run in hand, which may go on in the next file.
+#[derive(Default)]
+struct Going {
+    epoch: Option<Arc<Epoch>>,
+    /// Events of the subruns before this one.
+    events: u64,
+    /// Data events before the block in hand.
+    data: u64,
+    /// The files so far.
+    files: Vec<serde_json::Value>,
+    /// No event of it is wanted any more.
+    beyond: bool,
 }
 
 impl Source<'_> {
@@ -87,15 +103,18 @@ impl Source<'_> {
         let inputs = &self.job.inputs;
         let sizes = inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
         self.total = sizes.sum();
-        for input in inputs {
+        let mut run = Going::default();
+        for (i, input) in inputs.iter().enumerate() {
             if self.stops() {
                 break;
             }
-            if let Err(error) = self.input(input) {
-                self.send(Item::Failed(error));
-                break;
+            let more = inputs.get(i + 1).is_some_and(|next| next.continues(input));
+            match self.input(input, run, more) {
+                Ok(going) => run = going,
+                Err(error) => return self.send(Item::Failed(error)),
             }
         }
+        self.end(&mut run);
     }
 
     fn stops(&self) -> bool {
@@ -108,7 +127,7 @@ impl Source<'_> {
         self.next += 1;
     }
 
-    fn open(&self, file: &InputFile) -> Result<Reading, FormatError> {
+    fn open(&self, file: &InputFile, run: Going, more: bool) -> Result<Reading, FormatError> {
         let (input, digest) = if file.is_stdin() {
             (Input::stdin()?, None)
         } else if self.job.outputs.is_empty() {
@@ -118,20 +137,21 @@ impl Source<'_> {
             let (digested, digest) = Digested::new(opened);
             (Input::new(digested, &file.path)?, Some(digest))
         };
-        Ok(Reading {
-            file: file.clone(),
-            reader: Reader::new(input),
-            digest,
-            complete: false,
-            data: 0,
-            epoch: None,
-            held: None,
-        })
+        let mut reader = Reader::new(input).with_limits(self.job.limits);
+        match &run.epoch {
+            Some(epoch) => reader.expect(ids(epoch)),
+            None => {
+                reader.expect(self.analyzer.chains.iter().filter_map(|c| u16::try_from(c.request.id).ok()))
+            }
+        }
+        let (touched, complete) = (false, false);
+        Ok(Reading { file: file.clone(), reader, digest, complete, touched, run, held: None, more })
     }
 
-    fn input(&mut self, file: &InputFile) -> Result<(), Error> {
-        let mut reading = self.open(file)?;
-        loop {
+    /// Reads a file. What comes back is a run that may go on in the next.
+    fn input(&mut self, file: &InputFile, run: Going, more: bool) -> Result<Going, Error> {
+        let mut reading = self.open(file, run, more)?;
+        while !reading.run.beyond {
             // Without a ticket the fold is behind; without a fold there is none.
             let Some(mut ticket) = self.spare.take().or_else(|| self.free.recv().ok()) else { break };
             if self.stops() {
@@ -143,55 +163,92 @@ impl Source<'_> {
             let target = if self.job.strict { 1 } else { self.job.block };
             let read = reading.reader.read(&mut ticket.block, target);
             let ends = read.map_err(FormatError::io("read", &file.path))?;
-            let (first, count) = (ticket.block.first, ticket.block.count);
+            let next = ticket.block.first + ticket.block.count;
+            ticket.block.first += reading.run.events;
             let data = ticket.block.data;
             self.block(&mut reading, ticket)?;
-            reading.data += data;
+            reading.run.data += data;
             let progress = reading.reader.input().progress().consumed();
             self.send(Item::Read { done: self.done + progress, total: self.total });
             // What lies beyond the user's range was not asked for, be it damaged or the end.
-            if self.job.selection.is_beyond(first + count, reading.data) {
+            if self.job.selection.is_beyond(reading.run.events + next, reading.run.data) {
+                reading.run.beyond = true;
                 break;
             }
             match ends {
                 Ends::End => {
                     reading.complete = true;
+                    reading.run.events += next - 1;
                     break;
                 }
-                Ends::Damaged(damage) => {
-                    self.begin(&mut reading, None)?;
+                Ends::Damaged(mut damage) => {
+                    reading.touched = true;
+                    damage.event += reading.run.events;
                     self.send(Item::Damage(file.clone(), damage));
-                    break;
+                    if self.job.strict {
+                        break;
+                    }
                 }
                 _ => {}
             }
         }
         self.done += reading.reader.input().progress().consumed();
-        if reading.held.is_some() {
-            self.begin(&mut reading, None)?;
-        } else if reading.complete && reading.epoch.is_none() {
-            self.send(Item::Empty(file.clone()));
+        if reading.run.epoch.is_none() {
+            if reading.touched || reading.held.is_some() {
+                self.begin(&mut reading, None)?;
+            } else if reading.complete {
+                self.send(Item::Empty(file.clone()));
+            }
         }
-        self.end(&mut reading);
-        Ok(())
+        let Reading { mut run, digest, complete, more, .. } = reading;
+        if run.epoch.is_some() {
+            let mut input = json!({ "file": file.path.display().to_string() });
+            // A part of the file has no digest that anybody could compare.
+            if let Some(digest) = digest.filter(|_| complete) {
+                let (bytes, sha256) = digest.value();
+                input["bytes"] = json!(bytes);
+                input["sha256"] = json!(sha256);
+            }
+            run.files.push(input);
+        }
+        if !more {
+            self.end(&mut run);
+            run = Going::default();
+        }
+        Ok(run)
     }
 
     /// Sends a block to the workers, after the begin of its run.
-    fn block(&mut self, reading: &mut Reading, ticket: Box<Ticket>) -> Result<(), Error> {
-        let Some(event) = ticket.block.events().next() else {
+    fn block(&mut self, reading: &mut Reading, mut ticket: Box<Ticket>) -> Result<(), Error> {
+        let Some(first) = ticket.block.events().next() else {
             self.spare = Some(ticket);
             return Ok(());
         };
-        if event.kind() == Kind::Bor {
-            self.end(reading);
-            let bor = (event.header.serial, event.header.time);
-            let text = event.text().to_vec();
+        let seam = reading.run.epoch.as_ref().filter(|_| !reading.touched).map(|epoch| epoch.run.number);
+        reading.touched = true;
+        if first.kind() == Kind::Bor {
+            if seam == Some(first.header.serial) {
+                // The run has begun with its first subrun.
+                self.spare = Some(ticket);
+                return Ok(());
+            }
+            let bor = (first.header.serial, first.header.time);
+            let text = first.text().to_vec();
+            self.end_before(reading);
             self.begin(reading, Some((bor.0, bor.1, &text)))?;
-        } else if reading.epoch.is_none() && ticket.block.data > 0 {
+        } else if reading.run.epoch.is_none() && ticket.block.data > 0 {
             self.begin(reading, None)?;
         }
-        match (reading.epoch.clone(), &mut reading.held) {
-            (Some(epoch), _) => self.work(ticket, epoch, reading.data),
+        if reading.more && ticket.block.events().last().is_some_and(|last| last.kind() == Kind::Eor) {
+            // It ends with its last subrun.
+            ticket.block.pop();
+            if ticket.block.count == 0 {
+                self.spare = Some(ticket);
+                return Ok(());
+            }
+        }
+        match (reading.run.epoch.clone(), &mut reading.held) {
+            (Some(epoch), _) => self.work(ticket, epoch, reading.run.data),
             // Messages may stand before the BOR, and wait for it.
             (None, Some(held)) => {
                 held.block.append(&ticket.block);
@@ -225,35 +282,40 @@ impl Source<'_> {
 
     /// Begins a run, with what its BOR says: number, time, ODB dump. Nothing if one has begun.
     fn begin(&mut self, reading: &mut Reading, bor: Option<(u32, u32, &[u8])>) -> Result<(), Error> {
-        if reading.epoch.is_some() {
+        if reading.run.epoch.is_some() {
             return Ok(());
         }
         let number = bor.map(|b| b.0).or(reading.file.run).unwrap_or(0);
         let run = Run { number, start: bor.map(|b| b.1), online: false };
         let begun = self.analyzer.begin(self.job, self.base, run, bor.map(|b| b.2))?;
         let epoch = Arc::clone(&begun.epoch);
+        reading.reader.expect(ids(&epoch));
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
         if let Some(ticket) = reading.held.take() {
             self.work(ticket, Arc::clone(&epoch), 0);
         }
-        reading.epoch = Some(epoch);
+        reading.run.epoch = Some(epoch);
         Ok(())
     }
 
-    /// Ends the run, if one has begun.
-    fn end(&mut self, reading: &mut Reading) {
-        if reading.epoch.take().is_none() {
-            return;
+    /// Ends the run in the middle of a file, where the next begins.
+    fn end_before(&mut self, reading: &mut Reading) {
+        if reading.run.epoch.is_some() {
+            reading.run.files.push(json!({ "file": reading.file.path.display().to_string() }));
+            self.end(&mut reading.run);
         }
-        let mut input = json!({ "file": reading.file.path.display().to_string() });
-        if let Some(digest) = &reading.digest {
-            // A part of the file has no digest that anybody could compare.
-            if reading.complete {
-                let (bytes, sha256) = digest.value();
-                input["bytes"] = json!(bytes);
-                input["sha256"] = json!(sha256);
-            }
-        }
-        self.send(Item::End(input));
     }
+
+    /// Ends the run, if one has begun.
+    fn end(&mut self, run: &mut Going) {
+        let files = std::mem::take(&mut run.files);
+        if run.epoch.take().is_some() {
+            self.send(Item::End(files));
+        }
+    }
+}
+
+/// The event ids that the requests of a run name.
+fn ids(epoch: &Epoch) -> impl Iterator<Item = u16> {
+    epoch.chains.iter().filter_map(|chain| u16::try_from(chain.id).ok())
 }

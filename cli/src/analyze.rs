@@ -113,6 +113,8 @@ fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>>
         job.threads = threads.into();
     }
     job.strict = args.strict;
+    job.allow_missing = args.allow_missing;
+    job.limits.event = args.max_event;
     job.host = host();
     job.stop = app.stop.clone();
     Ok(job)

@@ -75,6 +75,14 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long)]
     pub(crate) strict: bool,
 
+    /// Analyze a run of which a subrun is missing
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+
+    /// Largest event to believe in, as 4M or 2G
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256M")]
+    pub(crate) max_event: usize,
+
     /// Files loaded into the ODB before everything else
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) odb_load: Vec<PathBuf>,
@@ -134,6 +142,25 @@ impl std::fmt::Display for Foreign {
 }
 
 impl std::error::Error for Foreign {}
+
+/// A number of bytes, with K, M or G behind it.
+fn size(text: &str) -> Result<usize, String> {
+    let wanted = || "a number of bytes wanted, as 500000, 4M or 2G".to_owned();
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: usize = text[..at].parse().map_err(|_| wanted())?;
+    let unit = match text[at..].to_ascii_uppercase().as_str() {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return Err(wanted()),
+    };
+    // Headers hold sizes of 32 bits.
+    number
+        .checked_mul(unit)
+        .filter(|&bytes| bytes > 0 && bytes <= 1 << 32)
+        .ok_or_else(|| "a number of bytes up to 4G wanted, as 500000, 4M or 2G".to_owned())
+}
 
 /// Standard output with a type, as `-.asc`, looks like a flag: attached to its own it does not.
 pub(crate) fn attached(args: &[OsString]) -> Vec<OsString> {

@@ -114,8 +114,19 @@ fn print(path: &Path, file: &Scanned, out: &mut Vec<u8>) -> io::Result<()> {
     if scan.damaged > 0 {
         writeln!(out, "\n  {} with broken banks", count(scan.damaged, "event"))?;
     }
+    if scan.broken > 0 {
+        let lost = count(scan.lost, "byte");
+        writeln!(out, "\n  {} with broken bytes: {lost} lost", count(scan.broken, "place"))?;
+    }
     for damage in &scan.damage {
         writeln!(out, "  damage: {damage}")?;
+    }
+    let more = scan.broken + scan.damaged - scan.damage.len() as u64;
+    if more > 0 {
+        writeln!(out, "  and {more} more:")?;
+        for (reason, count) in &scan.reasons {
+            writeln!(out, "  {count:>10} {reason}")?;
+        }
     }
     Ok(())
 }

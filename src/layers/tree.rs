@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pactolus_formats::{BankName, Layout, Tid};
-use pactolus_odb::{Directory, Path as OdbPath, Tree, Value, nearest};
+use pactolus_odb::{Directory, Dump, Load, Path as OdbPath, Tree, Value, nearest};
 
 use super::Origins;
 use crate::Error;
@@ -204,6 +204,15 @@ pub(crate) fn event_definition(tree: &Tree, id: i32) -> Option<EventDefinition> 
 pub(crate) fn event_definitions(tree: &Tree) -> Vec<EventDefinition> {
     let Ok(equipment) = tree.directory(EQUIPMENT) else { return Vec::new() };
     equipment.iter().filter_map(|key| definition(tree, key.name())).collect()
+}
+
+/// The event ids that an ODB dump defines; none if it cannot be read.
+pub(crate) fn defined_ids(dump: &[u8]) -> Vec<u16> {
+    let mut tree = Tree::new();
+    if let Ok(dump) = Dump::parse(dump) {
+        tree.load(&dump, &Load::default());
+    }
+    event_definitions(&tree).into_iter().filter_map(|event| u16::try_from(event.id).ok()).collect()
 }
 
 fn definition(tree: &Tree, name: &str) -> Option<EventDefinition> {
