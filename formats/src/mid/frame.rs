@@ -69,49 +69,69 @@ pub(super) enum Answer {
     More(usize),
 }
 
-/// What the events before have taught.
+/// A set of event ids.
 #[derive(Clone, Debug)]
+struct Ids(Box<[u64; 1024]>);
+
+impl Ids {
+    #[inline]
+    fn insert(&mut self, id: u16) {
+        self.0[usize::from(id >> 6)] |= 1 << (id & 63);
+    }
+
+    #[inline]
+    fn has(&self, id: u16) -> bool {
+        self.0[usize::from(id >> 6)] >> (id & 63) & 1 == 1
+    }
+}
+
+impl Default for Ids {
+    fn default() -> Ids {
+        Ids(Box::new([0; 1024]))
+    }
+}
+
+/// What the events before have taught.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Known {
-    /// A bit for each id that was seen or is expected.
-    ids: Box<[u64; 1024]>,
+    /// Ids of events with banks.
+    banks: Ids,
+    /// Other ids that were seen or are expected.
+    others: Ids,
     /// Sizes of events in FIXED format, by id.
     fixed: HashMap<u16, u32>,
     /// Time of the last event.
     time: Option<u32>,
     /// Largest event.
-    limit: usize,
+    pub(super) limit: usize,
 }
 
 impl Known {
     pub(super) fn new(limit: usize) -> Known {
-        Known { ids: Box::new([0; 1024]), fixed: HashMap::new(), time: None, limit }
+        Known { limit, ..Known::default() }
     }
 
-    pub(super) fn limit(&mut self, limit: usize) {
-        self.limit = limit;
-    }
-
-    #[inline]
     pub(super) fn expect(&mut self, id: u16) {
-        self.ids[usize::from(id >> 6)] |= 1 << (id & 63);
+        self.others.insert(id);
     }
 
-    #[inline]
     fn has(&self, id: u16) -> bool {
-        self.ids[usize::from(id >> 6)] >> (id & 63) & 1 == 1
+        self.banks.has(id) || self.others.has(id)
     }
 
-    /// Remembers an event with banks.
+    /// Remembers an event whose banks fill it.
     #[inline]
-    pub(super) fn note(&mut self, header: &Header) {
-        self.expect(header.id);
+    pub(super) fn note_banks(&mut self, header: &Header) {
+        self.banks.insert(header.id);
         self.time = Some(header.time);
     }
 
-    /// Remembers an event of any kind.
-    pub(super) fn note_any(&mut self, header: &Header, payload: &[u8]) {
-        self.note(header);
-        if header.kind() == Kind::Data && !payload.is_empty() && !is_area(payload) {
+    /// Remembers an event of any other kind.
+    pub(super) fn note(&mut self, header: &Header, payload: &[u8]) {
+        self.others.insert(header.id);
+        self.time = Some(header.time);
+        let fixed = header.kind() == Kind::Data && !payload.is_empty() && !self.banks.has(header.id);
+        if fixed && !is_area(payload) {
             self.fixed.insert(header.id, header.size);
         }
     }
@@ -170,10 +190,11 @@ impl Known {
             });
         }
         let (_, area) = Area::parse(payload).ok()?;
-        area.is_plausible().then(|| {
+        if area.is_plausible() {
             let banks = (area.total as usize).saturating_add(Area::SIZE);
-            DamageKind::BankTotal { id, claimed, banks }
-        })
+            return Some(DamageKind::BankTotal { id, claimed, banks });
+        }
+        self.banks.has(id).then_some(DamageKind::AreaFlags { flags: area.flags })
     }
 
     /// Whether it is not worth to gather the body of a large event: its first bytes contradict it.

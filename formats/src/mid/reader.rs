@@ -136,7 +136,7 @@ impl<R: ByteSource> Reader<R> {
     /// Sets what to believe.
     pub fn with_limits(mut self, limits: Limits) -> Reader<R> {
         self.limits = limits;
-        self.known.limit(limits.event);
+        self.known.limit = limits.event;
         self
     }
 
@@ -259,10 +259,10 @@ impl<R: ByteSource> Reader<R> {
             };
             let kind = header.kind();
             if kind == Kind::Data && fills(payload) {
-                self.known.note(&header);
+                self.known.note_banks(&header);
             } else {
                 match self.believe(&header, rest) {
-                    Believe::Yes => self.known.note_any(&header, payload),
+                    Believe::Yes => self.known.note(&header, payload),
                     Believe::More(needed) => return Scan::More(needed),
                     Believe::No(kind) => return Scan::Lost(kind),
                 }
