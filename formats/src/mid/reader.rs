@@ -50,6 +50,25 @@ impl Block {
         self.data += next.data;
     }
 
+    /// Empties the block for events that begin at `offset`, of which `first` is the number.
+    pub(crate) fn begin(&mut self, offset: u64, first: u64) {
+        (self.offset, self.first, self.count, self.data, self.len) = (offset, first, 0, 0, 0);
+    }
+
+    /// Adds the event that `write` appends; none if it fails.
+    pub(crate) fn push<E>(
+        &mut self,
+        data: bool,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.buffer.truncate(self.len);
+        write(&mut self.buffer)?;
+        self.len = self.buffer.len();
+        self.count += 1;
+        self.data += u64::from(data);
+        Ok(())
+    }
+
     /// Reads more bytes behind those that are there; how many came.
     fn fill(&mut self, input: &mut impl Read, up_to: usize) -> io::Result<usize> {
         if self.buffer.len() < up_to {
