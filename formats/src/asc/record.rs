@@ -21,8 +21,10 @@ const PADDING: usize = 1 << 16;
 /// What is known of the writer of a text from what it wrote so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
-    /// It prints a STRING bank as a line for each byte.
-    overruns: bool,
+    /// How many STRING banks it printed as a line for each byte, and how many as one line. A
+    /// broken bank may look like either, so that the more frequent counts.
+    overruns: u64,
+    one_line: u64,
     /// It prints a CHAR of 0 as an empty line.
     drops_nul: bool,
 }
@@ -397,7 +399,9 @@ impl<'a, D: Definitions> Parser<'a, '_, D> {
             match self.close()?.0 {
                 Close::Event => true,
                 // Of a line for each byte this is the first, and the file is cut.
-                Close::End if self.habits.overruns && size > 1 => return Err(Halt::Cut),
+                Close::End if self.habits.overruns > self.habits.one_line && size > 1 => {
+                    return Err(Halt::Cut);
+                }
                 Close::End => true,
                 Close::Nothing => false,
             }
@@ -408,12 +412,13 @@ impl<'a, D: Definitions> Parser<'a, '_, D> {
             let skipped = self.skip().map_err(|halt| of_bank(halt, name))?;
             let lines = 1 + skipped.lines;
             if lines >= size as u64 {
-                self.habits.overruns = true;
+                self.habits.overruns += 1;
             } else if skipped.at_end {
                 return Err(Halt::Cut);
             }
             return Ok(Some(Reason::Lines(lines)));
         }
+        self.habits.one_line += u64::from(size > 1);
         if text.len() > size {
             return Ok(Some(Reason::LongText { room: size, found: text.len() }));
         }
@@ -593,7 +598,7 @@ impl<'a, D: Definitions> Parser<'a, '_, D> {
             || match form {
                 Some(b'<') => false,
                 Some(b'{') => text.trim_ascii_end().ends_with(b"}") && !text.trim_ascii().contains(&b'\n'),
-                _ => text.is_empty() || text == b"\n" || text.ends_with(b"\n\n"),
+                _ => text == b"\n" || text.ends_with(b"\n\n"),
             };
         if !whole {
             return Err(Halt::Cut);
@@ -634,15 +639,22 @@ impl<'a, D: Definitions> Parser<'a, '_, D> {
     fn close(&self) -> Result<(Close, Lines<'a>), Halt> {
         let mut ahead = self.lines.clone();
         let mut last = ahead.clone();
+        let mut before = last.clone();
         loop {
             let close = match ahead.look()? {
                 Next::Line(b"") => {
-                    last = ahead.clone();
+                    before = std::mem::replace(&mut last, ahead.clone());
                     ahead.step(b"");
                     continue;
                 }
-                Next::Line(line) if line::was_header(line) => Close::Event,
-                // A newline in the place of one of the first bytes.
+                Next::Line(line) if line::was_header(line) => {
+                    // A newline in the place of its first byte.
+                    if line.starts_with(b"ID ") {
+                        last = before;
+                    }
+                    Close::Event
+                }
+                // Or of one of the next.
                 Next::Line(line @ (b"%" | b"%I" | b"%ID")) => {
                     ahead.step(line);
                     match ahead.look()? {

@@ -10,16 +10,16 @@ use pactolus_formats::mid::{Block, Stop};
 use pactolus_formats::{Bank, BankName, ByteSource, Damage, EventView, Header, Kind, Layout, Limits, Tid};
 
 /// A file of the corpus.
-pub fn corpus(name: &str) -> Vec<u8> {
+pub(crate) fn corpus(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus").join(name);
     fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// Definitions by name and by id.
 #[derive(Clone, Debug, Default)]
-pub struct Defined {
-    pub banks: Vec<(BankName, Layout)>,
-    pub fixed: Vec<(u16, Layout)>,
+pub(crate) struct Defined {
+    pub(crate) banks: Vec<(BankName, Layout)>,
+    pub(crate) fixed: Vec<(u16, Layout)>,
 }
 
 impl Definitions for Defined {
@@ -32,18 +32,18 @@ impl Definitions for Defined {
     }
 }
 
-pub fn layout(members: &[(&str, Tid, usize, usize)]) -> Layout {
+pub(crate) fn layout(members: &[(&str, Tid, usize, usize)]) -> Layout {
     let mut layout = Layout::new();
     members.iter().for_each(|&(name, tid, count, size)| layout.push(name, tid, count, size));
     layout
 }
 
-pub fn name(text: &str) -> BankName {
+pub(crate) fn name(text: &str) -> BankName {
     BankName::parse(text).unwrap()
 }
 
 /// The sample experiment's STRUCT banks and FIXED event.
-pub fn sample() -> Defined {
+pub(crate) fn sample() -> Defined {
     let asum = layout(&[("Sum", Tid::Float, 1, 0), ("Average", Tid::Float, 1, 0)]);
     let stc0 = layout(&[
         ("b", Tid::Byte, 1, 0),
@@ -67,42 +67,47 @@ pub fn sample() -> Defined {
 
 /// One event with its payload.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Whole {
-    pub header: Header,
-    pub payload: Vec<u8>,
+pub(crate) struct Whole {
+    pub(crate) header: Header,
+    pub(crate) payload: Vec<u8>,
     /// Its number in the input, as the block says.
-    pub number: u64,
+    pub(crate) number: u64,
 }
 
 impl Whole {
-    pub fn view(&self) -> EventView<'_> {
+    pub(crate) fn view(&self) -> EventView<'_> {
         EventView { header: self.header, payload: &self.payload }
     }
 
-    pub fn banks(&self) -> Vec<Bank<'_>> {
+    pub(crate) fn banks(&self) -> Vec<Bank<'_>> {
         self.view().banks().map(Result::unwrap).collect()
     }
 
-    pub fn bank_names(&self) -> Vec<String> {
+    pub(crate) fn bank_names(&self) -> Vec<String> {
         self.banks().iter().map(|bank| bank.name.to_string()).collect()
     }
 }
 
 /// All that a text gives.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Read {
-    pub events: Vec<Whole>,
-    pub damage: Vec<Damage>,
-    pub refused: Refusals,
-    pub stops: Vec<&'static str>,
+pub(crate) struct Read {
+    pub(crate) events: Vec<Whole>,
+    pub(crate) damage: Vec<Damage>,
+    pub(crate) refused: Refusals,
+    pub(crate) stops: Vec<&'static str>,
 }
 
 /// Reads to the end, in blocks of `target`.
-pub fn read(text: &[u8], defined: impl Definitions, target: usize) -> Read {
+pub(crate) fn read(text: &[u8], defined: impl Definitions, target: usize) -> Read {
     read_from(text, defined, target, Limits::default())
 }
 
-pub fn read_from(input: impl ByteSource, defined: impl Definitions, target: usize, limits: Limits) -> Read {
+pub(crate) fn read_from(
+    input: impl ByteSource,
+    defined: impl Definitions,
+    target: usize,
+    limits: Limits,
+) -> Read {
     let mut reader = Reader::new(input, defined).with_limits(limits);
     let (mut block, mut all) = (Block::new(), Read::default());
     // More blocks than any of the texts has bytes would be an endless loop.
@@ -135,7 +140,7 @@ pub fn read_from(input: impl ByteSource, defined: impl Definitions, target: usiz
 }
 
 /// The text of an event, as our writer prints it.
-pub fn print(out: &mut Vec<u8>, event: &Whole, defined: &Defined) {
+pub(crate) fn print(out: &mut Vec<u8>, event: &Whole, defined: &Defined) {
     match (event.view().kind(), defined.fixed(event.header.id)) {
         (Kind::Bor | Kind::Eor, _) => {
             let kind = if event.view().kind() == Kind::Bor { "BOR" } else { "EOR" };
@@ -149,14 +154,14 @@ pub fn print(out: &mut Vec<u8>, event: &Whole, defined: &Defined) {
     }
 }
 
-pub fn print_all(events: &[Whole], defined: &Defined) -> Vec<u8> {
+pub(crate) fn print_all(events: &[Whole], defined: &Defined) -> Vec<u8> {
     let mut out = Vec::new();
     events.iter().for_each(|event| print(&mut out, event, defined));
     out
 }
 
 /// Compares texts line by line, to show where they part.
-pub fn assert_same_text(what: &str, ours: &[u8], wanted: &[u8]) {
+pub(crate) fn assert_same_text(what: &str, ours: &[u8], wanted: &[u8]) {
     let show = |line: &[u8]| line.escape_ascii().to_string();
     for (i, (our, line)) in ours.split(|&b| b == b'\n').zip(wanted.split(|&b| b == b'\n')).enumerate() {
         assert_eq!(show(our), show(line), "{what}: line {}", i + 1);
