@@ -112,6 +112,29 @@ pub enum DamageKind {
         /// Bytes in the event.
         left: usize,
     },
+    /// A line of a text is not what its place asks for.
+    #[error("line {line} at byte {offset}{}: {wanted} wanted, {found} found", of_bank(.bank))]
+    Line {
+        /// Number of the line, counted from 1.
+        line: u64,
+        /// Its first byte, counted in the uncompressed stream.
+        offset: u64,
+        /// The bank it should belong to, if any.
+        bank: Option<BankName>,
+        /// What the place asks for.
+        wanted: String,
+        /// The line, or its beginning.
+        found: String,
+    },
+    /// A line of a text is longer than the limit.
+    #[error("a line of more than {limit} bytes")]
+    LineTooLong {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// A text ends inside an event.
+    #[error("event cut short: the empty line at its end is missing")]
+    TextCutShort,
     /// The compressed stream is cut or broken.
     #[error("{0}")]
     Compression(String),
@@ -133,9 +156,16 @@ impl DamageKind {
             DamageKind::AreaFlags { .. } => "bank area flags",
             DamageKind::BankHeaderCutShort { .. } => "bank header cut short",
             DamageKind::BankCutShort { .. } => "bank cut short",
+            DamageKind::Line { .. } => "line of another kind",
+            DamageKind::LineTooLong { .. } => "line too long",
+            DamageKind::TextCutShort => "text cut short",
             DamageKind::Compression(_) => "compression",
         }
     }
+}
+
+fn of_bank(bank: &Option<BankName>) -> String {
+    bank.map_or_else(String::new, |bank| format!(", bank {bank}"))
 }
 
 /// Broken bytes, with their place. Not fatal: what came before them is kept.

@@ -61,8 +61,23 @@ impl Block {
         self.data -= data;
     }
 
-    fn clear(&mut self, offset: u64, first: u64) {
-        *self = Block { buffer: std::mem::take(&mut self.buffer), offset, first, ..Block::default() };
+    /// Empties the block for events that begin at `offset`, of which `first` is the number.
+    pub(crate) fn begin(&mut self, offset: u64, first: u64) {
+        (self.offset, self.first, self.count, self.data, self.len) = (offset, first, 0, 0, 0);
+    }
+
+    /// Adds the event that `write` appends; none if it fails.
+    pub(crate) fn push<E>(
+        &mut self,
+        data: bool,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.buffer.truncate(self.len);
+        write(&mut self.buffer)?;
+        self.len = self.buffer.len();
+        self.count += 1;
+        self.data += u64::from(data);
+        Ok(())
     }
 }
 
@@ -165,7 +180,7 @@ impl<R: ByteSource> Reader<R> {
     /// # Errors
     /// Those of the operating system. Broken and cut compressed streams are [`Stop::Damaged`].
     pub fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Stop> {
-        block.clear(self.offset, self.number);
+        block.begin(self.offset, self.number);
         if let Some(lost) = self.fragments.as_mut().and_then(|f| f.lost.pop_front()) {
             return Ok(Stop::Damaged(lost));
         }
