@@ -25,7 +25,7 @@ const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 /// RFC 1952: these flags "must be zero".
 const GZIP_RESERVED_FLAGS: u8 = 0xe0;
 const BZIP2: &[u8; 3] = b"BZh";
-const ZSTD: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+pub(super) const ZSTD: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 pub(super) const LZ4: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
 pub(super) const LZ4_LEGACY: [u8; 4] = 0x184C_2102_u32.to_le_bytes();
 

@@ -23,8 +23,9 @@ mod block;
 mod frame;
 mod window;
 
-use super::decode::{Decode, Fault, Next, Step};
-use super::kind::{LZ4, LZ4_LEGACY, is_skippable, skippable_len};
+use super::Compression;
+use super::decode::{Credit, Decode, Fault, Found, Next, Step};
+use super::kind::{LZ4, LZ4_LEGACY, is_skippable};
 use frame::{Frame, Header};
 use window::Window;
 
@@ -32,12 +33,19 @@ pub(super) struct Lz4 {
     state: State,
     frame: Frame,
     window: Window,
+    /// Largest block, decoded.
+    limit: usize,
+    /// Bytes of the broken block.
+    examined: usize,
+    /// The broken block lies between two others, so many bytes before the next.
+    next: Option<usize>,
 }
+
+/// Blocks behind a broken one that are looked at, for one that is sound.
+const LOOK_AHEAD: usize = 2;
 
 enum State {
     Magic,
-    /// In a skippable frame, so many bytes before its end.
-    Skip(usize),
     Blocks,
     Trailer,
     /// A piece of a broken block has been decoded; nothing more will be.
@@ -45,46 +53,36 @@ enum State {
 }
 
 impl Lz4 {
-    pub(super) fn new() -> Lz4 {
-        Lz4 { state: State::Magic, frame: Frame::legacy(), window: Window::default() }
+    pub(super) fn new(limit: usize) -> Lz4 {
+        Lz4 {
+            state: State::Magic,
+            frame: Frame::default(),
+            window: Window::default(),
+            limit,
+            examined: 0,
+            next: None,
+        }
     }
 
     fn magic(&mut self, input: &[u8]) -> Step {
         let Some((&magic, rest)) = input.split_first_chunk::<4>() else {
             return Step::silent(0, Next::Need(4));
         };
+        (self.examined, self.next) = (0, None);
         self.window.clear();
-        if is_skippable(&magic) {
-            if input.len() < 8 {
-                return Step::silent(0, Next::Need(8));
-            }
-            self.state = State::Skip(skippable_len(input));
-            return Step::silent(8, Next::More);
-        }
-        if magic == LZ4_LEGACY {
-            self.frame = Frame::legacy();
-            self.state = State::Blocks;
-            return Step::silent(4, Next::More);
-        }
-        match Frame::read(rest) {
+        let header = match magic {
+            LZ4_LEGACY => Frame::legacy(self.limit).map(|frame| Header::Whole(frame, 0)),
+            _ => Frame::read(rest, self.limit),
+        };
+        match header {
             Ok(Header::Whole(frame, len)) => {
                 self.frame = frame;
                 self.state = State::Blocks;
-                Step::silent(4 + len, Next::More)
+                Step::silent(4 + len, Next::Block)
             }
             Ok(Header::Needs(len)) => Step::silent(0, Next::Need(4 + len)),
             Err(why) => Step::corrupt(why),
         }
-    }
-
-    fn skip(&mut self, left: usize, input: &[u8]) -> Step {
-        let read = left.min(input.len());
-        if read == left {
-            self.state = State::Magic;
-            return Step::silent(read, Next::End);
-        }
-        self.state = State::Skip(left - read);
-        Step::silent(read, Next::Need(1))
     }
 
     fn block(&mut self, input: &[u8], last: bool) -> Step {
@@ -102,9 +100,10 @@ impl Lz4 {
         let word = u32::from_le_bytes(word);
         if word == 0 && !self.frame.legacy {
             self.state = State::Trailer;
-            return Step::silent(4, Next::More);
+            return Step::silent(4, Next::Block);
         }
         let (size, stored) = self.frame.block_size(word);
+        (self.examined, self.next) = (4, None);
         if size > self.frame.max_stored() {
             let max = self.frame.max_stored();
             return Step::corrupt(format!("lz4 block of {size} bytes: at most {max} expected"));
@@ -114,6 +113,8 @@ impl Lz4 {
             return Step::silent(0, Next::Need(4 + needed));
         }
 
+        self.examined = 4 + needed.min(rest.len());
+        self.next = (!self.frame.linked && needed <= rest.len()).then_some(4 + needed);
         self.window.next(self.frame.linked);
         let data = &rest[..size.min(rest.len())];
         let fault = if rest.len() < needed {
@@ -129,7 +130,7 @@ impl Lz4 {
         };
         self.frame.add(self.window.block());
         match fault {
-            None => Step::silent(4 + needed, Next::More),
+            None => Step::silent(4 + needed, Next::Block),
             // Of the bytes that are wrong, none counts as read: the offset points at the block.
             Some(fault) => {
                 let read = if matches!(fault, Fault::Cut) { input.len() } else { 0 };
@@ -162,12 +163,176 @@ impl Decode for Lz4 {
         }
         match &self.state {
             State::Magic => self.magic(input),
-            State::Skip(left) => self.skip(*left, input),
             State::Blocks => self.block(input, last),
             State::Trailer => self.trailer(input),
             State::Broken(fault) => Step::silent(0, Next::Broken(fault.clone())),
         }
     }
+
+    fn skip(&mut self, input: &[u8], last: bool, _credit: &mut Credit) -> Found {
+        match self.state {
+            State::Broken(_) => match self.next {
+                Some(next) => self.next_block(input, last, next),
+                None => Found::Not(0),
+            },
+            State::Trailer => {
+                let end = self.frame.content_checksum_len();
+                match input.get(end..) {
+                    Some([]) if last => Found::End,
+                    Some(behind) if behind.len() >= 4 && Compression::Lz4.begins(behind) => {
+                        self.state = State::Magic;
+                        Found::Member(end)
+                    }
+                    Some(behind) if behind.len() >= 4 => Found::Not(0),
+                    _ => Found::Need(end + 4),
+                }
+            }
+            State::Magic | State::Blocks => Found::Not(0),
+        }
+    }
+
+    /// Skippable frames are passed over: they have nothing to give.
+    fn find(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        let begins = |bytes: &[u8]| [LZ4, LZ4_LEGACY].iter().any(|magic| bytes.starts_with(magic));
+        let at = (0..input.len()).find(|&at| matches!(input[at], 2 | 4) && begins(&input[at..]));
+        match at {
+            // The last bytes may be the beginning of a magic number.
+            None if input.len() <= 3 => Found::Need(4),
+            None => Found::Not(input.len() - 3),
+            Some(0) => self.trial(input, last, credit),
+            Some(at) => Found::Not(at),
+        }
+    }
+
+    fn examined(&self) -> usize {
+        self.examined
+    }
+}
+
+impl Lz4 {
+    /// Goes on behind a broken block if its size seems to be right: at the place it gives, a block
+    /// begins that can be decoded, or one with such a block behind it, or the frame ends.
+    fn next_block(&mut self, input: &[u8], last: bool, next: usize) -> Found {
+        let mut at = next;
+        for _ in 0..LOOK_AHEAD {
+            let rest = input.get(at..).unwrap_or_default();
+            let sound = match self.look_at(rest, last) {
+                Look::Need(wanted) if last || wanted <= rest.len() => false,
+                Look::Need(wanted) => return Found::Need(at + wanted),
+                Look::Implausible => false,
+                Look::Sound => true,
+                Look::Broken(len) => {
+                    at += len;
+                    continue;
+                }
+            };
+            if sound {
+                self.frame.miss();
+                self.window.clear();
+                (self.state, self.next) = (State::Blocks, None);
+                return Found::Block(next);
+            }
+            break;
+        }
+        Found::Not(0)
+    }
+
+    /// What stands where a block of an unlinked frame is expected.
+    fn look_at(&mut self, input: &[u8], last: bool) -> Look {
+        if self.frame.legacy && input.is_empty() && last {
+            return Look::Sound;
+        }
+        let Some((&word, rest)) = input.split_first_chunk::<4>() else { return Look::Need(4) };
+        if self.frame.legacy && is_magic(&word) {
+            return Look::Sound;
+        }
+        let word = u32::from_le_bytes(word);
+        if word == 0 && !self.frame.legacy {
+            let end = self.frame.content_checksum_len();
+            return match rest.get(end..) {
+                Some([]) if last => Look::Sound,
+                Some(behind) if behind.len() < 4 => Look::Need(4 + end + 4),
+                Some(behind) if Compression::Lz4.begins(behind) => Look::Sound,
+                Some(_) => Look::Implausible,
+                None => Look::Need(4 + end + 4),
+            };
+        }
+        let (size, stored) = self.frame.block_size(word);
+        if size > self.frame.max_stored() {
+            return Look::Implausible;
+        }
+        let needed = size + self.frame.block_checksum_len();
+        self.window.next(false);
+        if rest.len() < needed {
+            if !last {
+                return Look::Need(4 + needed);
+            }
+            self.window.decode_prefix(&rest[..size.min(rest.len())], stored, self.frame.max_block);
+            // Random bytes soon end in a match that reaches too far back.
+            let sound = self.window.block().len() > rest.len() / 2;
+            return if sound { Look::Sound } else { Look::Implausible };
+        }
+        let (data, checksum) = rest[..needed].split_at(size);
+        let sound = match self.frame.block_checksum {
+            true => checksum == frame::xxh32(data),
+            false => self.window.decode(data, stored, self.frame.max_block),
+        };
+        if sound { Look::Sound } else { Look::Broken(4 + needed) }
+    }
+
+    /// Whether `input`, which begins with a magic number, goes on like a frame. The header's
+    /// checksum and the first block's size are evidence enough; a legacy frame has no header, so
+    /// its first block must be sound.
+    fn trial(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        let (frame, len) = match input.starts_with(&LZ4_LEGACY) {
+            true => match Frame::legacy(self.limit) {
+                Ok(frame) => (frame, 0),
+                Err(_) => return Found::Not(1),
+            },
+            false => match Frame::read(&input[4..], self.limit) {
+                Ok(Header::Whole(frame, len)) => (frame, len),
+                Ok(Header::Needs(len)) if !last => return Found::Need(4 + len),
+                Ok(Header::Needs(_)) | Err(_) => return Found::Not(1),
+            },
+        };
+        if !credit.is_left() {
+            return Found::Not(1);
+        }
+        self.frame = frame;
+        self.window.clear();
+        let rest = &input[4 + len..];
+        if !self.frame.legacy {
+            let Some(&word) = rest.first_chunk() else {
+                return if last { Found::Not(1) } else { Found::Need(4 + len + 4) };
+            };
+            if self.frame.block_size(u32::from_le_bytes(word)).0 > self.frame.max_stored() {
+                return Found::Not(1);
+            }
+        } else {
+            let look = self.look_at(rest, last);
+            credit.spend((rest.len() + self.window.block().len()) as u64);
+            match look {
+                Look::Sound => {}
+                Look::Need(wanted) if !last => return Found::Need(4 + wanted),
+                Look::Need(_) | Look::Broken(_) | Look::Implausible => return Found::Not(1),
+            }
+        }
+        self.window.clear();
+        self.state = State::Magic;
+        Found::Member(0)
+    }
+}
+
+/// See [`Lz4::look_at`].
+enum Look {
+    /// A sound block, or the end of the frame.
+    Sound,
+    /// A block of so many bytes that cannot be decoded.
+    Broken(usize),
+    /// Nothing that belongs there.
+    Implausible,
+    /// So many bytes must be seen.
+    Need(usize),
 }
 
 /// Whether a legacy frame ends because another frame begins. No block is as long as these numbers.
