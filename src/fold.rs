@@ -20,7 +20,7 @@ use crate::ledger::Counts;
 use crate::module::EndOfRun;
 use crate::partial::{Partial, TableKey};
 use crate::provenance::{Provenance, texts};
-use crate::report::{Explained, Report, RequestReport, RunReport, StageReport};
+use crate::report::{Explained, Report, RequestReport, RunReport, StageReport, WithoutText};
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
@@ -199,6 +199,11 @@ impl<'j> Fold<'j> {
             }
             Item::Damage(input, damage) => {
                 self.report.damage.add(input.path, damage);
+                self.halt_if_strict();
+                Ok(())
+            }
+            Item::Refused(input, refused) => {
+                self.report.without_text.push(WithoutText::new(input.path, &refused));
                 self.halt_if_strict();
                 Ok(())
             }

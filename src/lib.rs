@@ -68,6 +68,7 @@ mod emit;
 mod epoch;
 mod error;
 mod event;
+mod events;
 mod fold;
 mod job;
 mod layers;
@@ -94,13 +95,16 @@ pub use definition::{Definition, DefinitionError, Mount, Parameter};
 pub use epoch::Selection;
 pub use error::Error;
 pub use event::{AppendError, Event};
+pub use events::Events;
 pub use fold::Progress;
 pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop, expand, has_run};
 pub use ledger::{Failure, Offered, Requested};
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
-pub use report::{Broken, Explained, InputDamage, Report, RequestReport, RunReport, StageReport, Written};
+pub use report::{
+    Broken, Explained, InputDamage, Report, RequestReport, RunReport, StageReport, WithoutText, Written,
+};
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
 pub use stage::TooShort;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use pactolus_formats::Damage;
+use pactolus_formats::asc::Refusals;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
@@ -153,6 +154,26 @@ pub(crate) fn as_place<S: Serializer>(damage: &Damage, serializer: S) -> Result<
     place.end()
 }
 
+/// What the text of an `.asc` input does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WithoutText {
+    /// The file.
+    pub input: PathBuf,
+    /// Banks that were left out of their events.
+    pub banks: u64,
+    /// FIXED events that were left out.
+    pub events: u64,
+    /// The first of each kind, and why.
+    pub first: Vec<String>,
+}
+
+impl WithoutText {
+    pub(crate) fn new(input: PathBuf, refused: &Refusals) -> WithoutText {
+        let first = refused.first.iter().map(ToString::to_string).collect();
+        WithoutText { input, banks: refused.banks, events: refused.events, first }
+    }
+}
+
 /// What a job has done.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
@@ -162,6 +183,8 @@ pub struct Report {
     pub outputs: Vec<Written>,
     /// Broken bytes in the inputs.
     pub damage: Broken,
+    /// What the text of `.asc` inputs does not hold.
+    pub without_text: Vec<WithoutText>,
     /// What looked odd.
     pub warnings: Vec<String>,
     /// The user asked to stop before the end.
@@ -197,6 +220,7 @@ impl Report {
     /// Whether anything was damaged or failed.
     pub fn is_clean(&self) -> bool {
         self.damage.is_empty()
+            && self.without_text.is_empty()
             && self.total().damaged == 0
             && self.failed() == 0
             && self.runs.iter().all(|r| r.errors.is_empty() && r.refused == 0)

@@ -23,12 +23,13 @@ use std::io;
 
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::layout::Area;
-use pactolus_formats::mid::{Block, Reader, Stop};
-use pactolus_formats::{BankName, Compression, Damage, EventView, Header, Input};
+use pactolus_formats::mid::{Block, Stop};
+use pactolus_formats::{BankName, Compression, Damage, EventView, Header, Input, Limits};
 use serde::{Serialize, Serializer};
 
-use crate::layers::defined_ids;
-use crate::report::as_place;
+use crate::events::{Events, Layouts};
+use crate::layers::dumped;
+use crate::report::{WithoutText, as_place};
 
 pub use seen::{AreaSeen, BankSeen, IdSeen, OdbDump, Range, RunSeen};
 
@@ -150,7 +151,7 @@ impl Scan {
     pub fn read(input: Input) -> io::Result<Scanned> {
         let compression = input.compression();
         let mut scan = Scan::new();
-        let mut reader = Reader::new(input);
+        let mut reader = Events::new(input, Limits::default())?;
         let mut block = Block::new();
         let mut cut = false;
         loop {
@@ -159,7 +160,7 @@ impl Scan {
             (scan.position, scan.number) = (block.offset, block.first - 1);
             for event in block.events() {
                 if event.kind() == Kind::Bor {
-                    reader.expect(defined_ids(event.text()));
+                    reader.learn(Layouts::of(&dumped(event.text())));
                 }
                 scan.add(&event);
             }
@@ -174,7 +175,9 @@ impl Scan {
         }
         let input = reader.input();
         let size = input.total().unwrap_or(input.consumed());
-        Ok(Scanned { compression, size, cut, scan })
+        let without_text = reader.refused().filter(|refused| refused.count() > 0);
+        let without_text = without_text.map(|refused| WithoutText::new(input.name().to_owned(), refused));
+        Ok(Scanned { compression, size, cut, without_text, scan })
     }
 
     /// Whether anything is broken.
@@ -319,6 +322,9 @@ pub struct Scanned {
     pub size: u64,
     /// Whether it ends with broken bytes.
     pub cut: bool,
+    /// What it does not hold, if it is a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_text: Option<WithoutText>,
     /// Its events.
     #[serde(flatten)]
     pub scan: Scan,

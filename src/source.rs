@@ -5,14 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
+use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
-use pactolus_formats::mid::{Block, Reader, Stop as Ends};
+use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Damage, Error as FormatError, Input};
 use serde_json::json;
 
 use crate::analyzer::{Analyzer, Begun};
 use crate::block::Worker;
 use crate::epoch::Epoch;
+use crate::events::{Events, Layouts};
 use crate::job::{InputFile, Job, Stop};
 use crate::layers::Base;
 use crate::provenance::{DigestOf, Digested};
@@ -36,6 +38,8 @@ pub(crate) enum Item {
     Read { done: u64, total: Option<u64> },
     /// Broken bytes.
     Damage(InputFile, Damage),
+    /// What the text of an input does not hold.
+    Refused(InputFile, Refusals),
     /// The run ends; the files it was read from.
     End(Vec<serde_json::Value>),
     /// An input without any event.
@@ -71,7 +75,7 @@ const BEFORE_BOR: usize = 64 << 20;
 /// An input being read.
 struct Reading {
     file: InputFile,
-    reader: Reader<Input>,
+    events: Events,
     digest: Option<DigestOf>,
     complete: bool,
     /// Something was read, or should have been.
@@ -87,6 +91,8 @@ struct Reading {
 #[derive(Default)]
 struct Going {
     epoch: Option<Arc<Epoch>>,
+    /// What its ODB and its requests define.
+    layouts: Layouts,
     /// Events of the subruns before this one.
     events: u64,
     /// Data events before the block in hand.
@@ -128,24 +134,23 @@ impl Source<'_> {
     }
 
     fn open(&self, file: &InputFile, run: Going, more: bool) -> Result<Reading, FormatError> {
+        let limits = &self.job.limits;
         let (input, digest) = if file.is_stdin() {
-            (Input::stdin()?, None)
+            (Input::stdin_with(limits)?, None)
         } else if self.job.outputs.is_empty() {
-            (Input::open(&file.path)?, None)
+            (Input::open_with(&file.path, limits)?, None)
         } else {
             let opened = File::open(&file.path).map_err(FormatError::io("open", &file.path))?;
             let (digested, digest) = Digested::new(opened);
-            (Input::new(digested, &file.path)?, Some(digest))
+            (Input::new_with(digested, &file.path, limits)?, Some(digest))
         };
-        let mut reader = Reader::new(input).with_limits(self.job.limits);
-        match &run.epoch {
-            Some(epoch) => reader.expect(ids(epoch)),
-            None => {
-                reader.expect(self.analyzer.chains.iter().filter_map(|c| u16::try_from(c.request.id).ok()))
-            }
-        }
+        let mut events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
+        events.learn(match &run.epoch {
+            Some(_) => run.layouts.clone(),
+            None => Layouts::before(&self.analyzer.chains, &self.base.tree),
+        });
         let (touched, complete) = (false, false);
-        Ok(Reading { file: file.clone(), reader, digest, complete, touched, run, held: None, more })
+        Ok(Reading { file: file.clone(), events, digest, complete, touched, run, held: None, more })
     }
 
     /// Reads a file. What comes back is a run that may go on in the next.
@@ -161,14 +166,14 @@ impl Source<'_> {
             // With `strict` an event is a block, so that nothing behind the first trouble is seen
             // by any stage.
             let target = if self.job.strict { 1 } else { self.job.block };
-            let read = reading.reader.read(&mut ticket.block, target);
+            let read = reading.events.read(&mut ticket.block, target);
             let ends = read.map_err(FormatError::io("read", &file.path))?;
             let next = ticket.block.first + ticket.block.count;
             ticket.block.first += reading.run.events;
             let data = ticket.block.data;
             self.block(&mut reading, ticket)?;
             reading.run.data += data;
-            let progress = reading.reader.input().progress().consumed();
+            let progress = reading.events.input().progress().consumed();
             self.send(Item::Read { done: self.done + progress, total: self.total });
             // What lies beyond the user's range was not asked for, be it damaged or the end.
             if self.job.selection.is_beyond(reading.run.events + next, reading.run.data) {
@@ -192,7 +197,10 @@ impl Source<'_> {
                 _ => {}
             }
         }
-        self.done += reading.reader.input().progress().consumed();
+        self.done += reading.events.input().progress().consumed();
+        if let Some(refused) = reading.events.refused().filter(|refused| refused.count() > 0) {
+            self.send(Item::Refused(file.clone(), refused.clone()));
+        }
         if reading.run.epoch.is_none() {
             if reading.touched || reading.held.is_some() {
                 self.begin(&mut reading, None)?;
@@ -289,7 +297,10 @@ impl Source<'_> {
         let run = Run { number, start: bor.map(|b| b.1), online: false };
         let begun = self.analyzer.begin(self.job, self.base, run, bor.map(|b| b.2))?;
         let epoch = Arc::clone(&begun.epoch);
-        reading.reader.expect(ids(&epoch));
+        if let Ok(tree) = begun.odb.snapshot() {
+            reading.run.layouts = Layouts::during(&epoch, &tree);
+            reading.events.learn(reading.run.layouts.clone());
+        }
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
         if let Some(ticket) = reading.held.take() {
             self.work(ticket, Arc::clone(&epoch), 0);
@@ -313,9 +324,4 @@ impl Source<'_> {
             self.send(Item::End(files));
         }
     }
-}
-
-/// The event ids that the requests of a run name.
-fn ids(epoch: &Epoch) -> impl Iterator<Item = u16> {
-    epoch.chains.iter().filter_map(|chain| u16::try_from(chain.id).ok())
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use pactolus::{Report, RunReport};
+use pactolus::{Report, RunReport, WithoutText};
 
 use crate::progress::thousands;
 
@@ -35,6 +35,9 @@ pub(crate) fn trouble(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for text in &report.without_text {
+        without_text(text, out)?;
+    }
     let broken = &report.damage;
     for place in broken.places.iter().take(SHOWN) {
         writeln!(out, "damage in {}: {}", place.input.display(), place.damage)?;
@@ -47,6 +50,16 @@ fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     if broken.reasons.contains_key("event too large") && report.total().offered > 0 {
         writeln!(out, "larger events are read with --max-event SIZE, if they are that large")?;
+    }
+    Ok(())
+}
+
+/// What the text of an input does not hold.
+pub(crate) fn without_text(text: &WithoutText, out: &mut dyn Write) -> io::Result<()> {
+    let WithoutText { input, banks, events, first } = text;
+    writeln!(out, "the text of {} does not hold {banks} banks, {events} events:", input.display())?;
+    for refusal in first {
+        writeln!(out, "  {refusal}")?;
     }
     Ok(())
 }

@@ -206,13 +206,13 @@ pub(crate) fn event_definitions(tree: &Tree) -> Vec<EventDefinition> {
     equipment.iter().filter_map(|key| definition(tree, key.name())).collect()
 }
 
-/// The event ids that an ODB dump defines; none if it cannot be read.
-pub(crate) fn defined_ids(dump: &[u8]) -> Vec<u16> {
+/// The tree of an ODB dump; an empty one if it cannot be read.
+pub(crate) fn dumped(text: &[u8]) -> Tree {
     let mut tree = Tree::new();
-    if let Ok(dump) = Dump::parse(dump) {
+    if let Ok(dump) = Dump::parse(text) {
         tree.load(&dump, &Load::default());
     }
-    event_definitions(&tree).into_iter().filter_map(|event| u16::try_from(event.id).ok()).collect()
+    tree
 }
 
 fn definition(tree: &Tree, name: &str) -> Option<EventDefinition> {
