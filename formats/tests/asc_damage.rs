@@ -120,6 +120,17 @@ fn a_text_bank_is_one_line_or_refused() {
 }
 
 #[test]
+fn a_text_bank_before_a_lost_header_is_still_one_line() {
+    for behind in ["BK ADC0 TP WORD SZ 1\n7\n\n", "7\n\n", "7\n"] {
+        let text = format!("%ID 3 TR 1 NR 5\nBK STR0 TP STRING SZ 8\nabc\n\n{behind}%ID 3 TR 1 NR 7\n\n");
+        let all = read(text.as_bytes(), (), BIG);
+        assert_eq!((all.events.len(), all.refused.count()), (2, 0), "{behind:?}");
+        assert_eq!(all.events[0].banks()[0].data, b"abc\0\0\0\0\0");
+        assert_eq!(all.damage[0].end - all.damage[0].offset, behind.len() as u64);
+    }
+}
+
+#[test]
 fn characters_are_read_as_mana_and_as_we_print_them() {
     assert_eq!(data_of("BK CHR0 TP CHAR SZ 3\na\nb\nc\n"), b"abc");
     assert_eq!(data_of("BK CHR0 TP CHAR SZ 4\na\n\n\n\n\nb\n"), b"a\n\nb");
@@ -178,10 +189,10 @@ fn what_stands_between_events_is_damage() {
     let all = read(text, (), BIG);
     assert_eq!((all.events.len(), all.damage.len()), (2, 1));
     assert_eq!((all.damage[0].offset, all.damage[0].end, all.damage[0].event), (20, 50, 2));
-    // A bank behind the empty line: the event is not whole.
+    // The empty line ends the event, whatever follows: it may be whole and the next one broken.
     let all = read(b"%ID 1 TR 0 NR 1\n\nBK ADC0 TP WORD SZ 1\n7\n\n%ID 1 TR 0 NR 2\n\n", (), BIG);
-    assert_eq!((all.events.len(), all.events[0].header.serial), (1, 2));
-    assert_eq!((all.damage[0].offset, all.damage[0].end), (0, 41));
+    assert_eq!((all.events.len(), all.damage.len()), (2, 1));
+    assert_eq!((all.damage[0].offset, all.damage[0].end), (17, 41));
     // An event that ends where the next begins.
     let all = read(b"%ID 1 TR 0 NR 1\nBK ADC0 TP WORD SZ 1\n7\n%ID 1 TR 0 NR 2\n\n", (), BIG);
     assert_eq!((all.events.len(), all.events[0].header.serial), (1, 2));

@@ -71,7 +71,7 @@ fn the_text_of_the_odd_run_comes_back_without_the_bank_that_it_does_not_hold() {
 
 /// Counts of refused banks by name and reason.
 fn reasons(all: &asc_common::Read) -> BTreeMap<String, Reason> {
-    let named = |r: &pactolus_formats::asc::Refusal| (r.bank.map_or("-".into(), |b| b.to_string()));
+    let named = |r: &pactolus_formats::asc::Refusal| r.bank.map_or("-".into(), |b| b.to_string());
     all.refused.first.iter().map(|r| (named(r), r.reason.clone())).collect()
 }
 
