@@ -1,5 +1,7 @@
 //! Texts that are broken, cut, or do not hold their values.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod asc_common;
 
 use std::io;
@@ -180,6 +182,36 @@ fn numbers_are_read_strictly() {
                 before.len()
             )
         );
+    }
+}
+
+#[test]
+fn a_fixed_event_is_refused_where_its_definition_is_not_that_of_the_text() {
+    let fixed = "definition asks for";
+    for (text, message) in [
+        ("n\n1\n2\nLabel\nabcdefghijk\n", "a text of 11 bytes in a value of 10".to_owned()),
+        ("n\n1\n2\nName\nx\n", format!("the {fixed} member \"Label\", the text has \"Name\"")),
+        ("n\n1\n2\nLabel\nx\nmore\n", format!("the {fixed} no more members, the text has \"more\"")),
+        ("", format!("the {fixed} member \"n\", the text has \"\"")),
+        (
+            "BK A TP WORD SZ 1\n1\nBK B TP WORD SZ 0\n",
+            format!("the {fixed} member \"n\", the text has \"BK A TP WORD SZ 1\""),
+        ),
+    ] {
+        let text = format!("%ID 4 TR 0 NR 1\n{text}\n%ID 1 TR 0 NR 2\n\n");
+        let all = read(text.as_bytes(), defined(), BIG);
+        assert_eq!((all.events.len(), all.damage.len(), all.refused.events), (1, 0, 1), "{text:?}");
+        assert_eq!(all.events[0].number, 2);
+        let place = "line 2 at byte 16, event 1 (id 4 serial 1)";
+        assert_eq!(all.refused.first[0].to_string(), format!("FIXED event refused: {message}, {place}"));
+    }
+    // A value that is no number is damage all the same, and so is the broken head of a bank.
+    for (id, text) in
+        [(4, "n\n1\nx\nLabel\nx\n"), (7, "XK A TP WORD SZ 1\n1\n"), (7, "x\n1\nBK B TP WORD SZ 0\n")]
+    {
+        let text = format!("%ID {id} TR 0 NR 1\n{text}\n%ID 1 TR 0 NR 2\n\n");
+        let all = read(text.as_bytes(), defined(), BIG);
+        assert_eq!((all.events.len(), all.damage.len(), all.refused.events), (1, 1, 0), "{text:?}");
     }
 }
 

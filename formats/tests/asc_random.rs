@@ -1,5 +1,7 @@
 //! Random events, written as text and read back.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod asc_common;
 
 use asc_common::{Defined, Whole, layout, name, print, read};

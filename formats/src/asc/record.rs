@@ -554,8 +554,12 @@ impl<'a, D: Definitions> Parser<'a, '_, D> {
             Err(Trouble::Refused(reason)) => reason,
         };
         self.lines = begin.clone();
-        if self.skip()?.bank {
-            return Err(self.lines.bad(None, "a member of a FIXED event"));
+        while self.skip()?.bank {
+            // Nobody says that it is FIXED: it was a bank event, and its first line is broken.
+            if layout.is_none() {
+                return Err(self.lines.bad(None, "a member of a FIXED event"));
+            }
+            self.lines.take()?;
         }
         self.lines.take()?;
         self.record.data.clear();
