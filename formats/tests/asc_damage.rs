@@ -4,13 +4,14 @@
 
 mod asc_common;
 
-use std::io;
+use std::io::{self, Write as _};
 
 use asc_common::{Defined, Read, Whole, layout, name, print, read, read_from, sample};
 use pactolus_formats::asc::Reason;
+use pactolus_formats::compress::Output;
 use pactolus_formats::mid::layout::BankKind;
 use pactolus_formats::mid::write_event;
-use pactolus_formats::{Bank, ByteSource, DamageKind, Header, Limits, Order, Tid};
+use pactolus_formats::{Bank, ByteSource, Compression, DamageKind, Header, Input, Kind, Limits, Order, Tid};
 
 const BIG: usize = 1 << 20;
 
@@ -595,6 +596,48 @@ fn a_stream_that_breaks_gives_what_was_whole_and_goes_on_behind() {
             // Of an XML dump only the LF may be missing.
             let more = usize::from(text[..start].ends_with(b"</odb>"));
             assert_eq!(ours.len(), before.len() + after.len() + more, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_compressed_text_cut_or_changed_anywhere_gives_a_place() {
+    let text = every_type();
+    let truth = truth(&text);
+    // The last LF of a dump may be missing.
+    let plain = |event: &Whole| match event.view().kind() {
+        Kind::Data => (event.header.serial, event.payload.clone()),
+        _ => (event.header.serial, event.view().text().trim_ascii_end().to_vec()),
+    };
+    let truth: Vec<_> = truth.iter().flatten().map(plain).collect();
+    for compression in Compression::ALL {
+        let mut output = Output::new(compression, None, Vec::new()).unwrap();
+        output.write_all(&text).unwrap();
+        let packed = output.finish().unwrap();
+        let read = |bytes: &[u8]| {
+            let input = Input::new(io::Cursor::new(bytes.to_vec()), "small.asc").unwrap();
+            read_from(input, defined(), BIG, Limits::default())
+        };
+        let whole = read(&packed);
+        assert_eq!(whole.events.iter().map(plain).collect::<Vec<_>>(), truth, "{compression:?}");
+        assert_eq!(whole.damage, []);
+        // Below the four bytes by which it is recognised a file is anything.
+        for cut in 4..packed.len() {
+            let all = read(&packed[..cut]);
+            let ours: Vec<_> = all.events.iter().map(plain).collect();
+            assert!(truth.starts_with(&ours), "{compression:?} cut at {cut}");
+            assert!(!all.damage.is_empty(), "{compression:?} cut at {cut}: no place");
+        }
+        for at in 0..packed.len() {
+            for change in [0x01, 0x10, 0xff] {
+                let mut broken = packed.clone();
+                broken[at] ^= change;
+                let all = read(&broken);
+                // Some bytes mean nothing; without a checksum before them, others make other text.
+                let same = all.events.iter().map(plain).eq(truth.iter().cloned());
+                let place = !all.damage.is_empty() || all.refused != whole.refused;
+                assert!(same || place, "{compression:?}: byte {at} ^ {change:#x}: no place");
+            }
         }
     }
 }
