@@ -1,14 +1,17 @@
 //! Texts that are broken, cut, or do not hold their values.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod asc_common;
 
-use std::io;
+use std::io::{self, Write as _};
 
 use asc_common::{Defined, Read, Whole, layout, name, print, read, read_from, sample};
 use pactolus_formats::asc::Reason;
+use pactolus_formats::compress::Output;
 use pactolus_formats::mid::layout::BankKind;
 use pactolus_formats::mid::write_event;
-use pactolus_formats::{Bank, ByteSource, DamageKind, Header, Limits, Order, Tid};
+use pactolus_formats::{Bank, ByteSource, Compression, DamageKind, Header, Input, Kind, Limits, Order, Tid};
 
 const BIG: usize = 1 << 20;
 
@@ -120,6 +123,17 @@ fn a_text_bank_is_one_line_or_refused() {
 }
 
 #[test]
+fn a_text_bank_before_a_lost_header_is_still_one_line() {
+    for behind in ["BK ADC0 TP WORD SZ 1\n7\n\n", "7\n\n", "7\n"] {
+        let text = format!("%ID 3 TR 1 NR 5\nBK STR0 TP STRING SZ 8\nabc\n\n{behind}%ID 3 TR 1 NR 7\n\n");
+        let all = read(text.as_bytes(), (), BIG);
+        assert_eq!((all.events.len(), all.refused.count()), (2, 0), "{behind:?}");
+        assert_eq!(all.events[0].banks()[0].data, b"abc\0\0\0\0\0");
+        assert_eq!(all.damage[0].end - all.damage[0].offset, behind.len() as u64);
+    }
+}
+
+#[test]
 fn characters_are_read_as_mana_and_as_we_print_them() {
     assert_eq!(data_of("BK CHR0 TP CHAR SZ 3\na\nb\nc\n"), b"abc");
     assert_eq!(data_of("BK CHR0 TP CHAR SZ 4\na\n\n\n\n\nb\n"), b"a\n\nb");
@@ -173,15 +187,45 @@ fn numbers_are_read_strictly() {
 }
 
 #[test]
+fn a_fixed_event_is_refused_where_its_definition_is_not_that_of_the_text() {
+    let fixed = "definition asks for";
+    for (text, message) in [
+        ("n\n1\n2\nLabel\nabcdefghijk\n", "a text of 11 bytes in a value of 10".to_owned()),
+        ("n\n1\n2\nName\nx\n", format!("the {fixed} member \"Label\", the text has \"Name\"")),
+        ("n\n1\n2\nLabel\nx\nmore\n", format!("the {fixed} no more members, the text has \"more\"")),
+        ("", format!("the {fixed} member \"n\", the text has \"\"")),
+        (
+            "BK A TP WORD SZ 1\n1\nBK B TP WORD SZ 0\n",
+            format!("the {fixed} member \"n\", the text has \"BK A TP WORD SZ 1\""),
+        ),
+    ] {
+        let text = format!("%ID 4 TR 0 NR 1\n{text}\n%ID 1 TR 0 NR 2\n\n");
+        let all = read(text.as_bytes(), defined(), BIG);
+        assert_eq!((all.events.len(), all.damage.len(), all.refused.events), (1, 0, 1), "{text:?}");
+        assert_eq!(all.events[0].number, 2);
+        let place = "line 2 at byte 16, event 1 (id 4 serial 1)";
+        assert_eq!(all.refused.first[0].to_string(), format!("FIXED event refused: {message}, {place}"));
+    }
+    // A value that is no number is damage all the same, and so is the broken head of a bank.
+    for (id, text) in
+        [(4, "n\n1\nx\nLabel\nx\n"), (7, "XK A TP WORD SZ 1\n1\n"), (7, "x\n1\nBK B TP WORD SZ 0\n")]
+    {
+        let text = format!("%ID {id} TR 0 NR 1\n{text}\n%ID 1 TR 0 NR 2\n\n");
+        let all = read(text.as_bytes(), defined(), BIG);
+        assert_eq!((all.events.len(), all.damage.len(), all.refused.events), (1, 1, 0), "{text:?}");
+    }
+}
+
+#[test]
 fn what_stands_between_events_is_damage() {
     let text = b"\n\n%ID 1 TR 0 NR 1\n\n\nhello\nBK ADC0 TP WORD SZ 1\n7\n\n%ID 1 TR 0 NR 2\n\n";
     let all = read(text, (), BIG);
     assert_eq!((all.events.len(), all.damage.len()), (2, 1));
     assert_eq!((all.damage[0].offset, all.damage[0].end, all.damage[0].event), (20, 50, 2));
-    // A bank behind the empty line: the event is not whole.
+    // The empty line ends the event, whatever follows: it may be whole and the next one broken.
     let all = read(b"%ID 1 TR 0 NR 1\n\nBK ADC0 TP WORD SZ 1\n7\n\n%ID 1 TR 0 NR 2\n\n", (), BIG);
-    assert_eq!((all.events.len(), all.events[0].header.serial), (1, 2));
-    assert_eq!((all.damage[0].offset, all.damage[0].end), (0, 41));
+    assert_eq!((all.events.len(), all.damage.len()), (2, 1));
+    assert_eq!((all.damage[0].offset, all.damage[0].end), (17, 41));
     // An event that ends where the next begins.
     let all = read(b"%ID 1 TR 0 NR 1\nBK ADC0 TP WORD SZ 1\n7\n%ID 1 TR 0 NR 2\n\n", (), BIG);
     assert_eq!((all.events.len(), all.events[0].header.serial), (1, 2));
@@ -552,6 +596,48 @@ fn a_stream_that_breaks_gives_what_was_whole_and_goes_on_behind() {
             // Of an XML dump only the LF may be missing.
             let more = usize::from(text[..start].ends_with(b"</odb>"));
             assert_eq!(ours.len(), before.len() + after.len() + more, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_compressed_text_cut_or_changed_anywhere_gives_a_place() {
+    let text = every_type();
+    let truth = truth(&text);
+    // The last LF of a dump may be missing.
+    let plain = |event: &Whole| match event.view().kind() {
+        Kind::Data => (event.header.serial, event.payload.clone()),
+        _ => (event.header.serial, event.view().text().trim_ascii_end().to_vec()),
+    };
+    let truth: Vec<_> = truth.iter().flatten().map(plain).collect();
+    for compression in Compression::ALL {
+        let mut output = Output::new(compression, None, Vec::new()).unwrap();
+        output.write_all(&text).unwrap();
+        let packed = output.finish().unwrap();
+        let read = |bytes: &[u8]| {
+            let input = Input::new(io::Cursor::new(bytes.to_vec()), "small.asc").unwrap();
+            read_from(input, defined(), BIG, Limits::default())
+        };
+        let whole = read(&packed);
+        assert_eq!(whole.events.iter().map(plain).collect::<Vec<_>>(), truth, "{compression:?}");
+        assert_eq!(whole.damage, []);
+        // Below the four bytes by which it is recognised a file is anything.
+        for cut in 4..packed.len() {
+            let all = read(&packed[..cut]);
+            let ours: Vec<_> = all.events.iter().map(plain).collect();
+            assert!(truth.starts_with(&ours), "{compression:?} cut at {cut}");
+            assert!(!all.damage.is_empty(), "{compression:?} cut at {cut}: no place");
+        }
+        for at in 0..packed.len() {
+            for change in [0x01, 0x10, 0xff] {
+                let mut broken = packed.clone();
+                broken[at] ^= change;
+                let all = read(&broken);
+                // Some bytes mean nothing; without a checksum before them, others make other text.
+                let same = all.events.iter().map(plain).eq(truth.iter().cloned());
+                let place = !all.damage.is_empty() || all.refused != whole.refused;
+                assert!(same || place, "{compression:?}: byte {at} ^ {change:#x}: no place");
+            }
         }
     }
 }

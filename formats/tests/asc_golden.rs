@@ -1,14 +1,17 @@
 //! The texts of real MIDAS programs, read.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod asc_common;
 
 use std::collections::BTreeMap;
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 
-use asc_common::{Defined, assert_same_text, corpus, print_all, read, sample};
+use asc_common::{Defined, assert_same_text, corpus, print_all, read, read_from, sample};
 use pactolus_formats::asc::{Reason, is_text};
 use pactolus_formats::mid::layout::BankKind;
-use pactolus_formats::{Kind, Tid};
+use pactolus_formats::{DamageKind, Input, Kind, Limits, Tid};
 
 fn golden(name: &str) -> Vec<u8> {
     corpus(&format!("golden/{name}/{name}.asc"))
@@ -233,6 +236,25 @@ fn the_dump_of_the_2014_logger_is_read_with_its_begin_and_end_of_run() {
     let again = read(&printed, sample(), 1 << 20);
     assert_eq!(print_all(&again.events, &sample()), printed);
     assert_eq!(again.events.len(), all.events.len());
+}
+
+#[test]
+fn a_compressed_text_is_read_as_far_as_it_goes() {
+    let packed = corpus("golden/g04/g04.asc.gz");
+    let input = |bytes: &[u8]| Input::new(Cursor::new(bytes.to_vec()), "g04.asc.gz").unwrap();
+    let whole = read_from(input(&packed), sample(), 1 << 16, Limits::default());
+    let mut text = Vec::new();
+    input(&packed).read_to_end(&mut text).unwrap();
+    assert_same_text("g04", &print_all(&whole.events, &sample()), &text);
+    for cut in (packed.len() / 20..packed.len()).step_by(packed.len() / 20) {
+        let all = read_from(input(&packed[..cut]), sample(), 1 << 16, Limits::default());
+        assert_eq!(all.events, whole.events[..all.events.len()], "cut at {cut}");
+        assert_eq!(all.damage.len(), 1, "cut at {cut}");
+        assert!(matches!(all.damage[0].kind, DamageKind::Compression(_)), "cut at {cut}: {}", all.damage[0]);
+        assert!(all.damage[0].compressed_offset.is_some_and(|at| at <= cut as u64));
+        // What could be decoded before the end was delivered.
+        assert!(cut < packed.len() / 2 || !all.events.is_empty(), "cut at {cut}");
+    }
 }
 
 #[test]

@@ -125,7 +125,8 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
     ///
     /// After [`Stop::Damaged`] the block holds the events before the damage, and the next call
     /// goes on behind it: at the next line that begins an event. A stretch of damage counts as one
-    /// event.
+    /// event. An event is whole with its empty line, a dump with its last line; a file that was cut
+    /// right behind an empty line of a bank that is refused looks whole.
     ///
     /// # Errors
     /// Those of the operating system. Broken and cut compressed streams are [`Stop::Damaged`].
@@ -264,13 +265,10 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
                 let lost = &self.text[self.at..at];
                 self.line += lost.iter().filter(|&&b| b == b'\n').count() as u64;
                 self.at = at;
-                // Behind the end of what could be decoded: text from some other line's middle on.
                 if at == self.len && self.broken.take().is_some() {
                     self.ended = !self.input.resume()?;
-                    self.seek(false)?;
-                } else {
-                    self.seek(false)?;
                 }
+                self.seek(false)?;
             }
             Lost::Line => self.seek(true)?,
         }

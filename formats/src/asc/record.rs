@@ -121,19 +121,10 @@ impl<'a, D: Definitions> Parser<'a, '_, D> {
             _ => {}
         }
         let definitions = self.definitions;
-        let whole = match (definitions.fixed(self.header.id), self.lines.look()?) {
-            (Some(layout), Next::Line(_)) => self.fixed(Some(layout))?,
-            (None, Next::Line(line)) if !line.is_empty() && !heads_bank(line) => self.fixed(None)?,
-            _ => {
-                self.banks()?;
-                true
-            }
-        };
-        // The empty line is not the end if banks follow it. A line that is too long is none.
-        match self.lines.look() {
-            Ok(Next::Line(line)) if line::bank(line).is_some() => Err(self.lines.bad(None, "an event")),
-            Err(Halt::More) => Err(Halt::More),
-            _ => Ok(whole),
+        match (definitions.fixed(self.header.id), self.lines.look()?) {
+            (Some(layout), Next::Line(_)) => self.fixed(Some(layout)),
+            (None, Next::Line(line)) if !line.is_empty() && !heads_bank(line) => self.fixed(None),
+            _ => self.banks().map(|()| true),
         }
     }
 
@@ -394,29 +385,39 @@ impl<'a, D: Definitions> Parser<'a, '_, D> {
     /// Reads a STRING or LINK bank of one line, or steps over one of several.
     fn text_bank(&mut self, name: BankName, size: usize) -> Result<Option<Reason>, Halt> {
         let text = self.lines.take()?;
-        let Next::Line(line) = self.lines.look()? else { return Err(Halt::Cut) };
+        let begin = self.lines.clone();
+        let Next::Line(line) = begin.look()? else { return Err(Halt::Cut) };
         let one_line = if line.is_empty() {
+            let overruns = self.habits.overruns > self.habits.one_line;
+            let ours = self.habits.one_line > self.habits.overruns;
             match self.close()?.0 {
                 Close::Event => true,
                 // Of a line for each byte this is the first, and the file is cut.
-                Close::End if self.habits.overruns > self.habits.one_line && size > 1 => {
-                    return Err(Halt::Cut);
-                }
+                Close::End if overruns && size > 1 => return Err(Halt::Cut),
                 Close::End => true,
-                Close::Nothing => false,
+                // The end of the event, with damage behind it, or the second line of many.
+                Close::Nothing => ours,
             }
         } else {
             line::bank(line).is_some()
         };
         if !one_line {
-            let skipped = self.skip().map_err(|halt| of_bank(halt, name))?;
-            let lines = 1 + skipped.lines;
-            if lines >= size as u64 {
-                self.habits.overruns += 1;
-            } else if skipped.at_end {
-                return Err(Halt::Cut);
+            match self.skip() {
+                Ok(Skipped { lines, at_end, .. }) => {
+                    let lines = 1 + lines;
+                    let many = lines >= size as u64;
+                    self.habits.overruns += u64::from(many);
+                    if at_end && !many {
+                        return Err(Halt::Cut);
+                    }
+                    if many || !line.is_empty() {
+                        return Ok(Some(Reason::Lines(lines)));
+                    }
+                }
+                Err(Halt::Bad(_) | Halt::LongLine) if line.is_empty() => {}
+                Err(halt) => return Err(of_bank(halt, name)),
             }
-            return Ok(Some(Reason::Lines(lines)));
+            self.lines = begin;
         }
         self.habits.one_line += u64::from(size > 1);
         if text.len() > size {
@@ -553,8 +554,12 @@ impl<'a, D: Definitions> Parser<'a, '_, D> {
             Err(Trouble::Refused(reason)) => reason,
         };
         self.lines = begin.clone();
-        if self.skip()?.bank {
-            return Err(self.lines.bad(None, "a member of a FIXED event"));
+        while self.skip()?.bank {
+            // Nobody says that it is FIXED: it was a bank event, and its first line is broken.
+            if layout.is_none() {
+                return Err(self.lines.bad(None, "a member of a FIXED event"));
+            }
+            self.lines.take()?;
         }
         self.lines.take()?;
         self.record.data.clear();
