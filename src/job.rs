@@ -113,8 +113,8 @@ pub struct OutputFile {
 
 impl OutputFile {
     /// An output by its name: `.mid` and `.asc`, each also with `.gz .lz4 .bz2 .zst`; `.parquet`,
-    /// `.arrow`; `-` is binary events to standard output, `-.asc` text. As in mana, a name without
-    /// any extension is text.
+    /// `.arrow`; `-` is binary events to standard output, `-.asc` text, `-.arrow` the only table,
+    /// `-.Trigger.arrow` that of request Trigger. As in mana, a name without any extension is text.
     ///
     /// # Errors
     /// [`UnknownOutput`](pactolus_formats::Error::UnknownOutput) for other names.
@@ -141,16 +141,18 @@ impl OutputFile {
             Some("arrow") if compression == Compression::None => OutputKind::Table(TableKind::Arrow),
             Some(_) => return Err(unknown()),
         };
-        let output = OutputFile { pattern, kind, compression };
-        if output.is_stdout() && matches!(output.kind, OutputKind::Table(_)) {
-            return Err(unknown());
-        }
-        Ok(output)
+        Ok(OutputFile { pattern, kind, compression })
     }
 
     /// Whether this is standard output.
     pub fn is_stdout(&self) -> bool {
         self.pattern == "-" || self.pattern.starts_with("-.")
+    }
+
+    /// The table that goes to standard output, if the name says which: `Trigger` of
+    /// `-.Trigger.arrow`.
+    pub(crate) fn table(&self) -> Option<&str> {
+        self.pattern.strip_prefix("-.")?.rsplit_once('.').map(|(table, _)| table)
     }
 }
 
@@ -205,6 +207,8 @@ pub struct Job {
     pub selection: Selection,
     /// Write the original of each event that is kept.
     pub filter: bool,
+    /// Tables have a plain column for each element of a bank, `ADC0_0`, `ADC0_1`, in place of lists.
+    pub flat: bool,
     /// Worker threads.
     pub threads: usize,
     /// Stop at the first damage or module error.
@@ -233,6 +237,7 @@ impl Default for Job {
             keep: Vec::new(),
             selection: Selection::default(),
             filter: false,
+            flat: false,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             strict: false,
             allow_missing: false,
@@ -273,6 +278,13 @@ impl Job {
         self
     }
 
+    /// Makes tables flat: a plain column for each element of a bank.
+    #[must_use]
+    pub fn flat(mut self) -> Job {
+        self.flat = true;
+        self
+    }
+
     /// Refuses combinations that would lose data.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let reads = self.reads();
@@ -284,6 +296,13 @@ impl Job {
                 return twice();
             }
             if output.is_stdout() {
+                if output.kind == OutputKind::Table(TableKind::Parquet) {
+                    let why = format!(
+                        "output {}: Parquet cannot go to a pipe, its directory is at its end: use -.arrow, or name a file",
+                        output.pattern
+                    );
+                    return Err(Error::Job(why));
+                }
                 if before.iter().any(OutputFile::is_stdout) {
                     return Err(Error::Job("standard output can take one output only".into()));
                 }

@@ -75,6 +75,7 @@ mod layers;
 mod ledger;
 mod module;
 mod partial;
+mod pipe;
 pub mod prelude;
 mod provenance;
 mod report;

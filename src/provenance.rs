@@ -78,6 +78,9 @@ impl Provenance {
             );
         }
         head.insert("filter".into(), json!(job.filter));
+        if job.flat {
+            head.insert("flat".into(), json!(true));
+        }
         Provenance { head, runs: Vec::new() }
     }
 

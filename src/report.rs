@@ -78,7 +78,7 @@ pub struct RunReport {
     /// The first messages of modules.
     pub messages: Vec<String>,
     /// Events with a value that their table could not take and that is null there: the bank has
-    /// changed its type, or is no whole number of structs.
+    /// changed its type, is no whole number of structs, or fits no column of a stream.
     pub refused: u64,
     /// The first of these values, and why.
     pub refusals: Vec<String>,

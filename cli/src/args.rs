@@ -21,7 +21,7 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) input: Vec<PathBuf>,
 
     /// Outputs: .mid or .asc, each also .gz .lz4 .bz2 .zst; .parquet, .arrow (one table per
-    /// request); `-` is standard output. %05d is the run number: without it, runs are appended
+    /// request); `-` is standard output, -.Trigger.arrow a stream of one table there. %05d is the run number: without it, runs are appended
     #[arg(short, long, value_name = "OUT", num_args = 1..)]
     pub(crate) output: Vec<String>,
 
@@ -58,6 +58,11 @@ pub(crate) struct AnalyzeArgs {
     /// Filter: write the original of each event that the modules keep
     #[arg(short, long)]
     pub(crate) filter: bool,
+
+    /// Tables with a plain column for each element, ADC0_0, ADC0_1, ..., in place of lists: for
+    /// ROOT, CSV and spreadsheets
+    #[arg(long)]
+    pub(crate) flat: bool,
 
     /// Threads for the modules; by default, one for each processor
     #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -109,6 +114,7 @@ Examples:
   pactolus analyze run00042.mid.gz -o run%05d.parquet
   pactolus analyze -a lab.toml -i run%05d.mid.lz4 -r 120 125 -o cal%05d.mid
   pactolus analyze -a lab.toml run00042.mid -c banks.odb -n 1000 -o -.asc
+  pactolus analyze -a lab.toml run00042.mid -o -.Trigger.arrow | python3 plot.py
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could not

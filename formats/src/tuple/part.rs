@@ -18,7 +18,6 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::schema::types::ColumnPath;
 
 use super::TableKind;
-use super::writer::CHUNK_ROWS;
 
 /// A file that is removed when this goes out of scope, unless it was renamed.
 pub(super) struct TempFile {
@@ -115,11 +114,12 @@ impl Sink {
     }
 }
 
-/// The record batches of a complete part. None is larger than what was written between two calls
-/// of [`Sink::end_group`].
+/// The record batches of a complete part, of so many rows at the most. None is larger than what was
+/// written between two calls of [`Sink::end_group`].
 pub(super) fn read(
     kind: TableKind,
     path: &Path,
+    rows: usize,
 ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>, ArrowError> {
     let file = File::open(path)?;
     Ok(match kind {
@@ -131,7 +131,7 @@ pub(super) fn read(
             let batches = groups.flat_map(move |group| {
                 let reader = file.try_clone().map_err(ArrowError::from).and_then(|file| {
                     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
-                    Ok(builder.with_row_groups(vec![group]).with_batch_size(CHUNK_ROWS).build()?)
+                    Ok(builder.with_row_groups(vec![group]).with_batch_size(rows).build()?)
                 });
                 match reader {
                     Ok(reader) => Box::new(reader) as Box<dyn Iterator<Item = _>>,
