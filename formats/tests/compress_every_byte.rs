@@ -134,10 +134,7 @@ fn every_wrong_byte_costs_its_member_alone() {
                     broken[at] = value;
                     let what = format!("{name}: byte {at} of unit {number}, {} set to {value}", file[at]);
                     let (input, given) = read(name, &broken);
-                    if input.compression() == Compression::None {
-                        assert!(at < 4);
-                        continue;
-                    }
+                    assert_ne!(input.compression(), Compression::None, "{what}");
                     assert!(given.pieces[0].starts_with(&before), "{what}");
                     let all = given.pieces.concat();
                     let whole = all == [&before[..], &content(number as u8), &behind].concat();

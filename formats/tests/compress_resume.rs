@@ -170,6 +170,25 @@ fn a_member_broken_anywhere_costs_that_member() {
 }
 
 #[test]
+fn a_wrong_byte_in_a_magic_number_costs_nothing() {
+    for packed in every_kind(100_000, 3) {
+        // A legacy frame goes on to the next number; a skippable frame has nothing to lose.
+        if matches!(packed.name, "legacy.lz4" | "skips.zst") {
+            continue;
+        }
+        for (number, unit) in packed.units.iter().enumerate() {
+            for at in 0..4 {
+                let mut file = packed.file.clone();
+                file[unit.0.start + at] ^= 0xa0;
+                let given = read(packed.name, &file);
+                assert!(given.pieces.concat() == contents(&packed.units), "{} {number} {at}", packed.name);
+                assert_eq!(given.errors.len(), 1, "{} {number} {at}", packed.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_torn_member_costs_that_member() {
     for packed in every_kind(100_000, 4) {
         for broken in 0..4 {
@@ -507,6 +526,62 @@ fn hostile_files_cost_little_time() {
         println!("{name} {:x?}: {faults} faults, {bytes} bytes, {:?}", &unit[..4], began.elapsed());
         assert!(faults <= file.len() / unit.len() + 1);
         assert!(began.elapsed().as_secs() < 30, "{name} {unit:x?}");
+    }
+}
+
+/// Gives its bytes in small pieces, with an error of the system now and then.
+struct Trickle(Cursor<Vec<u8>>, usize);
+
+impl Read for Trickle {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.1 += 1;
+        if self.1 > 10 && self.1.is_multiple_of(7) {
+            return Err(
+                if self.1.is_multiple_of(2) { ErrorKind::TimedOut } else { ErrorKind::Interrupted }.into()
+            );
+        }
+        let len = buf.len().min(1 + self.1 * 31 % 90);
+        self.0.read(&mut buf[..len])
+    }
+}
+
+#[test]
+fn pieces_and_system_errors_make_no_difference() {
+    for packed in every_kind(20_000, 4) {
+        for at in [1, 5, 9, 100, 3000] {
+            let mut file = packed.file.clone();
+            for unit in [1, 2] {
+                let place = packed.units[unit].0.start + at;
+                file[place..place + unit * 3].fill(0xff);
+            }
+            let whole = read(packed.name, &file);
+            let mut input = Input::new(Trickle(Cursor::new(file), 0), packed.name).unwrap();
+            let (mut pieces, mut errors) = (vec![Vec::new()], Vec::new());
+            let mut buf = [0; 100];
+            let timed_out = |e: &std::io::Error| e.kind() == ErrorKind::TimedOut;
+            loop {
+                match input.read(&mut buf) {
+                    Ok(0) => break,
+                    Ok(n) => pieces.last_mut().unwrap().extend_from_slice(&buf[..n]),
+                    Err(e) if timed_out(&e) => {}
+                    Err(e) => {
+                        errors.push(e.to_string());
+                        let more = loop {
+                            match input.resume() {
+                                Err(e) if timed_out(&e) => {}
+                                more => break more.unwrap(),
+                            }
+                        };
+                        if !more {
+                            break;
+                        }
+                        pieces.push(Vec::new());
+                    }
+                }
+            }
+            assert_eq!(errors, whole.errors, "{}, {at}", packed.name);
+            assert!(pieces == whole.pieces, "{}, {at}: {errors:?}", packed.name);
+        }
     }
 }
 

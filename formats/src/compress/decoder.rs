@@ -27,6 +27,8 @@ pub(super) struct Decoder<R> {
     unit: u64,
     /// What it has given so far, in bytes.
     written: u64,
+    /// The fault is that no member begins where one should.
+    between: bool,
     compression: Compression,
     decode: Box<dyn Decode>,
     state: State,
@@ -55,6 +57,8 @@ const PIECE: usize = 256 << 10;
 /// Bytes of the current member that are kept when they are decoded. A broken member may be decoded
 /// beyond its end, but not far: then the next one begins in these.
 const KEEP: usize = 1 << 20;
+/// Bytes to see first of what may be a member.
+const FIRST_LOOK: usize = 64;
 
 impl<R: Read> Decoder<R> {
     /// A decoder of `sniffed` and what follows it in `raw`.
@@ -80,6 +84,7 @@ impl<R: Read> Decoder<R> {
             offset: 0,
             unit: 0,
             written: 0,
+            between: false,
             compression,
             decode,
             state: State::Between { skipped: false },
@@ -100,6 +105,9 @@ impl<R: Read> Decoder<R> {
     pub(super) fn resume(&mut self) -> io::Result<bool> {
         if let State::Broken(fault) = &self.state {
             let fault = fault.clone();
+            if self.between && self.mend()? {
+                return Ok(self.go_on(&Found::Member(0)));
+            }
             loop {
                 let input = &self.buffer[self.start..self.end];
                 match self.decode.skip(input, self.ended, &mut self.credit) {
@@ -157,6 +165,7 @@ impl<R: Read> Decoder<R> {
     fn begin_unit(&mut self) {
         self.unit = self.offset;
         self.written = 0;
+        self.between = false;
     }
 
     /// Goes to the next member if there is one.
@@ -179,8 +188,36 @@ impl<R: Read> Decoder<R> {
         } else if self.compression == Compression::Gzip && self.buffer[self.start] == 0 {
             State::Padding
         } else {
+            self.between = true;
             self.garbage()
         })
+    }
+
+    /// Puts a magic number right that has one wrong byte, if what follows is a member.
+    fn mend(&mut self) -> io::Result<bool> {
+        let Some(right) = self.compression.mend(&self.buffer[self.start..self.end]) else {
+            return Ok(false);
+        };
+        let magic = self.start..self.start + MAGIC;
+        let wrong = self.buffer[magic.clone()].to_vec();
+        self.buffer[magic].copy_from_slice(&right);
+        let mut len = FIRST_LOOK;
+        let sound = loop {
+            if let Err(e) = self.fill(len) {
+                self.buffer[self.start..self.start + MAGIC].copy_from_slice(&wrong);
+                return Err(e);
+            }
+            let rest = &self.buffer[self.start..self.end];
+            let last = self.ended && rest.len() <= len;
+            match self.decode.find(&rest[..len.min(rest.len())], last, &mut self.credit) {
+                Found::Need(wanted) if wanted > len && !last => len = wanted,
+                found => break matches!(found, Found::Member(0)),
+            }
+        };
+        if !sound {
+            self.buffer[self.start..self.start + MAGIC].copy_from_slice(&wrong);
+        }
+        Ok(sound)
     }
 
     fn skippable(&mut self) -> io::Result<State> {
@@ -242,7 +279,10 @@ impl<R: Read> Decoder<R> {
     }
 
     fn garbage(&self) -> State {
-        let why = format!("foreign bytes behind the end of the {} stream", self.compression);
+        let why = match self.offset {
+            0 => format!("{} stream begins with a wrong number", self.compression),
+            _ => format!("foreign bytes behind the end of the {} stream", self.compression),
+        };
         State::Broken(Fault::Corrupt(Cow::Owned(why)))
     }
 

@@ -101,8 +101,10 @@ impl Input {
         let progress = Progress::new(total);
         let mut raw = Raw { reader, progress: progress.clone() };
         let sniffed = sniff(&mut raw).map_err(Error::io("read", &name))?;
-        let compression =
-            if sniffed.len() >= MAGIC { Compression::detect(&sniffed) } else { promised(&name, &sniffed) };
+        let compression = match Compression::detect(&sniffed) {
+            Compression::None => promised(&name, &sniffed),
+            found => found,
+        };
         let bytes = match compression {
             Compression::None => Bytes::Plain { sniffed: io::Cursor::new(sniffed), raw },
             packed => {
@@ -256,10 +258,14 @@ fn sniff(raw: &mut Raw) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file cut inside its magic number: its name is all there is to go by.
+/// A file cut inside its magic number, or with one wrong byte there: its name decides.
 fn promised(name: &Path, bytes: &[u8]) -> Compression {
     name.extension()
         .and_then(|extension| Compression::from_extension(extension.to_str()?))
-        .filter(|compression| !bytes.is_empty() && compression.begins(bytes))
+        .filter(|compression| match bytes.len() {
+            0 => false,
+            1..MAGIC => compression.begins(bytes),
+            _ => compression.mend(bytes).is_some(),
+        })
         .unwrap_or_default()
 }

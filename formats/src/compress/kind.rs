@@ -105,6 +105,27 @@ impl Compression {
     }
 }
 
+impl Compression {
+    /// A magic number with one wrong byte, put right.
+    pub(super) fn mend(self, bytes: &[u8]) -> Option<[u8; MAGIC]> {
+        let found: &[u8; MAGIC] = bytes.first_chunk()?;
+        // What the last byte says besides is kept.
+        let [.., last] = *found;
+        let right = match self {
+            Compression::None => return None,
+            Compression::Gzip => vec![[GZIP[0], GZIP[1], GZIP[2], last & !GZIP_RESERVED_FLAGS]],
+            Compression::Lz4 => vec![LZ4, LZ4_LEGACY],
+            Compression::Bzip2 => {
+                let level = if (b'1'..=b'9').contains(&last) { last } else { b'9' };
+                vec![[BZIP2[0], BZIP2[1], BZIP2[2], level]]
+            }
+            Compression::Zstd => vec![ZSTD],
+        };
+        let wrong = |right: &[u8; MAGIC]| right.iter().zip(found).filter(|(a, b)| a != b).count();
+        right.into_iter().find(|right| wrong(right) == 1)
+    }
+}
+
 impl fmt::Display for Compression {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.pad(match self {
