@@ -6,7 +6,7 @@
 //! | an event | vouches for itself if |
 //! |---|---|
 //! | with banks | its size is that of its bank area |
-//! | in FIXED format | its size is that of the events with its id before |
+//! | in FIXED format | its size is that of the events with its id before, its time is near |
 //! | BOR, EOR | its mask is `MI` and its text ends with its only NUL |
 //! | message | its text ends with its only NUL and its time is near |
 //! | empty | its id is known and its time is near |
@@ -173,7 +173,7 @@ impl Known {
         if let Some(kind) = self.contradiction(header, payload) {
             return Looks::Odd(kind);
         }
-        if self.fixed.contains_key(&id) || payload.is_empty() && self.has(id) && near {
+        if near && (self.fixed.contains_key(&id) || payload.is_empty() && self.has(id)) {
             return Looks::Sound;
         }
         if near { Looks::New } else { Looks::Odd(DamageKind::NoHeader { id, mask, size }) }
@@ -223,9 +223,8 @@ impl Known {
             Kind::Bor | Kind::Eor => header.mask == MIDAS_MAGIC,
             kind => {
                 let alien = kind == Kind::Data && header.mask == MIDAS_MAGIC;
-                let fixed = self.fixed.get(&header.id) == Some(&header.size);
                 let sound = kind == Kind::Data && agrees(body, header.size as usize);
-                sound || !alien && (fixed || near(time) || self.time.is_some_and(near))
+                sound || !alien && (near(time) || self.time.is_some_and(near))
             }
         };
         if yes { Answer::Yes } else { Answer::No }
@@ -248,7 +247,8 @@ impl Known {
             Kind::Message => self.is_near(header.time),
             Kind::Data if rest.len() < Area::SIZE && !last => return Answer::More(HEAD),
             Kind::Data => {
-                agrees(rest, header.size as usize) || self.fixed.get(&header.id) == Some(&header.size)
+                agrees(rest, header.size as usize)
+                    || known && self.fixed.get(&header.id) == Some(&header.size)
             }
             _ => false,
         };
