@@ -19,7 +19,7 @@
 //! | format | damage costs | held back | goes on with |
 //! |---|---|---|---|
 //! | gzip | the rest of the member | - | a member whose first 256 bytes, or all, can be decoded |
-//! | LZ4, independent blocks | the block | a block with a wrong block checksum | the next block if the size of the broken one leads to it, else as below |
+//! | LZ4, independent blocks | the block | a block with a wrong block checksum | the next block if the size of the broken one leads to it, else the next that is full and sound, or as below |
 //! | LZ4, linked blocks | the rest of the frame | a block with a wrong block checksum | a frame with a sound header, a legacy frame whose first block is sound |
 //! | bzip2 | the block, at most 900 kB before its runs are written out | a block with a wrong checksum | the next block, at any bit, also where the stream's header is lost |
 //! | Zstandard | the rest of the frame | - | a frame whose first block can be decoded |

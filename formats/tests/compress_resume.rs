@@ -309,6 +309,35 @@ fn an_lz4_block_broken_in_a_frame_of_independent_blocks_costs_that_block() {
 }
 
 #[test]
+fn an_lz4_frame_of_independent_blocks_goes_on_where_a_block_is_found() {
+    for checked in [false, true] {
+        let packed = lz4_blocks(&adc(6 * 65536 + 30_000, 1), checked);
+        for broken in 0..6 {
+            let start = packed.units[broken].0.start;
+            let mut torn = packed.file.clone();
+            torn.drain(start + 1000..start + 5096);
+            let mut implausible = packed.file.clone();
+            implausible[start + 2] = 0x7f;
+            let mut wrong = packed.file.clone();
+            wrong[start + 1] ^= 0x3c;
+            let mut ended = packed.file.clone();
+            ended[start..start + 4].fill(0);
+            for (what, file) in
+                [("torn", torn), ("implausible", implausible), ("wrong size", wrong), ("ended", ended)]
+            {
+                // A wrong size may take in the beginning of the next block.
+                let given = read(packed.name, &file);
+                let behind = contents(&packed.units[(broken + 2).min(7)..]);
+                let all = given.pieces.concat();
+                assert!(given.pieces[0].starts_with(&contents(&packed.units[..broken])));
+                assert!(all.ends_with(&behind), "{what} {checked} {broken}: {:?}", given.errors);
+                assert!(given.errors.len() <= 3, "{what} {checked} {broken}: {:?}", given.errors);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_lz4_legacy_block_that_is_broken_costs_that_block() {
     let content = [adc(8 << 20, 1), adc(8 << 20, 2), adc(1 << 20, 3)].concat();
     let mut file = vec![0x02, 0x21, 0x4c, 0x18];
@@ -490,6 +519,15 @@ fn hostile_files_cost_little_time() {
     let lz4_stored = [&lz4_empty[..7], &[0xff, 0xff, 0, 0x80]].concat();
     let lz4_packed = [&lz4_empty[..7], &[0xff, 0xff, 0, 0]].concat();
     let lz4_legacy = [0x02, 0x21, 0x4c, 0x18, 0x00, 0x00, 0x70, 0x00, 0x10];
+    // A frame, then sizes of blocks of it everywhere; and blocks that decode for long.
+    let lz4_words = [&lz4_empty[..7], &[0xff, 0xff, 0xff, 0x7f], &[0, 0x20, 0].repeat(100_000)].concat();
+    let mut lz4_runs = lz4(FrameInfo::new().block_size(BlockSize::Max4MB), b"")[..7].to_vec();
+    lz4_runs.extend([0xff, 0xff, 0xff, 0x7f]);
+    let run = [0x00, 0x10, 0x00, 0x00, 0x1f, 0, 1, 0];
+    for _ in 0..5000 {
+        lz4_runs.extend(run);
+        lz4_runs.extend([0xff; 40]);
+    }
     // A raw block of 128 kB.
     let zstd_raw = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x58, 0x00, 0x00, 0x10];
     let skip = [0x50, 0x2a, 0x4d, 0x18, 0xff, 0xff, 0xff, 0x0f];
@@ -499,6 +537,8 @@ fn hostile_files_cost_little_time() {
         ("a.lz4", &lz4_stored),
         ("a.lz4", &lz4_packed),
         ("a.lz4", &lz4_legacy),
+        ("a.lz4", &lz4_words),
+        ("a.lz4", &lz4_runs),
         ("a.zst", &zstd_raw),
         ("a.zst", &[0x28, 0xb5, 0x2f, 0xfd, 0x00]),
         ("a.zst", &skip),
@@ -523,7 +563,12 @@ fn hostile_files_cost_little_time() {
                 }
             }
         }
-        println!("{name} {:x?}: {faults} faults, {bytes} bytes, {:?}", &unit[..4], began.elapsed());
+        println!(
+            "{name} {} {:x?}: {faults} faults, {bytes} bytes, {:?}",
+            unit.len(),
+            &unit[..4],
+            began.elapsed()
+        );
         assert!(faults <= file.len() / unit.len() + 1);
         assert!(began.elapsed().as_secs() < 30, "{name} {unit:x?}");
     }

@@ -204,7 +204,9 @@ impl ByteSource for Input {
         }
     }
 
-    /// What can be reached is in the [table](super#damage).
+    /// What can be reached is in the [table](super#damage). Each place lies behind the one before;
+    /// but the [`compressed_offset`](ByteSource::compressed_offset) may go back, if decoding had
+    /// run beyond that place when it noticed the fault.
     fn resume(&mut self) -> io::Result<bool> {
         match &mut self.bytes {
             Bytes::Plain { .. } => Ok(false),

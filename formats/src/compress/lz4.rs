@@ -21,6 +21,7 @@
 
 mod block;
 mod frame;
+mod search;
 mod window;
 
 use super::Compression;
@@ -37,12 +38,14 @@ pub(super) struct Lz4 {
     limit: usize,
     /// Bytes of the broken block.
     examined: usize,
+    /// The frame that broke, if its blocks can be found one by one.
+    broken: Option<Frame>,
     /// The broken block lies between two others, so many bytes before the next.
     next: Option<usize>,
 }
 
-/// Blocks behind a broken one that are looked at, for one that is sound.
-const LOOK_AHEAD: usize = 2;
+/// The smallest block that is looked for inside a frame.
+const MIN_BLOCK: usize = 64;
 
 enum State {
     Magic,
@@ -60,6 +63,7 @@ impl Lz4 {
             window: Window::default(),
             limit,
             examined: 0,
+            broken: None,
             next: None,
         }
     }
@@ -170,6 +174,8 @@ impl Decode for Lz4 {
     }
 
     fn skip(&mut self, input: &[u8], last: bool, _credit: &mut Credit) -> Found {
+        let alone = !self.frame.legacy && !self.frame.linked;
+        self.broken = alone.then(|| self.frame.clone());
         match self.state {
             State::Broken(_) => match self.next {
                 Some(next) => self.next_block(input, last, next),
@@ -194,12 +200,19 @@ impl Decode for Lz4 {
     /// Skippable frames are passed over: they have nothing to give.
     fn find(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
         let begins = |bytes: &[u8]| [LZ4, LZ4_LEGACY].iter().any(|magic| bytes.starts_with(magic));
-        let at = (0..input.len()).find(|&at| matches!(input[at], 2 | 4) && begins(&input[at..]));
+        let broken = self.broken.as_ref();
+        let may_be_block =
+            |bytes: &[u8]| broken.is_some_and(|frame| frame.block_at(bytes, MIN_BLOCK).is_some());
+        let at = (0..input.len()).find(|&at| {
+            let bytes = &input[at..];
+            (matches!(bytes[0], 2 | 4) && begins(bytes)) || may_be_block(bytes)
+        });
         match at {
             // The last bytes may be the beginning of a magic number.
             None if input.len() <= 3 => Found::Need(4),
             None => Found::Not(input.len() - 3),
-            Some(0) => self.trial(input, last, credit),
+            Some(0) if begins(input) => self.trial(input, last, credit),
+            Some(0) => self.block_trial(input, last, credit),
             Some(at) => Found::Not(at),
         }
     }
@@ -207,132 +220,6 @@ impl Decode for Lz4 {
     fn examined(&self) -> usize {
         self.examined
     }
-}
-
-impl Lz4 {
-    /// Goes on behind a broken block if its size seems to be right: at the place it gives, a block
-    /// begins that can be decoded, or one with such a block behind it, or the frame ends.
-    fn next_block(&mut self, input: &[u8], last: bool, next: usize) -> Found {
-        let mut at = next;
-        for _ in 0..LOOK_AHEAD {
-            let rest = input.get(at..).unwrap_or_default();
-            let sound = match self.look_at(rest, last) {
-                Look::Need(wanted) if last || wanted <= rest.len() => false,
-                Look::Need(wanted) => return Found::Need(at + wanted),
-                Look::Implausible => false,
-                Look::Sound => true,
-                Look::Broken(len) => {
-                    at += len;
-                    continue;
-                }
-            };
-            if sound {
-                self.frame.miss();
-                self.window.clear();
-                (self.state, self.next) = (State::Blocks, None);
-                return Found::Block(next);
-            }
-            break;
-        }
-        Found::Not(0)
-    }
-
-    /// What stands where a block of an unlinked frame is expected.
-    fn look_at(&mut self, input: &[u8], last: bool) -> Look {
-        if self.frame.legacy && input.is_empty() && last {
-            return Look::Sound;
-        }
-        let Some((&word, rest)) = input.split_first_chunk::<4>() else { return Look::Need(4) };
-        if self.frame.legacy && is_magic(&word) {
-            return Look::Sound;
-        }
-        let word = u32::from_le_bytes(word);
-        if word == 0 && !self.frame.legacy {
-            let end = self.frame.content_checksum_len();
-            return match rest.get(end..) {
-                Some([]) if last => Look::Sound,
-                Some(behind) if behind.len() < 4 => Look::Need(4 + end + 4),
-                Some(behind) if Compression::Lz4.begins(behind) => Look::Sound,
-                Some(_) => Look::Implausible,
-                None => Look::Need(4 + end + 4),
-            };
-        }
-        let (size, stored) = self.frame.block_size(word);
-        if size > self.frame.max_stored() {
-            return Look::Implausible;
-        }
-        let needed = size + self.frame.block_checksum_len();
-        self.window.next(false);
-        if rest.len() < needed {
-            if !last {
-                return Look::Need(4 + needed);
-            }
-            self.window.decode_prefix(&rest[..size.min(rest.len())], stored, self.frame.max_block);
-            // Random bytes soon end in a match that reaches too far back.
-            let sound = self.window.block().len() > rest.len() / 2;
-            return if sound { Look::Sound } else { Look::Implausible };
-        }
-        let (data, checksum) = rest[..needed].split_at(size);
-        let sound = match self.frame.block_checksum {
-            true => checksum == frame::xxh32(data),
-            false => self.window.decode(data, stored, self.frame.max_block),
-        };
-        if sound { Look::Sound } else { Look::Broken(4 + needed) }
-    }
-
-    /// Whether `input`, which begins with a magic number, goes on like a frame. The header's
-    /// checksum and the first block's size are evidence enough; a legacy frame has no header, so
-    /// its first block must be sound.
-    fn trial(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
-        let (frame, len) = match input.starts_with(&LZ4_LEGACY) {
-            true => match Frame::legacy(self.limit) {
-                Ok(frame) => (frame, 0),
-                Err(_) => return Found::Not(1),
-            },
-            false => match Frame::read(&input[4..], self.limit) {
-                Ok(Header::Whole(frame, len)) => (frame, len),
-                Ok(Header::Needs(len)) if !last => return Found::Need(4 + len),
-                Ok(Header::Needs(_)) | Err(_) => return Found::Not(1),
-            },
-        };
-        if !credit.is_left() {
-            return Found::Not(1);
-        }
-        self.frame = frame;
-        self.window.clear();
-        let rest = &input[4 + len..];
-        if !self.frame.legacy {
-            let Some(&word) = rest.first_chunk() else {
-                return if last { Found::Not(1) } else { Found::Need(4 + len + 4) };
-            };
-            if self.frame.block_size(u32::from_le_bytes(word)).0 > self.frame.max_stored() {
-                return Found::Not(1);
-            }
-        } else {
-            let look = self.look_at(rest, last);
-            credit.spend((rest.len() + self.window.block().len()) as u64);
-            match look {
-                Look::Sound => {}
-                Look::Need(wanted) if !last => return Found::Need(4 + wanted),
-                Look::Need(_) | Look::Broken(_) | Look::Implausible => return Found::Not(1),
-            }
-        }
-        self.window.clear();
-        self.state = State::Magic;
-        Found::Member(0)
-    }
-}
-
-/// See [`Lz4::look_at`].
-enum Look {
-    /// A sound block, or the end of the frame.
-    Sound,
-    /// A block of so many bytes that cannot be decoded.
-    Broken(usize),
-    /// Nothing that belongs there.
-    Implausible,
-    /// So many bytes must be seen.
-    Need(usize),
 }
 
 /// Whether a legacy frame ends because another frame begins. No block is as long as these numbers.

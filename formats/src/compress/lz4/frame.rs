@@ -5,6 +5,7 @@ use std::hash::Hasher;
 use twox_hash::XxHash32;
 
 /// A frame being read.
+#[derive(Clone)]
 pub(super) struct Frame {
     pub(super) legacy: bool,
     /// A block may refer to the blocks before it.
@@ -93,6 +94,14 @@ impl Frame {
             return (word as usize, false);
         }
         ((word & (u32::MAX >> 1)) as usize, word >> 31 == 1)
+    }
+
+    /// What may be a block of at least `min` bytes that can be told from other bytes: its size, and
+    /// whether it is stored as it is.
+    pub(super) fn block_at(&self, bytes: &[u8], min: usize) -> Option<(usize, bool)> {
+        let (size, stored) = self.block_size(u32::from_le_bytes(*bytes.first_chunk()?));
+        let known = (min..=self.max_stored()).contains(&size) && (self.block_checksum || !stored);
+        known.then_some((size, stored))
     }
 
     /// Largest block in the file, in bytes. A standard block that does not shrink is stored as it
