@@ -612,14 +612,10 @@ fn hostile_files_cost_little_time() {
                 }
             }
         }
-        println!(
-            "{name} {} {:x?}: {faults} faults, {bytes} bytes, {:?}",
-            unit.len(),
-            &unit[..4],
-            began.elapsed()
-        );
         assert!(faults <= file.len() / unit.len() + 1);
-        assert!(began.elapsed().as_secs() < 30, "{name} {unit:x?}");
+        // Members in members would give the square of the file's size.
+        assert!(bytes <= (64 << 20) + 33 * file.len() as u64, "{name} {unit:x?}: {bytes} bytes");
+        assert!(began.elapsed().as_secs() < 30, "{name}: {:?}", began.elapsed());
     }
 }
 
