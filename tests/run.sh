@@ -13,9 +13,11 @@ cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 # Some dependencies have parts in C; the standard tools read what we write, and write what we read.
 wanted=(gcc libc6-dev zlib1g-dev gzip bzip2 lz4 zstd pigz pbzip2 lbzip2)
 missing=()
-for package in "${wanted[@]}"; do
-    dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
-done
+if command -v dpkg >/dev/null; then
+    for package in "${wanted[@]}"; do
+        dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+    done
+fi
 if [ ${#missing[@]} -gt 0 ]; then
     as_root apt-get update
     as_root apt-get install -y "${missing[@]}"
