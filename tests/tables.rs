@@ -36,6 +36,8 @@ struct Check<'a> {
     tables: &'a [(&'a str, &'a str)],
     /// With the definition of the corpus's "analyzer2", and all banks on.
     defined: bool,
+    /// Another definition.
+    definition: &'a str,
     /// Files loaded into the ODB before.
     preload: &'a [&'a str],
     /// Exit code of the analysis.
@@ -46,7 +48,8 @@ struct Check<'a> {
 
 impl Default for Check<'_> {
     fn default() -> Self {
-        Check { input: "", tables: &[], defined: true, preload: &[], code: 0, arguments: &[] }
+        let (tables, preload, arguments) = (&[], &[], &[]);
+        Check { input: "", tables, defined: true, definition: "", preload, code: 0, arguments }
     }
 }
 
@@ -63,6 +66,10 @@ fn check(check: &Check<'_>) {
         if check.defined {
             args.extend(["-a".into(), text(&definition("analyzer2"))]);
             args.extend(["-c".into(), text(&corpus("config/banks_all.odb"))]);
+        }
+        if !check.definition.is_empty() {
+            fs::write(path("a.toml"), check.definition).unwrap();
+            args.extend(["-a".into(), path("a.toml")]);
         }
         for file in check.preload {
             args.extend(["--odb-load".into(), text(&corpus(&format!("config/{file}")))]);
@@ -126,9 +133,26 @@ fn structs_that_nobody_defines_are_bytes() {
 
 #[test]
 fn banks_of_80_kilobytes_and_150_banks_are_in_their_tables() {
-    for input in ["run00102.mid", "run00103.mid"] {
-        check(&Check { input, tables: &[("3", "id3")], defined: false, ..Check::default() });
-    }
+    // In a flat table as many columns, if they are declared.
+    check(&Check {
+        input: "run00102.mid",
+        tables: &[("3", "Big")],
+        defined: false,
+        definition: "[[request]]\nname = \"Big\"\nid = 3\n[request.banks]\nBIG0 = \"WORD[40003]\"\n",
+        ..Check::default()
+    });
+    check(&Check { input: "run00103.mid", tables: &[("3", "id3")], defined: false, ..Check::default() });
+}
+
+#[test]
+fn a_flat_table_says_which_bank_is_too_long() {
+    let dir = TempDir::new().unwrap();
+    let table = dir.path().join("t.parquet").to_str().unwrap().to_owned();
+    let input = corpus("mid/run00102.mid");
+    let ran = run(&["analyze", input.to_str().unwrap(), "--flat", "-o", &table]);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let why = "refused: bank BIG0: 40001 elements: a flat table has at most 1024 columns for a bank unless its size is declared, event 1 of run 102";
+    assert!(ran.out.contains(why), "{}", ran.out);
 }
 
 #[test]

@@ -36,7 +36,8 @@
 //! - FIXED events without known members have one column `payload` of bytes.
 //!
 //! In a [flat](TableWriter::flat) table lists and structs are spread over plain columns, as many as
-//! the longest list has: `ADC0_0`, `ADC0_1`; `ASUM_Sum`; `HITS_0_x`, `HITS_1_x`.
+//! the longest list has: `ADC0_0`, `ADC0_1`; `ASUM_Sum`; `HITS_0_x`, `HITS_1_x`. More than 1024 for a
+//! bank must be [declared](ColumnDef::elements).
 //!
 //! **Nothing depends on where batches end**: the same rows give the same bytes of the file.
 //!

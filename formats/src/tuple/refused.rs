@@ -60,6 +60,13 @@ pub enum Refusal {
         /// Elements in this event.
         found: usize,
     },
+    /// A flat table would need many more columns for a bank than its declared size says.
+    Undeclared {
+        /// Elements in this event.
+        found: usize,
+        /// The most columns for a bank of undeclared size.
+        limit: usize,
+    },
     /// A flat table would need more columns than it can have.
     Elements {
         /// Elements in this event.
@@ -94,6 +101,10 @@ impl fmt::Display for Refusal {
             Refusal::Longer { wanted, found } => write!(
                 f,
                 "at most {wanted} elements wanted, {found} found: declare the size of the bank, or write a file"
+            ),
+            Refusal::Undeclared { found, limit } => write!(
+                f,
+                "{found} elements: a flat table has at most {limit} columns for a bank unless its size is declared"
             ),
             Refusal::Elements { found, limit } => {
                 write!(f, "{found} elements: a flat table has at most {limit} columns for elements")

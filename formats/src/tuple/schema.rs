@@ -21,9 +21,13 @@ use crate::{Layout, Tid};
 /// writer. The largest experiments have some hundreds.
 pub(super) const MAX_COLUMNS: usize = 4096;
 
-/// A flat table gets no more columns than this for the elements of lists. Every column costs some
-/// 10 kB in a Parquet writer.
+/// A flat table gets no more columns than this for elements, of all banks together. Every column
+/// costs some 10 kB in a Parquet writer.
 pub(super) const MAX_ELEMENTS: usize = 1 << 16;
+
+/// ... and a bank no more than this, unless more are declared: each costs every row a cell, and one
+/// broken event must not make a table of 30,000 columns (measured: minutes, where it took a second).
+pub(super) const MAX_UNDECLARED: usize = 1 << 10;
 
 /// Values, nulls among them, that are spread over the columns of a flat table at a time.
 const CELLS: usize = 1 << 22;
@@ -342,15 +346,17 @@ impl TableSchema {
             if cost == 0 {
                 continue;
             }
-            if !self.settled && cost <= *left {
+            let reason = if self.settled {
+                Refusal::Longer { wanted: column.width, found }
+            } else if cost > *left {
+                Refusal::Elements { found, limit: MAX_ELEMENTS }
+            } else if found.saturating_mul(column.leaves()) > MAX_UNDECLARED {
+                Refusal::Undeclared { found, limit: MAX_UNDECLARED }
+            } else {
                 *left -= cost;
                 column.width = found;
                 self.grown = true;
                 continue;
-            }
-            let reason = match self.settled {
-                true => Refusal::Longer { wanted: column.width, found },
-                false => Refusal::Elements { found, limit: MAX_ELEMENTS },
             };
             let key = self.index.iter().find(|(_, place)| **place == at).map(|(key, _)| *key);
             refused.extend(key.map(|key| refusal(key, row, &piece.head, reason)));

@@ -39,7 +39,7 @@ pub struct TableStream<W: Write> {
 enum Target<W: Write> {
     /// Nothing is written yet.
     New(W),
-    Open(StreamWriter<W>),
+    Open(Box<StreamWriter<W>>),
     /// Lost to an error.
     Gone,
 }
@@ -116,7 +116,7 @@ impl<W: Write> TableStream<W> {
         self.schema.settle();
         let plan = self.schema.plan();
         let mut writer = match std::mem::replace(&mut self.target, Target::Gone) {
-            Target::New(target) => StreamWriter::try_new(target, &plan.schema)?,
+            Target::New(target) => Box::new(StreamWriter::try_new(target, &plan.schema)?),
             Target::Open(writer) => writer,
             Target::Gone => return Ok(()),
         };

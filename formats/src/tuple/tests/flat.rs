@@ -141,8 +141,9 @@ fn a_column_that_grows_behind_the_first_chunk_is_rewritten() {
 
 #[test]
 fn lists_are_refused_where_there_is_no_room_for_their_columns() {
-    let room = schema::MAX_ELEMENTS;
+    let (room, most) = (schema::MAX_ELEMENTS, schema::MAX_UNDECLARED);
     let bank = |name: &str, n: usize| Event::new().bank(name, Tid::Byte, &vec![1; n]);
+    let declared = ColumnDef::new(BankName::parse("A").unwrap(), Tid::Byte.code()).elements(room - 10);
     let events = [
         bank("A", room - 10).bank("B", Tid::Byte, &[2; 4]),
         bank("B", 11),
@@ -154,7 +155,8 @@ fn lists_are_refused_where_there_is_no_room_for_their_columns() {
     let dir = tempfile::tempdir().unwrap();
     for size in [1, 2, 6] {
         let path = dir.path().join("t");
-        let (refused, _) = write_form(&path, TableKind::Arrow, &def(vec![]), &events, size, true);
+        let def = def(vec![declared.clone()]);
+        let (refused, _) = write_form(&path, TableKind::Arrow, &def, &events, size, true);
         let reason = |found| Refusal::Elements { found, limit: room };
         assert_eq!(refused, [(1, reason(11)), (2, reason(7)), (4, reason(room))], "batches of {size}");
         let table = read(&path, TableKind::Arrow);
@@ -162,7 +164,10 @@ fn lists_are_refused_where_there_is_no_room_for_their_columns() {
         assert_eq!(values::<UInt8Type>(&table, "B_2"), [Some(2), None, None, None, None, Some(1)]);
         assert_eq!(values::<UInt8Type>(&table, "C_5"), [None, None, None, Some(1), None, None]);
     }
-    // What a definition asks for beyond that is not booked.
+    let (table, refused) = check_flat(&def(vec![]), &[bank("A", most + 1), bank("A", most), bank("B", 2)]);
+    assert_eq!(refused, [(0, Refusal::Undeclared { found: most + 1, limit: most })]);
+    assert_eq!((names(&table).len(), column(&table, "A_1023").null_count()), (most + 2, 2));
+    // What a definition asks for beyond all bounds is not booked.
     let (table, _) = check_flat(&def(vec![word_bank("ADC0").elements(1 << 40)]), &[bank("B", 1)]);
     assert_eq!(names(&table), ["B_0"]);
 }
