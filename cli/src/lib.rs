@@ -15,6 +15,7 @@ mod analyze;
 mod args;
 mod demo;
 mod dump;
+mod odb;
 mod progress;
 mod scan;
 mod simulate;
@@ -102,6 +103,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Analyze(args) => analyze::run(app, *args, out, err),
         Command::Dump(args) => dump::run(&args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
+        Command::Odb(args) => odb::run(&args, out, err),
         Command::Simulate(args) => simulate::run(&args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
     });
@@ -142,9 +144,13 @@ fn one_line(usage: &clap::Error) -> String {
     if usage.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return text.trim_end().to_owned();
     }
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
     let first = lines.next().unwrap_or_default();
-    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let mut first = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    // What is missing stands below, each on a line.
+    while let Some(missing) = lines.next_if(|line| first.contains(':') && line.starts_with(['<', '-'])) {
+        first = format!("{first} {missing}");
+    }
     let tip = lines.find(|line| line.starts_with("tip:")).map(|tip| format!("; {tip}"));
     format!("pactolus: {first}{}", tip.unwrap_or_default())
 }
@@ -205,6 +211,7 @@ enum Command {
     Analyze(Box<args::AnalyzeArgs>),
     Dump(dump::DumpArgs),
     Scan(scan::ScanArgs),
+    Odb(odb::OdbArgs),
     Simulate(simulate::SimulateArgs),
     Demo(demo::DemoArgs),
 }

@@ -11,12 +11,17 @@ use std::sync::Arc;
 use crate::key::Mode;
 use crate::{Error, Load, Path, Result, Tree, Value};
 
-mod json;
+mod draft;
+pub(crate) mod json;
+mod limits;
 mod odb;
 mod save;
 mod xml;
 
+pub use limits::Limits;
 pub use save::Save;
+
+use draft::{Draft, Text};
 
 /// A text form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +126,7 @@ impl Dump {
     /// files.
     ///
     /// # Errors
-    /// [`Error::UnknownDump`], or [`Error::Syntax`] with the place.
+    /// [`Error::UnknownDump`], or [`Error::Syntax`] with the place of the first damage.
     pub fn parse(bytes: &[u8]) -> Result<Dump> {
         Dump::parse_as(Kind::detect(bytes)?, bytes)
     }
@@ -129,17 +134,29 @@ impl Dump {
     /// Reads a dump of a known form.
     ///
     /// # Errors
-    /// [`Error::Syntax`] with the place.
+    /// [`Error::Syntax`] with the place of the first damage.
     pub fn parse_as(kind: Kind, bytes: &[u8]) -> Result<Dump> {
-        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-        let text = Text { kind, bytes: &bytes[..end] };
-        let mut dump = Dump { kind, root: None, entries: Vec::new(), remarks: Vec::new() };
-        match kind {
-            Kind::Odb => odb::parse(text, &mut dump)?,
-            Kind::Xml => xml::parse(text, &mut dump)?,
-            Kind::Json => json::parse(text, &mut dump)?,
+        match Dump::read(kind, bytes, &Limits::default()) {
+            (dump, None) => Ok(dump),
+            (_, Some(damage)) => Err(damage),
         }
-        Ok(dump)
+    }
+
+    /// Reads a dump as far as it can be read: the keys before the first damage, and the damage,
+    /// an [`Error::Syntax`]. What is wrong with one key only is a remark, and reading goes on.
+    pub fn read(kind: Kind, bytes: &[u8], limits: &Limits) -> (Dump, Option<Error>) {
+        let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+        let mut draft = Draft::new(Text { kind, bytes: &bytes[..end] }, limits);
+        let read = match kind {
+            Kind::Odb => odb::parse(&mut draft),
+            Kind::Xml => xml::parse(&mut draft),
+            Kind::Json => json::parse(&mut draft),
+        };
+        let unread = bytes[end..].iter().filter(|&&byte| byte != 0).count();
+        if unread > 0 {
+            draft.remark(end, || format!("a NUL ends the dump, but {unread} bytes of text follow"));
+        }
+        (draft.dump, read.err())
     }
 
     /// The dump as a tree of its own, with everything where it was saved; for looking at the ODB of
@@ -148,48 +165,6 @@ impl Dump {
         let mut tree = Tree::new();
         tree.load(self, &Load { exact: true, ..Load::default() });
         tree
-    }
-}
-
-/// The bytes of a dump, for parsers: they point into it by offset.
-#[derive(Clone, Copy)]
-struct Text<'a> {
-    kind: Kind,
-    bytes: &'a [u8],
-}
-
-impl Text<'_> {
-    fn line(&self, offset: usize) -> usize {
-        1 + self.bytes[..offset.min(self.bytes.len())].iter().filter(|&&byte| byte == b'\n').count()
-    }
-
-    fn error(&self, offset: usize, what: impl Into<String>) -> Error {
-        Error::Syntax { kind: self.kind, line: self.line(offset), offset, what: what.into() }
-    }
-
-    /// Passes an error about a name or a path on with its place.
-    fn placed<T>(&self, offset: usize, result: Result<T>) -> Result<T> {
-        result.map_err(|error| self.error(offset, error.to_string()))
-    }
-}
-
-/// Remarks a dump may have; what follows is as broken as what came before.
-const MAX_REMARKS: usize = 100;
-
-impl Dump {
-    fn remark(&mut self, text: Text<'_>, offset: usize, what: impl FnOnce() -> String) {
-        // Counting lines for each of a million broken ones would take for ever.
-        if self.remarks.len() < MAX_REMARKS {
-            self.remarks.push(Remark { line: text.line(offset), offset, what: what() });
-        }
-    }
-
-    /// Adds an array from elements that carry their index: whole if none is missing.
-    fn array(indices: Vec<usize>, value: Value, claimed: usize) -> Item {
-        if claimed == indices.len() && indices.iter().enumerate().all(|(at, index)| at == *index) {
-            return Item::Value(value);
-        }
-        Item::Elements(indices, value)
     }
 }
 

@@ -20,7 +20,7 @@
 //! The rooms, from the ground up: [`Value`], [`Key`] and [`Path`]; the [`Tree`] of them, without
 //! locks; the [`Store`] that shares a tree; [`Odb`], the handle that programs use; [`Hotlink`],
 //! which knows when something changed; [`Record`], a struct kept in step with a directory; and
-//! [`dump`], the text forms `.odb`, XML and JSON.
+//! [`dump`], the text forms `.odb`, XML and JSON; [`shell`], commands with `odbedit`'s words.
 //!
 //! This crate knows no event, no run and no file system.
 
@@ -35,6 +35,7 @@ mod nearest;
 mod odb;
 mod path;
 pub mod record;
+pub mod shell;
 pub mod spelling;
 pub mod store;
 mod text;

@@ -133,6 +133,8 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         "it is longer than 255 bytes"
     } else if name.contains('/') {
         "a slash separates directories"
+    } else if matches!(name, "." | "..") {
+        "it means a directory itself, or the one above"
     } else if name.bytes().any(|byte| byte < b' ') {
         "it holds a control character"
     } else {

@@ -214,6 +214,28 @@ impl Value {
         }
     }
 
+    /// As [`Value::write_text`], but a FLOAT of which 7 digits are not enough, and a DOUBLE of which
+    /// 16 are not, gets as many as it needs.
+    pub(crate) fn write_exact(&self, index: usize, out: &mut Vec<u8>) {
+        let number = match self {
+            Value::Float(a) => a.get(index).map(|&x| f64::from(x)),
+            Value::Double(a) => a.get(index).copied(),
+            _ => return self.write_text(index, out),
+        };
+        let Some(x) = number else { return };
+        let single = matches!(self, Value::Float(_));
+        let start = out.len();
+        // 17 are enough for every DOUBLE, hence for what a FLOAT is as a DOUBLE.
+        for digits in if single { [7, 8, 9, 17] } else { [16, 17, 17, 17] } {
+            out.truncate(start);
+            format_g(out, x, digits);
+            let read = text::lenient_float(&out[start..]);
+            if x.is_nan() || if single { read as f32 == x as f32 } else { read == x } {
+                break;
+            }
+        }
+    }
+
     /// The text of element `index`, for people: as MIDAS prints it, other bytes than UTF-8 replaced.
     pub fn text(&self, index: usize) -> String {
         let mut out = Vec::new();

@@ -17,9 +17,10 @@ use std::sync::Arc;
 
 use pactolus_formats::Tid;
 
-use super::{Dump, Entry, Item, Save, Text};
+use super::draft::Draft;
+use super::{Entry, Item, Save};
+use crate::MAX_DEPTH;
 use crate::key::{Content, Directory, Key, Mode};
-use crate::path::MAX_DEPTH;
 use crate::{Path, Result, Tree, Value, spelling};
 
 mod node;
@@ -36,23 +37,23 @@ struct About {
     last_written: Option<u32>,
 }
 
-pub(super) fn parse(text: Text<'_>, dump: &mut Dump) -> Result<()> {
-    let (offset, root) = node::parse(text)?;
-    let Node::Object(members) = root else {
-        return Err(text.error(offset, "an object expected"));
-    };
+pub(super) fn parse(draft: &mut Draft<'_>) -> Result<()> {
+    let (members, read) = node::parse(draft);
     let saved = members.iter().find(|member| member.name == b"/ODB path");
-    if let Some(Node::String(path)) = saved.map(|member| &member.node) {
-        dump.root = Some(text.placed(offset, Path::parse(&spelling::from_bytes(path)))?);
+    if let Some(node::Member { offset, node: Node::String(path), .. }) = saved {
+        let path = Path::parse(&spelling::from_bytes(path));
+        draft.dump.root = Some(draft.placed(*offset, path)?);
     }
-    directory(text, &Arc::default(), members, dump)
+    directory(&Arc::default(), members, draft)?;
+    read
 }
 
-fn directory(text: Text<'_>, path: &Arc<Path>, members: Vec<node::Member>, dump: &mut Dump) -> Result<()> {
+fn directory(path: &Arc<Path>, members: Vec<node::Member<'_>>, draft: &mut Draft<'_>) -> Result<()> {
     let mut about: HashMap<Vec<u8>, About> = HashMap::new();
     for member in &members {
         if let (Some(name), Node::Object(inside)) = (member.name.strip_suffix(b"/key"), &member.node) {
-            about.insert(name.to_vec(), self::about(inside));
+            // The first one is the one beside the key.
+            about.entry(name.to_vec()).or_insert_with(|| self::about(inside));
         }
     }
     for node::Member { offset, name, node } in members {
@@ -60,30 +61,35 @@ fn directory(text: Text<'_>, path: &Arc<Path>, members: Vec<node::Member>, dump:
             continue;
         }
         let about = about.remove(&name).unwrap_or_default();
-        let name = spelling::from_bytes(&name);
-        text.placed(offset, crate::path::check_name(&name))?;
-        let mut push = |item| {
-            let (mode, last_written) = (about.mode, about.last_written);
-            let (directory, name) = (Arc::clone(path), name.clone());
-            dump.entries.push(Entry { directory, absolute: false, name, item, mode, last_written });
+        let Some(name) = draft.name(offset, &name) else { continue };
+        let make = |item| Entry {
+            directory: Arc::clone(path),
+            absolute: false,
+            name: name.clone(),
+            item,
+            mode: about.mode,
+            last_written: about.last_written,
         };
-        match (about.link, node) {
-            (Some(target), _) => push(Item::Value(Value::Link(target))),
+        match (&about.link, node) {
+            (Some(target), _) => draft.push(offset, make(Item::Value(Value::Link(target.clone()))))?,
             (None, Node::Object(members)) => {
-                push(Item::Directory);
-                let below = Arc::new(text.placed(offset, path.child(&name))?);
-                directory(text, &below, members, dump)?;
+                draft.push(offset, make(Item::Directory))?;
+                let below = draft.below(offset, path, &name)?;
+                directory(&below, members, draft)?;
             }
             (None, node) => match value(&node, about.tid, about.size) {
-                Some(value) => push(Item::Value(value)),
-                None => dump.remark(text, offset, || format!("key '{name}' has no value")),
+                Some(value) => draft.push(offset, make(Item::Value(value)))?,
+                None => match about.tid.filter(|tid| Value::empty(*tid).is_none()) {
+                    Some(tid) => draft.valueless(offset, &name, tid.name()),
+                    None => draft.remark(offset, || format!("key '{name}' has no value")),
+                },
             },
         }
     }
     Ok(())
 }
 
-fn about(members: &[node::Member]) -> About {
+fn about(members: &[node::Member<'_>]) -> About {
     let mut about = About::default();
     for member in members {
         let number = || match &member.node {
@@ -106,13 +112,14 @@ fn about(members: &[node::Member]) -> About {
     about
 }
 
-fn value(node: &Node, tid: Option<Tid>, size: usize) -> Option<Value> {
+fn value(node: &Node<'_>, tid: Option<Tid>, size: usize) -> Option<Value> {
     let single = std::slice::from_ref(node);
     let elements = if let Node::Array(elements) = node { elements.as_slice() } else { single };
     let mut value = Value::empty(tid.or_else(|| guess(elements))?)?;
     for element in elements {
         match element {
-            Node::Number(text) | Node::String(text) => value.push_text(text),
+            Node::Number(text) => value.push_text(text),
+            Node::String(text) => value.push_text(text),
             Node::True => value.push_text(b"y"),
             Node::False => value.push_text(b"n"),
             Node::Null | Node::Array(_) | Node::Object(_) => return None,
@@ -131,12 +138,12 @@ fn value(node: &Node, tid: Option<Tid>, size: usize) -> Option<Value> {
 }
 
 /// The type of values that come without one: JSON written by hand, or the short form of MIDAS's.
-fn guess(elements: &[Node]) -> Option<Tid> {
-    let whole = |node: &Node| match node {
+fn guess(elements: &[Node<'_>]) -> Option<Tid> {
+    let whole = |node: &Node<'_>| match node {
         Node::Number(text) => std::str::from_utf8(text).ok()?.parse::<i64>().ok(),
         _ => None,
     };
-    let all = |test: &dyn Fn(&Node) -> bool| elements.iter().all(test);
+    let all = |test: &dyn Fn(&Node<'_>) -> bool| elements.iter().all(test);
     match () {
         () if elements.is_empty() => None,
         () if all(&|node| matches!(node, Node::True | Node::False)) => Some(Tid::Bool),
@@ -201,7 +208,7 @@ fn write_members(tree: &Tree, directory: &Directory, level: usize, out: &mut Vec
             Content::Value(value) => {
                 let (shown, link) = resolved(tree, value);
                 open(out, b"/key");
-                write_about(key, &shown, link, out);
+                write_about(key, Some(&shown), link, out);
                 out.push(b',');
                 open(out, b"");
                 write_elements(&shown, out);
@@ -220,24 +227,26 @@ fn resolved<'v>(tree: &Tree, value: &'v Value) -> (Cow<'v, Value>, Option<&'v [u
     (element.map_or(Cow::Borrowed(value), Cow::Owned), Some(target))
 }
 
-fn write_about(key: &Key, value: &Value, link: Option<&[u8]>, out: &mut Vec<u8>) {
+/// What `"Name/key"` says of a key, or of the value that a link to an element leads to.
+pub(crate) fn write_about(key: &Key, value: Option<&Value>, link: Option<&[u8]>, out: &mut Vec<u8>) {
     // Writing into a vector cannot fail.
-    let _ = write!(out, "{{ \"type\" : {}", value.tid().code());
+    let _ = write!(out, "{{ \"type\" : {}", value.map_or(key.tid(), Value::tid).code());
     if let Some(target) = link {
         out.extend_from_slice(b", \"link\": ");
         write_string(target, out);
     }
-    if value.len() != 1 {
+    if let Some(value) = value.filter(|value| value.len() != 1) {
         let _ = write!(out, ", \"num_values\" : {}", value.len());
     }
-    if let Value::String(strings) = value {
+    if let Some(Value::String(strings)) = value {
         let _ = write!(out, ", \"item_size\" : {}", strings.size);
     }
     let (mode, last_written) = (key.mode().0, key.last_written());
     let _ = write!(out, ", \"access_mode\" : {mode}, \"last_written\" : {last_written} }}");
 }
 
-fn write_elements(value: &Value, out: &mut Vec<u8>) {
+/// One element alone, several as an array.
+pub(crate) fn write_elements(value: &Value, out: &mut Vec<u8>) {
     if value.len() == 1 {
         return write_element(value, 0, out);
     }
@@ -256,8 +265,8 @@ fn write_element(value: &Value, index: usize, out: &mut Vec<u8>) {
         Value::Uint64(a) => drop(write!(out, "\"0x{:016x}\"", a[index])),
         Value::Bool(a) => out.extend_from_slice(if a[index] { b"true" } else { b"false" }),
         Value::Bitfield(a) => drop(write!(out, "{}", a[index])),
-        Value::Float(a) => write_float(a[index].into(), 7, out),
-        Value::Double(a) => write_float(a[index], 16, out),
+        Value::Float(a) => write_float(a[index].into(), 7, |x| x as f32 == a[index], out),
+        Value::Double(a) => write_float(a[index], 16, |x| x == a[index], out),
         Value::Char(_) | Value::String(_) | Value::Link(_) => {
             let mut text = Vec::new();
             value.write_text(index, &mut text);
@@ -269,16 +278,20 @@ fn write_element(value: &Value, index: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// `%.7e` or `%.16e`, but whole numbers that a C `int` holds without either, and 0 without sign.
-fn write_float(x: f64, digits: usize, out: &mut Vec<u8>) {
+/// `%.7e` or `%.16e`, but whole numbers that a C `int` holds without either. Where that loses
+/// something, as MIDAS does with the last digit of some FLOATs and the sign of zero, with more.
+fn write_float(x: f64, digits: usize, is_same: impl Fn(f64) -> bool, out: &mut Vec<u8>) {
     if x.is_nan() {
         out.extend_from_slice(b"\"NaN\"");
     } else if x.is_infinite() {
         out.extend_from_slice(if x > 0.0 { b"\"Infinity\"" } else { b"\"-Infinity\"" });
-    } else if x == f64::from(x as i32) {
+    } else if x == f64::from(x as i32) && !(x == 0.0 && x.is_sign_negative()) {
         let _ = write!(out, "{}", x as i32);
     } else {
-        let text = format!("{x:.digits$e}");
+        let written = |digits: usize| format!("{x:.digits$e}");
+        let reads_back = |text: &String| text.parse().is_ok_and(&is_same);
+        let text = [digits, digits + 1].into_iter().map(written).find(reads_back);
+        let text = text.unwrap_or_else(|| written(16));
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
         let _ = write!(out, "{mantissa}e{sign}{exponent:0>2}");
@@ -287,7 +300,7 @@ fn write_float(x: f64, digits: usize, out: &mut Vec<u8>) {
 
 /// Control characters without a short escape go out raw, as MIDAS writes them; but for NUL, which
 /// would end the dump.
-fn write_string(text: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_string(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for &byte in text {
         match byte {

@@ -22,7 +22,8 @@ use std::sync::Arc;
 
 use pactolus_formats::Tid;
 
-use super::{Dump, Entry, Item, Save, Text};
+use super::draft::{Draft, Text, array, entry};
+use super::{Item, Save};
 use crate::key::{Content, Directory};
 use crate::value::Strings;
 use crate::{Error, Path, Result, Value, spelling};
@@ -88,39 +89,64 @@ struct Assignment<'a> {
     value: &'a [u8],
 }
 
-pub(super) fn parse(text: Text<'_>, dump: &mut Dump) -> Result<()> {
-    let mut lines = Lines::new(text);
-    let mut directory = Arc::new(Path::ROOT);
-    let mut absolute = false;
+pub(super) fn parse(draft: &mut Draft<'_>) -> Result<()> {
+    let mut lines = Lines::new(draft.text);
+    // The section, and whether its title began with a slash; none while its title is broken.
+    let mut here = Some((Arc::new(Path::ROOT), false));
     while let Some(line) = lines.next() {
         if line.bytes.trim_ascii().is_empty() || line.bytes.starts_with(b";") {
             continue;
         }
         if line.bytes.starts_with(b"[") {
             match section(line.bytes) {
-                Some(title) => {
-                    let title = spelling::from_bytes(title);
-                    absolute = title.starts_with('/');
-                    directory = Arc::new(text.placed(line.offset, Path::parse(&title))?);
+                Some(title) => here = open(title, line, draft)?,
+                // What is left of an array longer than it claims.
+                None if number_in_brackets(line.bytes).is_some() => {
+                    draft.remark(line.offset, || "an element without an array".to_owned());
                 }
-                None => dump.remark(text, line.offset, || "a section title without ']'".to_owned()),
+                None => {
+                    let what = "a section title without ']': its keys are passed over";
+                    draft.remark(line.offset, || what.to_owned());
+                    here = None;
+                }
             }
             continue;
         }
         let Some(found) = assignment(line.bytes) else {
-            dump.remark(text, line.offset, || "neither a section nor 'name = TYPE : value'".to_owned());
+            match valueless(line.bytes) {
+                Some((name, spelled)) => draft.valueless(line.offset, &name, &spelled),
+                None => {
+                    let what = "neither a section nor 'name = TYPE : value'";
+                    draft.remark(line.offset, || what.to_owned());
+                }
+            }
             continue;
         };
-        let name = spelling::from_bytes(found.name);
-        if let Err(error) = crate::path::check_name(&name) {
-            dump.remark(text, line.offset, || error.to_string());
-            continue;
+        let name = draft.name(line.offset, found.name);
+        // Read in any case: its further lines are no keys.
+        let item = item(&found, line, &mut lines, draft)?;
+        if let (Some((directory, absolute)), Some(name)) = (&here, name) {
+            draft.push(line.offset, entry(Arc::clone(directory), *absolute, name, item))?;
         }
-        let item = item(&found, line, &mut lines, dump)?;
-        let directory = Arc::clone(&directory);
-        dump.entries.push(Entry { directory, absolute, name, item, mode: None, last_written: None });
     }
     Ok(())
+}
+
+/// The directory that a section title names; none if its name is no name.
+fn open(title: &[u8], line: Line<'_>, draft: &mut Draft<'_>) -> Result<Option<(Arc<Path>, bool)>> {
+    let title = spelling::from_bytes(title);
+    match Path::parse(&title) {
+        Ok(path) => {
+            draft.depth(line.offset, path.names().len())?;
+            Ok(Some((Arc::new(path), title.starts_with('/'))))
+        }
+        Err(Error::Name { name, why }) => {
+            let error = Error::Name { name, why };
+            draft.remark(line.offset, || format!("{error}: the keys of this section are passed over"));
+            Ok(None)
+        }
+        Err(other) => draft.placed(line.offset, Err(other)),
+    }
 }
 
 fn section(line: &[u8]) -> Option<&[u8]> {
@@ -151,33 +177,59 @@ fn assignment(line: &[u8]) -> Option<Assignment<'_>> {
     })
 }
 
-fn item(found: &Assignment<'_>, line: Line<'_>, lines: &mut Lines<'_>, dump: &mut Dump) -> Result<Item> {
+/// Name and type of a key whose type has no values, or is none.
+fn valueless(line: &[u8]) -> Option<(String, String)> {
+    let at = line.iter().position(|&byte| byte == b'=')?;
+    let rest = line[at + 1..].trim_ascii_start();
+    let letters = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let (spelled, rest) = rest.split_at(letters);
+    let rest = bracket(rest).map_or(rest, |(_, rest)| rest).trim_ascii_start();
+    let tid = std::str::from_utf8(spelled).ok().and_then(Tid::from_name);
+    let has_values = tid.and_then(Value::empty).is_some();
+    let found = !spelled.is_empty() && rest.starts_with(b":") && !has_values;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().take(64).collect();
+    found.then(|| (text(line[..at].trim_ascii()), text(spelled)))
+}
+
+fn item(
+    found: &Assignment<'_>,
+    line: Line<'_>,
+    lines: &mut Lines<'_>,
+    draft: &mut Draft<'_>,
+) -> Result<Item> {
     let bracketed = bracket(found.value);
     Ok(match (found.tid, found.len) {
         (Tid::String, None) if bracketed.is_some_and(|(inside, _)| inside == FENCE) => {
-            Item::Value(Value::String(fenced(line, lines)?))
+            Item::Value(Value::String(fenced(line, lines, draft)?))
         }
         (Tid::String, None) => {
             let (size, text) = sized(found.value);
+            draft.element(line.offset, 0, text.len())?;
             Item::Value(Value::String(Strings {
                 size: size.max(text.len() + 1),
                 values: vec![text.to_vec()],
             }))
         }
-        (Tid::Link, None) => Item::Value(Value::Link(sized(found.value).1.to_vec())),
-        (Tid::String, Some(len)) => strings(len, lines),
+        (Tid::Link, None) => {
+            let (_, target) = sized(found.value);
+            draft.element(line.offset, 0, target.len())?;
+            Item::Value(Value::Link(target.to_vec()))
+        }
+        // An empty array has no lines: one in brackets would be a section.
+        (Tid::String, Some(0)) => Item::Value(Value::String(Strings { size: 32, values: Vec::new() })),
+        (Tid::String, Some(len)) => strings(len, lines, draft)?,
         (Tid::Link, Some(_)) => Item::Value(Value::Link(Vec::new())),
         (tid, None) => {
             let mut value = Value::empty(tid).unwrap_or(Value::Int(Vec::new()));
             value.push_text(found.value);
             Item::Value(value)
         }
-        (tid, Some(len)) => numbers(tid, len, lines, dump),
+        (tid, Some(len)) => numbers(tid, len, lines, draft)?,
     })
 }
 
 /// The elements of an array up to the length it claims; it ends early where a line is something else.
-fn numbers(tid: Tid, len: usize, lines: &mut Lines<'_>, dump: &mut Dump) -> Item {
+fn numbers(tid: Tid, len: usize, lines: &mut Lines<'_>, draft: &mut Draft<'_>) -> Result<Item> {
     let (mut value, mut indices) = (Value::empty(tid).unwrap_or(Value::Int(Vec::new())), Vec::new());
     while indices.len() < len {
         let is_element = |line: &[u8]| {
@@ -186,31 +238,33 @@ fn numbers(tid: Tid, len: usize, lines: &mut Lines<'_>, dump: &mut Dump) -> Item
             plain || number_in_brackets(line).is_some()
         };
         let Some(line) = lines.next_if(is_element) else { break };
+        // Numbers take no more than this each, whatever their text.
+        draft.element(line.offset, indices.len(), 0)?;
         match number_in_brackets(line.bytes) {
             Some((index, text)) => {
                 indices.push(index);
                 value.push_text(text);
             }
             None => {
-                indices.push(indices.last().map_or(0, |last| last + 1));
+                indices.push(indices.last().map_or(0, |last: &usize| last.saturating_add(1)));
                 value.push_text(line.bytes);
             }
         }
     }
     if indices.len() < len {
-        let offset = lines.offset;
-        dump.remark(lines.text, offset, || format!("an array of {len} ends after {}", indices.len()));
+        draft.remark(lines.offset, || format!("an array of {len} ends after {}", indices.len()));
     }
-    Dump::array(indices, value, len)
+    Ok(array(indices, value, len))
 }
 
 /// Strings of an array. Lines without a size in brackets continue the string before them: `odbedit`
 /// writes strings of several lines so.
-fn strings(len: usize, lines: &mut Lines<'_>) -> Item {
+fn strings(len: usize, lines: &mut Lines<'_>, draft: &mut Draft<'_>) -> Result<Item> {
     let mut strings = Strings { size: 32, values: Vec::new() };
     loop {
         if let Some(line) = lines.next_if(|line| number_in_brackets(line).is_some()) {
             let (size, text) = sized(line.bytes);
+            draft.element(line.offset, strings.values.len(), text.len())?;
             if strings.values.is_empty() {
                 strings.size = size;
             }
@@ -234,19 +288,27 @@ fn strings(len: usize, lines: &mut Lines<'_>) -> Item {
         if !ahead.peek().is_some_and(|line| goes_on(ahead.cut(line).bytes)) {
             break;
         }
+        draft.string(lines.offset, last.len() + blank)?;
+        draft.spend(lines.offset, blank)?;
         last.resize(last.len() + blank, b'\n');
         if let Some(line) = ahead.next_if(|line| number_in_brackets(line).is_none()) {
+            draft.string(line.offset, last.len() + line.bytes.len() + 1)?;
+            draft.spend(line.offset, line.bytes.len() + 1)?;
             last.push(b'\n');
             last.extend_from_slice(line.bytes);
         }
         strings.size = strings.size.max(last.len() + 1);
         *lines = ahead;
     }
+    if strings.values.len() < len {
+        let found = strings.values.len();
+        draft.remark(lines.offset, || format!("an array of {len} ends after {found}"));
+    }
     let indices = (0..strings.values.len()).collect();
-    Dump::array(indices, Value::String(strings), len)
+    Ok(array(indices, Value::String(strings), len))
 }
 
-fn fenced(start: Line<'_>, lines: &mut Lines<'_>) -> Result<Strings> {
+fn fenced(start: Line<'_>, lines: &mut Lines<'_>, draft: &mut Draft<'_>) -> Result<Strings> {
     let mut text: Vec<u8> = Vec::new();
     let mut first = true;
     loop {
@@ -256,6 +318,8 @@ fn fenced(start: Line<'_>, lines: &mut Lines<'_>) -> Result<Strings> {
         if line.bytes.trim_ascii_end() == FENCE {
             break;
         }
+        draft.string(line.offset, text.len() + line.bytes.len() + 1)?;
+        draft.spend(line.offset, line.bytes.len() + 1)?;
         if !std::mem::take(&mut first) {
             text.push(b'\n');
         }
@@ -351,7 +415,10 @@ fn write_value(path: &Path, value: &Value, out: &mut Vec<u8>) -> Result<()> {
                     return unwritable(path, "a string holds a NUL");
                 }
                 if text.contains(&b'\n') {
-                    if len > 1 || matches!(value, Value::Link(_)) {
+                    if matches!(value, Value::Link(_)) {
+                        return unwritable(path, "the target of a link holds a line end");
+                    }
+                    if len > 1 {
                         return unwritable(path, "an array of strings holds a line end");
                     }
                     write_fenced(path, text, out)?;
@@ -368,7 +435,7 @@ fn write_value(path: &Path, value: &Value, out: &mut Vec<u8>) -> Result<()> {
             _ if len == 1 => {}
             _ => out.extend_from_slice(format!("[{index}] ").as_bytes()),
         }
-        value.write_text(index, out);
+        value.write_exact(index, out);
         out.push(b'\n');
     }
     Ok(())

@@ -22,8 +22,8 @@ pub struct Save {
 }
 
 impl Save {
-    /// As `.odb` text. Floating point numbers lose their last digits, access modes and times are
-    /// not written, and so are directories without keys.
+    /// As `.odb` text. Access modes and times are not written, and neither are directories without
+    /// keys: the format has no place for them, and `odbedit` leaves them out too.
     pub fn odb() -> Save {
         Save {
             kind: Kind::Odb,
@@ -35,13 +35,12 @@ impl Save {
         }
     }
 
-    /// As XML. Floating point numbers lose their last digits, access modes and times are not
-    /// written.
+    /// As XML. Access modes and times are not written: the format has no place for them.
     pub fn xml() -> Save {
         Save { kind: Kind::Xml, ..Save::odb() }
     }
 
-    /// As JSON, which holds everything but the last digit of some FLOATs.
+    /// As JSON, which holds everything but the access modes of directories.
     pub fn json() -> Save {
         Save { kind: Kind::Json, ..Save::odb() }
     }
@@ -56,8 +55,9 @@ impl Save {
         }
     }
 
-    /// The text of the directory at `path` and all below it, byte for byte as `odbedit` writes it;
-    /// only long strings are written whole in `.odb` too.
+    /// The text of the directory at `path` and all below it, byte for byte as `odbedit` writes it
+    /// where that loses nothing. Strings beyond 255 bytes are written whole in `.odb` too, and
+    /// numbers with as many digits as they need to be read back as they were.
     ///
     /// # Errors
     /// Those of [`Tree::directory`], and [`Error::Unwritable`] for what the form cannot hold.

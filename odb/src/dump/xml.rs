@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use pactolus_formats::Tid;
 
-use super::{Dump, Entry, Item, Kind, Save, Text};
+use super::draft::{Draft, array, entry};
+use super::{Item, Kind, Save};
 use crate::key::{Content, Directory};
-use crate::path::MAX_DEPTH;
 use crate::{Error, Path, Result, Value, spelling};
 
 mod tag;
@@ -38,6 +38,8 @@ enum Open {
 
 /// A key whose end has not come yet.
 struct Partial {
+    /// Where its tag begins.
+    offset: usize,
     name: String,
     size: usize,
     /// The length the tag claims.
@@ -47,35 +49,49 @@ struct Partial {
     value: Value,
 }
 
-pub(super) fn parse(text: Text<'_>, dump: &mut Dump) -> Result<()> {
+/// Elements within each other besides directories: `odb`, a key, and room for what is none.
+const FURTHER: usize = 4;
+
+pub(super) fn parse(draft: &mut Draft<'_>) -> Result<()> {
+    let text = draft.text;
     let mut pieces = Pieces::new(text);
     // The names of open tags, to see that they close in order.
-    let mut stack: Vec<(Vec<u8>, Open)> = Vec::new();
+    let mut stack: Vec<(&[u8], Open)> = Vec::new();
     let mut seen = false;
     while let Some((offset, piece)) = pieces.next()? {
         match piece {
-            Piece::Text(bytes) => match stack.last_mut() {
-                Some((_, Open::Key(key))) => key.text.extend_from_slice(&bytes),
-                Some((_, Open::Element(_, text))) => text.extend_from_slice(&bytes),
-                _ => {}
-            },
-            Piece::Open(tag) => {
-                if stack.len() > MAX_DEPTH + 4 {
-                    return Err(text.error(offset, format!("elements nested deeper than {MAX_DEPTH}")));
+            Piece::Text(bytes) => {
+                if let Some((_, Open::Key(Partial { text, .. }) | Open::Element(_, text))) = stack.last_mut()
+                {
+                    draft.string(offset, text.len() + bytes.len())?;
+                    draft.spend(offset, bytes.len())?;
+                    text.extend_from_slice(&bytes);
                 }
-                if stack.is_empty() && !std::mem::replace(&mut seen, true) && tag.name != b"odb" {
+            }
+            Piece::Open(tag) => {
+                let limit = draft.limits.depth + FURTHER;
+                if stack.len() >= limit {
+                    let what = format!("at most {limit} elements within each other expected, more found");
+                    return Err(text.error(offset, what));
+                }
+                let again = stack.is_empty() && std::mem::replace(&mut seen, true);
+                let open = if again {
+                    let found = tag.name.escape_ascii();
+                    draft.remark(offset, || format!("the end expected, element '{found}' found"));
+                    Open::Unknown
+                } else if stack.is_empty() && tag.name != b"odb" {
                     let found = tag.name.escape_ascii();
                     return Err(text.error(offset, format!("element 'odb' expected, '{found}' found")));
-                }
-                let open = open(text, offset, &tag, &stack, dump)?;
-                let (name, closed) = (tag.name.to_vec(), tag.closed);
-                stack.push((name, open));
-                if closed {
-                    close(&mut stack, dump);
+                } else {
+                    open(offset, &tag, &stack, draft)?
+                };
+                stack.push((tag.name, open));
+                if tag.closed {
+                    close(offset, &mut stack, draft)?;
                 }
             }
             Piece::Close(name) => match stack.last() {
-                Some((open, _)) if open == name => close(&mut stack, dump),
+                Some((open, _)) if *open == name => close(offset, &mut stack, draft)?,
                 open => {
                     let wanted =
                         open.map_or("nothing".into(), |(open, _)| format!("'</{}>'", open.escape_ascii()));
@@ -96,7 +112,7 @@ pub(super) fn parse(text: Text<'_>, dump: &mut Dump) -> Result<()> {
 }
 
 /// The directory that an element now opening is in, from the root of the dump.
-fn here(stack: &[(Vec<u8>, Open)]) -> Option<Arc<Path>> {
+fn here(stack: &[(&[u8], Open)]) -> Option<Arc<Path>> {
     match stack.last()? {
         (_, Open::Directory(path)) => Some(Arc::clone(path)),
         (_, Open::Odb) => Some(Arc::default()),
@@ -104,44 +120,34 @@ fn here(stack: &[(Vec<u8>, Open)]) -> Option<Arc<Path>> {
     }
 }
 
-fn open(
-    text: Text<'_>,
-    offset: usize,
-    tag: &Tag<'_>,
-    stack: &[(Vec<u8>, Open)],
-    dump: &mut Dump,
-) -> Result<Open> {
-    let name = || {
-        let name = tag.attribute(b"name").ok_or_else(|| {
-            text.error(offset, format!("element '{}' without a name", tag.name.escape_ascii()))
-        })?;
-        let name = spelling::from_bytes(&name);
-        text.placed(offset, crate::path::check_name(&name))?;
-        Ok::<_, Error>(name)
-    };
+fn open(offset: usize, tag: &Tag<'_>, stack: &[(&[u8], Open)], draft: &mut Draft<'_>) -> Result<Open> {
     match (tag.name, here(stack)) {
         (b"odb", _) if stack.is_empty() => {
             if let Some(root) = tag.attribute(b"root") {
-                dump.root = Some(text.placed(offset, Path::parse(&spelling::from_bytes(&root)))?);
+                let root = Path::parse(&spelling::from_bytes(&root));
+                draft.dump.root = Some(draft.placed(offset, root)?);
             }
             Ok(Open::Odb)
         }
-        (b"dir", Some(directory)) => {
-            let name = name()?;
-            let path = Arc::new(text.placed(offset, directory.child(&name))?);
-            dump.entries.push(entry(directory, name, Item::Directory));
-            Ok(Open::Directory(path))
-        }
-        (kind @ (b"key" | b"keyarray"), Some(_)) => {
-            let name = name()?;
+        (b"dir" | b"key" | b"keyarray", Some(directory)) => {
+            let Some(name) = tag.attribute(b"name") else {
+                draft.remark(offset, || format!("element '{}' without a name", tag.name.escape_ascii()));
+                return Ok(Open::Unknown);
+            };
+            let Some(name) = draft.name(offset, &name) else { return Ok(Open::Unknown) };
+            if tag.name == b"dir" {
+                let path = draft.below(offset, &directory, &name)?;
+                draft.push(offset, entry(directory, false, name, Item::Directory))?;
+                return Ok(Open::Directory(path));
+            }
             let spelled = tag.attribute(b"type").unwrap_or_default();
             let tid = std::str::from_utf8(&spelled).ok().and_then(Tid::from_name);
             let Some(value) = tid.and_then(Value::empty) else {
-                let type_name = String::from_utf8_lossy(&spelled).into_owned();
-                dump.remark(text, offset, || format!("key '{name}' of unknown type '{type_name}'"));
+                draft.valueless(offset, &name, &String::from_utf8_lossy(&spelled));
                 return Ok(Open::Unknown);
             };
             let partial = Partial {
+                offset,
                 name,
                 size: tag.number(b"size").unwrap_or(0).min(Value::MAX_LEN),
                 claimed: tag.number(b"num_values"),
@@ -149,65 +155,72 @@ fn open(
                 indices: Vec::new(),
                 value,
             };
-            Ok(if kind == b"key" { Open::Key(partial) } else { Open::Array(partial) })
+            Ok(if tag.name == b"key" { Open::Key(partial) } else { Open::Array(partial) })
         }
-        (b"value", _) => match stack.last() {
-            Some((_, Open::Array(array))) => {
-                let next = array.indices.last().map_or(0, |last| last.saturating_add(1));
-                Ok(Open::Element(tag.number(b"index").unwrap_or(next), Vec::new()))
-            }
-            _ => Ok(Open::Unknown),
-        },
-        _ => {
-            let name = tag.name;
-            dump.remark(text, offset, || format!("unexpected element '{}'", name.escape_ascii()));
+        (b"value", _) if matches!(stack.last(), Some((_, Open::Array(_)))) => {
+            let Some((_, Open::Array(array))) = stack.last() else { return Ok(Open::Unknown) };
+            let next = array.indices.last().map_or(0, |last| last.saturating_add(1));
+            Ok(Open::Element(tag.number(b"index").unwrap_or(next), Vec::new()))
+        }
+        // What is inside was passed over with the element around it.
+        _ if matches!(stack.last(), Some((_, Open::Unknown))) => Ok(Open::Unknown),
+        (name, _) => {
+            draft.remark(offset, || format!("unexpected element '{}'", name.escape_ascii()));
             Ok(Open::Unknown)
         }
     }
 }
 
-fn close(stack: &mut Vec<(Vec<u8>, Open)>, dump: &mut Dump) {
+fn close(offset: usize, stack: &mut Vec<(&[u8], Open)>, draft: &mut Draft<'_>) -> Result<()> {
     match stack.pop() {
         Some((_, Open::Element(index, text))) => {
             if let Some((_, Open::Array(array))) = stack.last_mut() {
+                draft.element(offset, array.indices.len(), text.len())?;
                 array.indices.push(index);
                 array.value.push_text(&text);
             }
         }
         Some((_, Open::Key(mut key))) => {
+            draft.element(offset, 0, key.text.len())?;
             key.value.push_text(&key.text);
-            finish(key, stack, dump, Item::Value);
+            finish(key, stack, draft, Item::Value)?;
         }
-        Some((_, Open::Array(mut array))) => {
-            let indices = std::mem::take(&mut array.indices);
-            let claimed = array.claimed.unwrap_or(indices.len());
-            finish(array, stack, dump, |value| Dump::array(indices, value, claimed));
+        Some((_, Open::Array(mut partial))) => {
+            let indices = std::mem::take(&mut partial.indices);
+            let (found, claimed) = (indices.len(), partial.claimed.unwrap_or(indices.len()));
+            if found < claimed {
+                draft.remark(offset, || format!("an array of {claimed} ends after {found}"));
+            }
+            finish(partial, stack, draft, |value| array(indices, value, claimed))?;
         }
         _ => {}
     }
+    Ok(())
 }
 
-fn finish(key: Partial, stack: &[(Vec<u8>, Open)], dump: &mut Dump, item: impl FnOnce(Value) -> Item) {
+fn finish(
+    key: Partial,
+    stack: &[(&[u8], Open)],
+    draft: &mut Draft<'_>,
+    item: impl FnOnce(Value) -> Item,
+) -> Result<()> {
     let mut value = key.value;
     if let Value::String(strings) = &mut value {
         let longest = strings.values.iter().map(|text| text.len() + 1).max().unwrap_or(0);
         // Without the attribute, MIDAS's usual room.
         strings.size = if key.size == 0 { strings.size } else { key.size.max(longest) };
     }
-    if let Some(directory) = here(stack) {
-        dump.entries.push(entry(directory, key.name, item(value)));
+    match here(stack) {
+        Some(directory) => draft.push(key.offset, entry(directory, false, key.name, item(value))),
+        None => Ok(()),
     }
-}
-
-fn entry(directory: Arc<Path>, name: String, item: Item) -> Entry {
-    Entry { directory, absolute: false, name, item, mode: None, last_written: None }
 }
 
 pub(super) fn write(save: &Save, path: &Path, directory: &Directory) -> Result<Vec<u8>> {
     let mut out = b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n".to_vec();
     if let Some(comment) = &save.comment {
-        // Two hyphens would end the comment.
-        let comment = comment.replace("--", "- -");
+        // Two hyphens would end the comment; of three, two remain after the first turn.
+        let comment = comment.replace("--", "- -").replace("--", "- -");
         out.extend_from_slice(format!("<!-- {comment} -->\n").as_bytes());
     }
     out.extend_from_slice(b"<odb");
@@ -294,7 +307,7 @@ fn check(path: &Path, value: &Value) -> Result<()> {
 
 fn write_element(value: &Value, index: usize, out: &mut Vec<u8>) {
     let mut text = Vec::new();
-    value.write_text(index, &mut text);
+    value.write_exact(index, &mut text);
     escape(&text, out);
 }
 

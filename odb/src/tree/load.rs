@@ -75,7 +75,10 @@ impl Tree {
             (None, Item::Elements(indices, value)) => {
                 let mut made = value.clone();
                 made.resize(0);
-                let made = patched(made, indices, value, path)?;
+                fits(indices, &made, path)?;
+                for (from, &index) in indices.iter().enumerate() {
+                    made.put(index, value, from);
+                }
                 self.create_at(path, Content::Value(made))?;
             }
             (Some(place), item) => self.load_into(path, place, item)?,
@@ -110,8 +113,19 @@ impl Tree {
             .map_err(|index| crate::Mismatch::Element(index).at(&at.to_string(), old.tid(), value))?;
         match item {
             Item::Elements(indices, _) => {
-                let whole = patched(old.clone(), indices, &new, &at)?;
-                self.store(&Place { index: None, ..place }, &whole)
+                writable(key, &at)?;
+                fits(indices, old, &at)?;
+                // In place: a dump may name one element of a long array again and again.
+                let (now, new) = (self.now, new.into_owned());
+                self.change(&place.positions, |key| {
+                    let Content::Value(array) = &mut key.content else { return };
+                    key.last_written = now;
+                    for (from, &index) in indices.iter().enumerate() {
+                        array.put(index, &new, from);
+                    }
+                    array.grow_strings(new.item_size());
+                });
+                Ok(())
             }
             _ => {
                 let new = new.into_owned();
@@ -129,16 +143,18 @@ impl Tree {
     }
 }
 
-/// Puts single elements into an array. Elements may follow the last one, but leave no gap: an
+/// May these elements be put into the array? They may follow the last one, but leave no gap: an
 /// index in a file makes no room by itself.
-fn patched(mut array: Value, indices: &[usize], elements: &Value, path: &Path) -> Result<Value> {
-    for (from, &index) in indices.iter().enumerate() {
-        if index >= Value::MAX_LEN || !array.put(index, elements, from) {
-            return Err(Error::Index { path: path.to_string(), index, len: array.len() });
+fn fits(indices: &[usize], array: &Value, path: &Path) -> Result<()> {
+    let mut len = array.len();
+    let limit = if matches!(array, Value::Link(_)) { 1 } else { Value::MAX_LEN };
+    for &index in indices {
+        if index > len || index >= limit {
+            return Err(Error::Index { path: path.to_string(), index, len });
         }
+        len = len.max(index + 1);
     }
-    array.grow_strings(elements.item_size());
-    Ok(array)
+    Ok(())
 }
 
 fn is_client(path: &Path) -> bool {

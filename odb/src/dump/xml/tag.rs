@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::Text;
+use super::super::draft::Text;
 use crate::Result;
 
 /// A tag that opens an element.
@@ -25,6 +25,9 @@ impl<'a> Tag<'a> {
         std::str::from_utf8(&self.attribute(name)?).ok()?.trim().parse().ok()
     }
 }
+
+/// Attributes a tag may have; MIDAS's have four.
+const MAX_ATTRIBUTES: usize = 32;
 
 /// One piece of a document.
 pub(super) enum Piece<'a> {
@@ -115,6 +118,7 @@ impl<'a> Pieces<'a> {
             let end = word(at);
             let name = &bytes[at..end];
             at = blank(end);
+            bytes.get(at).ok_or_else(unfinished)?;
             if name.is_empty() || bytes.get(at) != Some(&b'=') {
                 return Err(text.error(at, "an attribute 'name=\"value\"' expected"));
             }
@@ -124,6 +128,11 @@ impl<'a> Pieces<'a> {
             })?;
             let value = &bytes[at + 1..];
             let len = value.iter().position(|&byte| byte == quote).ok_or_else(unfinished)?;
+            if tag.attributes.len() == MAX_ATTRIBUTES {
+                return Err(
+                    text.error(at, format!("at most {MAX_ATTRIBUTES} attributes expected, more found"))
+                );
+            }
             tag.attributes.push((name, &value[..len]));
             at += len + 2;
         }

@@ -1,0 +1,161 @@
+//! A file as a tree: a run file's dump, or a dump of its own.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use pactolus::formats::event::Kind as EventKind;
+use pactolus::formats::mid::{Block, Reader, Stop};
+use pactolus::formats::{ByteSource, Input};
+use pactolus::odb::dump::{Kind, Limits};
+use pactolus::odb::{Dump, Load, Tree};
+
+use crate::dump::open;
+
+/// The ODB of a file.
+pub(super) struct Source {
+    pub(super) tree: Tree,
+    /// Where the text of it ends early, if it does.
+    pub(super) damage: Option<Problem>,
+    /// Was anything else of it left out?
+    pub(super) is_partial: bool,
+}
+
+/// What is wrong with a file.
+#[derive(Debug)]
+pub(super) struct Problem {
+    file: PathBuf,
+    what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.what)
+    }
+}
+
+impl Error for Problem {}
+
+/// Remarks that are shown.
+const MOST: usize = 5;
+
+/// Bytes that show what a file is.
+const SNIFF: usize = 64;
+
+/// Bytes of a dump that is a file of its own; a text without end must not fill the memory.
+const MAX_TEXT: u64 = 1 << 30;
+
+impl Source {
+    /// Reads a file; what was passed over is told.
+    pub(super) fn open(path: &Path, eor: bool, err: &mut dyn Write) -> Result<Source, Box<dyn Error>> {
+        let mut input = open(path)?;
+        let name = input.name().to_owned();
+        let problem = |what: String| Problem { file: name.clone(), what };
+        let unread = |error: io::Error| pactolus::formats::Error::io("read", &name)(error);
+        let mut first = Vec::new();
+        input.by_ref().take(SNIFF as u64).read_to_end(&mut first).map_err(unread)?;
+        let text = match dump_kind(&first) {
+            Some(_) if eor => {
+                return Err(problem("--eor: this is a dump, only run files have a second one".into()).into());
+            }
+            Some(_) => {
+                let mut text = first;
+                input.take(MAX_TEXT).read_to_end(&mut text).map_err(unread)?;
+                text
+            }
+            None => from_run(Joined { first: io::Cursor::new(first), input }, eor, &name)?,
+        };
+        let kind = Kind::detect(&text).map_err(|error| problem(error.to_string()))?;
+        let (dump, damage) = Dump::read(kind, &text, &Limits::default());
+        if dump.entries.is_empty() && !dump.remarks.is_empty() {
+            return Err(problem(format!("no ODB dump: {}", dump.remarks[0])).into());
+        }
+        let mut tree = Tree::new();
+        let loaded = tree.load(&dump, &Load { exact: true, ..Load::default() });
+        let failed = loaded.failed.iter().map(|(_, error)| format!("key left out: {error}"));
+        let left_out: Vec<String> = dump.remarks.iter().map(ToString::to_string).chain(failed).collect();
+        for what in left_out.iter().take(MOST) {
+            writeln!(err, "pactolus: {}", problem(what.clone()))?;
+        }
+        if let Some(more @ 1..) = left_out.len().checked_sub(MOST) {
+            writeln!(err, "pactolus: {}", problem(format!("and {more} more")))?;
+        }
+        let damage = damage.map(|error| problem(error.to_string()));
+        Ok(Source { tree, damage, is_partial: !left_out.is_empty() })
+    }
+
+    /// Reads a file that must be whole.
+    pub(super) fn whole(path: &Path, eor: bool, err: &mut dyn Write) -> Result<Tree, Box<dyn Error>> {
+        let source = Source::open(path, eor, err)?;
+        source.damage.map_or(Ok(source.tree), |damage| Err(damage.into()))
+    }
+}
+
+/// The form of a dump by its first bytes; none for a run file, whose headers hold zeros.
+fn dump_kind(first: &[u8]) -> Option<Kind> {
+    Kind::detect(first).ok().filter(|_| !first.contains(&0))
+}
+
+/// The dump in a run's first BOR or EOR event.
+fn from_run(input: Joined, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+    let problem = |what: String| Box::new(Problem { file: name.to_owned(), what });
+    let (wanted, word) = if eor {
+        (EventKind::Eor, "end-of-run event (EOR)")
+    } else {
+        (EventKind::Bor, "begin-of-run event (BOR)")
+    };
+    let mut reader = Reader::new(input);
+    let mut block = Block::new();
+    let mut events = 0;
+    loop {
+        let stop = reader.read(&mut block, 1 << 16).map_err(pactolus::formats::Error::io("read", name))?;
+        for event in block.events() {
+            events += 1;
+            let kind = event.header.kind();
+            if kind == wanted {
+                let text = event.payload;
+                if text.iter().all(|byte| byte.is_ascii_whitespace() || *byte == 0) {
+                    return Err(problem(format!("no ODB in this run: its {word} is empty")));
+                }
+                return Ok(text.to_vec());
+            }
+            // It is the first event of a run that has it; messages may stand before it.
+            if kind == EventKind::Data && !eor {
+                return Err(problem(format!("no ODB in this run: it has no {word}")));
+            }
+        }
+        match stop {
+            Stop::End if events == 0 => return Err(problem("neither an ODB dump nor a run file".into())),
+            Stop::End => return Err(problem(format!("no ODB in this run: it has no {word}"))),
+            Stop::Damaged(damage) if events == 0 => {
+                return Err(problem(format!("neither an ODB dump nor a run file: {damage}")));
+            }
+            Stop::Damaged(damage) => {
+                return Err(problem(format!("no {word} before the file breaks: {damage}")));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An input whose first bytes were read already.
+struct Joined {
+    first: io::Cursor<Vec<u8>>,
+    input: Input,
+}
+
+impl Read for Joined {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.first.read(buf)? {
+            0 => self.input.read(buf),
+            n => Ok(n),
+        }
+    }
+}
+
+impl ByteSource for Joined {
+    fn compressed_offset(&self) -> Option<u64> {
+        self.input.compressed_offset()
+    }
+}

@@ -1,0 +1,47 @@
+//! What keeps a command from being done.
+
+/// The result of a command.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What keeps a command from being done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No such command.
+    #[error("no command '{name}'{}; `help` lists them", hint(.nearest))]
+    Unknown {
+        /// The word.
+        name: String,
+        /// The command that looks most like it.
+        nearest: Option<String>,
+    },
+    /// A command with words it cannot use.
+    #[error("{what}; usage: {usage}")]
+    Usage {
+        /// What is wrong with them.
+        what: String,
+        /// The words it can use.
+        usage: &'static str,
+    },
+    /// A quote or backslash that nothing follows.
+    #[error("{what} at character {at} does not end")]
+    Open {
+        /// What it is.
+        what: &'static str,
+        /// Where it begins, from 1.
+        at: usize,
+    },
+    /// The tree.
+    #[error(transparent)]
+    Odb(#[from] crate::Error),
+    /// The answer could not be written.
+    #[error("the answer could not be written: {0}")]
+    Output(#[from] std::io::Error),
+    /// What `save` made could not be kept.
+    #[error("{0}")]
+    Save(#[source] Box<dyn std::error::Error>),
+}
+
+fn hint(nearest: &Option<String>) -> String {
+    nearest.as_ref().map_or_else(String::new, |name| format!(", did you mean '{name}'?"))
+}

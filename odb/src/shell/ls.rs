@@ -1,0 +1,135 @@
+//! `ls`: what is in a directory.
+
+use super::listing::Listing;
+use super::{Call, Command, Result, pattern, plain};
+use crate::Path;
+
+pub(super) const COMMAND: Command = Command {
+    name: "ls",
+    usage: "ls [-l] [-r] [PATH]",
+    help: "list a directory or a key\n\
+        -l  also type, number of values, size, age, access mode and every element\n\
+        -r  also what is below\n\
+        The last name of the path may be a pattern: `*` is any text, `?` one character.\n\
+        With --json, an array of objects.",
+    run,
+};
+
+fn run(call: &mut Call<'_>) -> Result<()> {
+    let flags = call.flags("lr")?;
+    let (long, deep) = (flags.contains('l'), flags.contains('r'));
+    let (path, wanted) = target(call)?;
+    let now = call.around.now();
+    let found = call.tree.find_link(&path.to_string())?;
+    // A link is listed as what it leads to, if that is a directory.
+    let led = call.tree.find(&path.to_string()).ok().filter(|found| found.key.directory().is_some());
+    let found = led.unwrap_or(found);
+    let in_directory = found.key.directory().filter(|_| !deep);
+    let matching = |name: &str| wanted.as_ref().is_none_or(|wanted| pattern::matches(wanted, name));
+    let out = if call.shell.json {
+        let mut out = Vec::new();
+        match in_directory {
+            Some(directory) => {
+                plain::keys(directory.iter().filter(|key| matching(key.name())), false, &mut out)
+            }
+            None => plain::keys([found.key], deep, &mut out),
+        }
+        out.push(b'\n');
+        out
+    } else {
+        let mut listing = Listing::new(&call.tree, now, long, wanted);
+        match in_directory {
+            Some(directory) => {
+                for key in directory.iter() {
+                    listing.key(0, key, &found.path.child(key.name())?);
+                }
+            }
+            None => listing.branch(0, found.key, &found.path),
+        }
+        listing.finish()
+    };
+    call.say(out)
+}
+
+/// The directory or key to list, and the pattern if the last name is one.
+fn target(call: &Call<'_>) -> Result<(Path, Option<String>)> {
+    let Some(word) = call.word()? else { return Ok((call.shell.at.clone(), None)) };
+    let path = call.path(word)?;
+    match (path.name(), path.parent()) {
+        (Some(name), Some(parent)) if pattern::is_pattern(name) && !call.tree.exists(&path.to_string()) => {
+            Ok((parent, Some(name.to_owned())))
+        }
+        _ => Ok((path, None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{answer, sample};
+
+    fn check(lines: &[&str], wanted: &str) {
+        assert_eq!(answer(&sample(), false, lines), wanted, "{lines:?}");
+    }
+
+    #[test]
+    fn a_directory_is_listed() {
+        check(
+            &["ls"],
+            "Runinfo\nEquipment\n\
+             Here -> /Equipment/Trigger      <subdirectory>\n\
+             Lost -> /Nothing                <cannot resolve link>\n",
+        );
+        check(
+            &["cd Equipment/Trigger", "ls Variables", "ls Common"],
+            "ADC0\n                                17\n                                18\n\
+             \x20                               19\n\
+             Event ID                        1\nBuffer                          SYSTEM\n",
+        );
+        check(&["ls Here"], "Common\nVariables\n");
+        check(&["ls Runinfo/State"], "State                           3\n");
+    }
+
+    #[test]
+    fn everything_below_is_listed() {
+        check(
+            &["ls -r Runinfo"],
+            "Runinfo\n    State                       3\n    Run number                  8\n",
+        );
+        check(
+            &["ls -lr /Runinfo"],
+            "Key name                        Type    #Val  Size  Last Opn Mode Value\n\
+             ---------------------------------------------------------------------------\n\
+             Runinfo                         DIR\n\
+             \x20   State                       INT     1     4     >99d 0   RWD  3\n\
+             \x20   Run number                  INT     1     4     >99d 0   RWD  8\n",
+        );
+    }
+
+    #[test]
+    fn names_may_be_patterns() {
+        check(&["ls Runinfo/*num*"], "Run number                      8\n");
+        check(&["ls *quip?ent"], "Equipment\n");
+        check(&["ls -r /*ID*"], "                Event ID        1\n");
+        check(&["ls none*"], "");
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_named() {
+        check(&["ls -x"], "! 'ls' knows no -x; usage: ls [-l] [-r] [PATH]\n");
+        check(&["ls Runinof"], "! no key /Runinof, did you mean 'Runinfo'?\n");
+    }
+
+    #[test]
+    fn machines_get_json() {
+        let check = |line: &str, wanted: &str| assert_eq!(answer(&sample(), true, &[line]), wanted);
+        check(
+            "ls Equipment/Trigger",
+            "[{\"name\":\"Common\",\"type\":\"KEY\",\"len\":2},{\"name\":\"Variables\",\"type\":\"KEY\",\"len\":1}]\n",
+        );
+        check(
+            "ls -r Equipment/Trigger/Variables",
+            "[{\"name\":\"Variables\",\"type\":\"KEY\",\"keys\":[{\"name\":\"ADC0\",\"type\":\"WORD\",\"len\":3,\"size\":2,\
+             \"mode\":\"RWD\",\"last_written\":0,\"value\":[17,18,19]}]}]\n",
+        );
+    }
+}
