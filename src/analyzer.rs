@@ -363,17 +363,34 @@ impl Analyzer {
 fn columns(request: &Request, chain: &Chain) -> Vec<ColumnDef> {
     let mut columns: Vec<ColumnDef> = Vec::new();
     for bank in &request.banks {
-        let column = ColumnDef::new(bank.name, bank.tid.code());
+        let column = sized(ColumnDef::new(bank.name, bank.tid.code()), bank.elements);
         columns.push(column.description(&bank.description).unit(&bank.unit));
     }
     for bank in chain.stages.iter().flat_map(Mounted::writes) {
         match columns.iter_mut().find(|c| c.name == bank.name) {
-            Some(known) if known.unit.is_empty() => known.unit = bank.unit.to_owned(),
-            Some(_) => {}
-            None => columns.push(ColumnDef::new(bank.name, bank.tid.code()).unit(bank.unit)),
+            Some(known) => {
+                if known.unit.is_empty() {
+                    known.unit = bank.unit.to_owned();
+                }
+                if known.elements.is_none() {
+                    *known = sized(known.clone(), bank.elements);
+                }
+            }
+            None => {
+                let column = ColumnDef::new(bank.name, bank.tid.code()).unit(bank.unit);
+                columns.push(sized(column, bank.elements));
+            }
         }
     }
     columns
+}
+
+/// A column with the number of elements, if that is known.
+fn sized(column: ColumnDef, elements: Option<usize>) -> ColumnDef {
+    match elements {
+        Some(1) | None => ColumnDef { elements, ..column },
+        Some(several) => column.elements(several).many(),
+    }
 }
 
 fn table(

@@ -224,7 +224,7 @@ impl Worker {
                 serial: view.header.serial,
                 event: place.number,
                 offset: place.offset,
-                reason: kind.to_string(),
+                kind,
             });
         }
         false

@@ -20,7 +20,7 @@ use crate::ledger::Counts;
 use crate::module::EndOfRun;
 use crate::partial::{Partial, TableKey};
 use crate::provenance::{Provenance, texts};
-use crate::report::{Explained, InputDamage, Report, RequestReport, RunReport, StageReport};
+use crate::report::{Explained, Report, RequestReport, RunReport, StageReport, WithoutText};
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
@@ -198,11 +198,16 @@ impl<'j> Fold<'j> {
                 Ok(())
             }
             Item::Damage(input, damage) => {
-                self.report.damage.push(InputDamage { input: input.path, damage });
+                self.report.damage.add(input.path, damage);
                 self.halt_if_strict();
                 Ok(())
             }
-            Item::End(input) => self.end(input),
+            Item::Refused(input, refused) => {
+                self.report.without_text.push(WithoutText::new(input.path, &refused));
+                self.halt_if_strict();
+                Ok(())
+            }
+            Item::End(files) => self.end(files),
             Item::Empty(input) => {
                 self.report.warnings.push(format!("{} holds no event", input.path.display()));
                 Ok(())
@@ -306,7 +311,7 @@ impl<'j> Fold<'j> {
         Ok(())
     }
 
-    fn end(&mut self, mut input: serde_json::Value) -> Result<(), Error> {
+    fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let counts = live.tests.counts();
@@ -319,17 +324,16 @@ impl<'j> Fold<'j> {
             }
         }
         self.odb_counts(&live, &counts)?;
-        if self.halted
-            && let Some(input) = input.as_object_mut()
-        {
+        for file in files.iter_mut().filter(|_| self.halted).filter_map(|file| file.as_object_mut()) {
             // How far the source has come by now is a matter of chance.
-            input.remove("bytes");
-            input.remove("sha256");
+            file.remove("bytes");
+            file.remove("sha256");
         }
         let tree = live.odb.snapshot()?;
-        self.provenance.run(self.analyzer, live.epoch.run.number, input, &tree);
+        let read_from = files.len();
+        self.provenance.run(self.analyzer, live.epoch.run.number, files, &tree);
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
-        self.report.runs.push(run_report(self.analyzer, &live, counts, errors, &tree));
+        self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
         self.sinks.finish(&self.provenance.value(false), false)
     }
@@ -372,6 +376,7 @@ impl<'j> Fold<'j> {
 fn run_report(
     analyzer: &Analyzer,
     live: &Live,
+    files: usize,
     tests: Vec<(String, u64)>,
     errors: Vec<String>,
     tree: &pactolus_odb::Tree,
@@ -399,7 +404,7 @@ fn run_report(
     let messages =
         live.counts.messages.iter().map(|m| format!("{}: {}", stage_name(m.stage), m.text)).collect();
     let damage = live.counts.damage.iter().map(|d| {
-        format!("{} at byte {}, event {} (id {} serial {})", d.reason, d.offset, d.event, d.id, d.serial)
+        format!("{} at byte {}, event {} (id {} serial {})", d.kind, d.offset, d.event, d.id, d.serial)
     });
     let parameters =
         texts(tree, &format!("{}/Parameters", analyzer.root())).into_iter().map(|(path, value)| {
@@ -418,6 +423,7 @@ fn run_report(
     RunReport {
         run,
         input: live.input.path.clone(),
+        files,
         events: live.counts.by_id(),
         system: live.counts.system,
         requests: requests
@@ -427,6 +433,7 @@ fn run_report(
         tests,
         failures: live.counts.failures.clone(),
         damage: damage.collect(),
+        reasons: live.counts.reasons.clone(),
         messages,
         refused: live.counts.retyped,
         refusals: live.refused.values().flatten().take(SHOWN).cloned().collect(),

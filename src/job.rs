@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pactolus_formats::Compression;
 use pactolus_formats::tuple::TableKind;
+use pactolus_formats::{Compression, Limits};
 
 use crate::Error;
 use crate::epoch::Selection;
@@ -59,6 +59,27 @@ impl InputFile {
     pub fn is_stdin(&self) -> bool {
         self.path.as_os_str() == "-"
     }
+
+    /// The subrun that a name like `run00042sub0003.mid.gz` tells: what stands before `sub`, and
+    /// the number behind it.
+    pub fn subrun(&self) -> Option<(PathBuf, u32)> {
+        let name = self.path.file_name()?.to_str()?;
+        // ASCII letters only, so that the places are those of the name.
+        let at = name.to_ascii_lowercase().find("sub")?;
+        let (run, rest) = (&name[..at], &name[at + 3..]);
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let number = rest[..digits].parse().ok()?;
+        let is_run = run.trim_end_matches(['_', '-', '.']).ends_with(|c: char| c.is_ascii_digit());
+        is_run.then(|| (self.path.with_file_name(run), number))
+    }
+
+    /// Whether this is a later subrun of the run that `before` belongs to.
+    pub fn continues(&self, before: &InputFile) -> bool {
+        match (self.subrun(), before.subrun()) {
+            (Some((run, number)), Some((same, earlier))) => run == same && number > earlier,
+            _ => false,
+        }
+    }
 }
 
 /// The name of the provenance of an output.
@@ -92,8 +113,8 @@ pub struct OutputFile {
 
 impl OutputFile {
     /// An output by its name: `.mid` and `.asc`, each also with `.gz .lz4 .bz2 .zst`; `.parquet`,
-    /// `.arrow`; `-` is binary events to standard output, `-.asc` text. As in mana, a name without
-    /// any extension is text.
+    /// `.arrow`; `-` is binary events to standard output, `-.asc` text, `-.arrow` the only table,
+    /// `-.Trigger.arrow` that of request Trigger. As in mana, a name without any extension is text.
     ///
     /// # Errors
     /// [`UnknownOutput`](pactolus_formats::Error::UnknownOutput) for other names.
@@ -120,16 +141,18 @@ impl OutputFile {
             Some("arrow") if compression == Compression::None => OutputKind::Table(TableKind::Arrow),
             Some(_) => return Err(unknown()),
         };
-        let output = OutputFile { pattern, kind, compression };
-        if output.is_stdout() && matches!(output.kind, OutputKind::Table(_)) {
-            return Err(unknown());
-        }
-        Ok(output)
+        Ok(OutputFile { pattern, kind, compression })
     }
 
     /// Whether this is standard output.
     pub fn is_stdout(&self) -> bool {
         self.pattern == "-" || self.pattern.starts_with("-.")
+    }
+
+    /// The table that goes to standard output, if the name says which: `Trigger` of
+    /// `-.Trigger.arrow`.
+    pub(crate) fn table(&self) -> Option<&str> {
+        self.pattern.strip_prefix("-.")?.rsplit_once('.').map(|(table, _)| table)
     }
 }
 
@@ -184,10 +207,16 @@ pub struct Job {
     pub selection: Selection,
     /// Write the original of each event that is kept.
     pub filter: bool,
+    /// Tables have a plain column for each element of a bank, `ADC0_0`, `ADC0_1`, in place of lists.
+    pub flat: bool,
     /// Worker threads.
     pub threads: usize,
     /// Stop at the first damage or module error.
     pub strict: bool,
+    /// Analyze a run of which a subrun is missing.
+    pub allow_missing: bool,
+    /// What to believe of the inputs.
+    pub limits: Limits,
     /// Name of this computer for the ODB.
     pub host: String,
     /// Bytes of events handed to a worker at a time.
@@ -208,8 +237,11 @@ impl Default for Job {
             keep: Vec::new(),
             selection: Selection::default(),
             filter: false,
+            flat: false,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             strict: false,
+            allow_missing: false,
+            limits: Limits::default(),
             host: String::new(),
             block: 1 << 20,
             stop: Stop::new(),
@@ -246,6 +278,13 @@ impl Job {
         self
     }
 
+    /// Makes tables flat: a plain column for each element of a bank.
+    #[must_use]
+    pub fn flat(mut self) -> Job {
+        self.flat = true;
+        self
+    }
+
     /// Refuses combinations that would lose data.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let reads = self.reads();
@@ -257,6 +296,13 @@ impl Job {
                 return twice();
             }
             if output.is_stdout() {
+                if output.kind == OutputKind::Table(TableKind::Parquet) {
+                    let why = format!(
+                        "output {}: Parquet cannot go to a pipe, its directory is at its end: use -.arrow, or name a file",
+                        output.pattern
+                    );
+                    return Err(Error::Job(why));
+                }
                 if before.iter().any(OutputFile::is_stdout) {
                     return Err(Error::Job("standard output can take one output only".into()));
                 }
@@ -268,6 +314,37 @@ impl Job {
                 }
                 places.push(place);
             }
+        }
+        self.check_subruns()
+    }
+
+    /// Subruns come one behind the other, and none is missing.
+    fn check_subruns(&self) -> Result<(), Error> {
+        let mut before: Option<(PathBuf, u32)> = None;
+        for input in &self.inputs {
+            let Some((run, number)) = input.subrun() else {
+                before = None;
+                continue;
+            };
+            let name = input.path.display();
+            // MIDAS counts from 0; some sites from 1.
+            let first = before.as_ref().filter(|(same, _)| *same == run).map(|(_, last)| last + 1);
+            if first.is_some_and(|first| number < first) {
+                return Err(Error::Job(format!(
+                    "subrun {name} comes after a later one: give them in order, each once"
+                )));
+            }
+            let first = first.unwrap_or(number.min(1));
+            if number > first && !self.allow_missing {
+                let missing = match number - first {
+                    1 => format!("subrun {first} is"),
+                    _ => format!("subruns {first} to {} are", number - 1),
+                };
+                return Err(Error::Job(format!(
+                    "{missing} missing before {name}: add the files, or --allow-missing"
+                )));
+            }
+            before = Some((run, number));
         }
         Ok(())
     }
@@ -357,6 +434,31 @@ mod tests {
         assert_eq!(InputFile::new("/data2/run00042sub0003.mid.gz").run, Some(42));
         assert_eq!(InputFile::new("nodigits.mid").run, None);
         assert_eq!(InputFile::new("run99999999999999.mid").run, None);
+    }
+
+    #[test]
+    fn names_of_subruns() {
+        let subrun = |name: &str| InputFile::new(name).subrun();
+        let of = |run: &str, n| Some((PathBuf::from(run), n));
+        assert_eq!(subrun("/data2/run00042sub0003.mid.gz"), of("/data2/run00042", 3));
+        assert_eq!(subrun("run42_sub01.mid"), of("run42_", 1));
+        assert_eq!(subrun("subway0003.mid"), None);
+        assert_eq!(subrun("run00042.mid"), None);
+    }
+
+    #[test]
+    fn subruns_come_in_order_and_none_is_missing() {
+        let check = |names: &[&str]| {
+            let inputs = names.iter().map(InputFile::new).collect();
+            Job { inputs, ..Job::new() }.check().map_err(|e| e.to_string())
+        };
+        assert_eq!(check(&["r1sub0.mid", "r1sub1.mid", "r2.mid", "r2sub1.mid", "r2sub2.mid"]), Ok(()));
+        let missing = "subruns 1 to 2 are missing before r1sub3.mid: add the files, or --allow-missing";
+        assert_eq!(check(&["r1sub0.mid", "r1sub3.mid"]).unwrap_err(), missing);
+        let missing = "subrun 1 is missing before r1sub2.mid: add the files, or --allow-missing";
+        assert_eq!(check(&["r1sub2.mid"]).unwrap_err(), missing);
+        assert!(check(&["r1sub1.mid", "r1sub0.mid"]).unwrap_err().contains("in order"));
+        assert!(check(&["r1sub0.mid", "r1sub0.mid"]).unwrap_err().contains("each once"));
     }
 
     #[test]

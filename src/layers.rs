@@ -19,7 +19,7 @@ use crate::{Error, Run};
 
 mod tree;
 
-pub(crate) use tree::{EQUIPMENT, bank_switch, event_definition, event_definitions, statistics};
+pub(crate) use tree::{EQUIPMENT, bank_switch, dumped, event_definition, event_definitions, statistics};
 
 /// Which layer last set each parameter, by path in lower case.
 pub(crate) type Origins = BTreeMap<String, String>;

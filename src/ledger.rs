@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use pactolus_formats::DamageKind;
 use serde::Serialize;
 
 /// The account of one event id at the source.
@@ -71,7 +72,7 @@ pub(crate) struct BadBanks {
     pub(crate) event: u64,
     /// First byte of the event in the uncompressed input.
     pub(crate) offset: u64,
-    pub(crate) reason: String,
+    pub(crate) kind: DamageKind,
 }
 
 /// What a module has to say.
@@ -94,6 +95,8 @@ pub(crate) struct Counts {
     pub(crate) system: u64,
     pub(crate) failures: Vec<Failure>,
     pub(crate) damage: Vec<BadBanks>,
+    /// Events with broken banks, by what is wrong with them; of blocks that were added.
+    pub(crate) reasons: BTreeMap<&'static str, u64>,
     /// Messages of modules.
     pub(crate) messages: Vec<Message>,
     /// Events with a value that their table could not take.
@@ -148,6 +151,7 @@ impl Counts {
         self.retyped = 0;
         self.failures.clear();
         self.damage.clear();
+        self.reasons.clear();
         self.messages.clear();
     }
 
@@ -187,6 +191,9 @@ impl Counts {
         self.retyped += other.retyped;
         let room = |len: usize| most.saturating_sub(len);
         self.failures.extend(other.failures.iter().take(room(self.failures.len())).cloned());
+        for bad in &other.damage {
+            *self.reasons.entry(bad.kind.reason()).or_default() += 1;
+        }
         self.damage.extend(other.damage.iter().take(room(self.damage.len())).cloned());
         self.messages.extend(other.messages.iter().take(room(self.messages.len())).cloned());
     }

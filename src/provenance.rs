@@ -78,12 +78,20 @@ impl Provenance {
             );
         }
         head.insert("filter".into(), json!(job.filter));
+        if job.flat {
+            head.insert("flat".into(), json!(true));
+        }
         Provenance { head, runs: Vec::new() }
     }
 
-    /// A run is complete. `tree`: its ODB.
-    pub(crate) fn run(&mut self, analyzer: &Analyzer, number: u32, input: Value, tree: &Tree) {
+    /// A run is complete. `files`: what it was read from; `tree`: its ODB.
+    pub(crate) fn run(&mut self, analyzer: &Analyzer, number: u32, files: Vec<Value>, tree: &Tree) {
         let root = analyzer.root();
+        // Subruns make a list.
+        let input = match <[Value; 1]>::try_from(files) {
+            Ok([file]) => file,
+            Err(files) => Value::Array(files),
+        };
         let mut values = Map::new();
         for directory in ["Parameters", "Module switches", "Bank switches"] {
             for (path, value) in texts(tree, &format!("{root}/{directory}")) {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use pactolus_formats::Damage;
+use pactolus_formats::asc::Refusals;
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::ledger::{Failure, Offered, Requested};
@@ -53,8 +55,10 @@ pub struct StageReport {
 pub struct RunReport {
     /// Run number.
     pub run: u32,
-    /// The file it was read from.
+    /// The file it was read from, the first of several subruns.
     pub input: PathBuf,
+    /// How many files it was read from: more than one if it has subruns.
+    pub files: usize,
     /// The account of each event id at the source.
     pub events: BTreeMap<u16, Offered>,
     /// System events: BOR, EOR, messages, fragments.
@@ -69,10 +73,12 @@ pub struct RunReport {
     pub failures: Vec<Failure>,
     /// Places of the first events with broken banks.
     pub damage: Vec<String>,
+    /// Events with broken banks, by what is wrong with them.
+    pub reasons: BTreeMap<&'static str, u64>,
     /// The first messages of modules.
     pub messages: Vec<String>,
     /// Events with a value that their table could not take and that is null there: the bank has
-    /// changed its type, or is no whole number of structs.
+    /// changed its type, is no whole number of structs, or fits no column of a stream.
     pub refused: u64,
     /// The first of these values, and why.
     pub refusals: Vec<String>,
@@ -93,18 +99,79 @@ pub struct Explained {
     pub origin: String,
 }
 
-/// Broken bytes in an input.
+/// Broken bytes in an input, with the place where reading went on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InputDamage {
     /// The file.
     pub input: PathBuf,
     /// What and where.
-    #[serde(serialize_with = "as_text")]
+    #[serde(flatten, serialize_with = "as_place")]
     pub damage: Damage,
 }
 
-fn as_text<S: Serializer>(damage: &Damage, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(damage)
+/// Places of broken bytes of which a report keeps the range.
+const PLACES: usize = 1000;
+
+/// Broken bytes: all are counted, the first thousand are listed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// Places.
+    pub count: u64,
+    /// Bytes left out, uncompressed, as far as they could be had.
+    pub bytes: u64,
+    /// Places by what is wrong with them.
+    pub reasons: BTreeMap<&'static str, u64>,
+    /// The first of them.
+    pub places: Vec<InputDamage>,
+}
+
+impl Broken {
+    /// Adds a place.
+    pub fn add(&mut self, input: PathBuf, damage: Damage) {
+        self.count += 1;
+        self.bytes += damage.end.saturating_sub(damage.offset);
+        *self.reasons.entry(damage.kind.reason()).or_default() += 1;
+        if self.places.len() < PLACES {
+            self.places.push(InputDamage { input, damage });
+        }
+    }
+
+    /// Whether nothing is broken.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+/// A place as members of an object: what, reason, from and to which byte, which event.
+pub(crate) fn as_place<S: Serializer>(damage: &Damage, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut place = serializer.serialize_struct("Damage", 6)?;
+    place.serialize_field("what", &damage.kind.to_string())?;
+    place.serialize_field("reason", damage.kind.reason())?;
+    place.serialize_field("byte", &damage.offset)?;
+    place.serialize_field("end", &damage.end)?;
+    place.serialize_field("compressed_byte", &damage.compressed_offset)?;
+    place.serialize_field("event", &damage.event)?;
+    place.end()
+}
+
+/// What the text of an `.asc` input does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WithoutText {
+    /// The file.
+    pub input: PathBuf,
+    /// Banks that were left out of their events.
+    pub banks: u64,
+    /// FIXED events that were left out.
+    pub events: u64,
+    /// The first of each kind, and why.
+    pub first: Vec<String>,
+}
+
+impl WithoutText {
+    pub(crate) fn new(input: PathBuf, refused: &Refusals) -> WithoutText {
+        let first = refused.first.iter().map(ToString::to_string).collect();
+        WithoutText { input, banks: refused.banks, events: refused.events, first }
+    }
 }
 
 /// What a job has done.
@@ -115,7 +182,9 @@ pub struct Report {
     /// The files written.
     pub outputs: Vec<Written>,
     /// Broken bytes in the inputs.
-    pub damage: Vec<InputDamage>,
+    pub damage: Broken,
+    /// What the text of `.asc` inputs does not hold.
+    pub without_text: Vec<WithoutText>,
     /// What looked odd.
     pub warnings: Vec<String>,
     /// The user asked to stop before the end.
@@ -151,6 +220,7 @@ impl Report {
     /// Whether anything was damaged or failed.
     pub fn is_clean(&self) -> bool {
         self.damage.is_empty()
+            && self.without_text.is_empty()
             && self.total().damaged == 0
             && self.failed() == 0
             && self.runs.iter().all(|r| r.errors.is_empty() && r.refused == 0)

@@ -23,9 +23,13 @@ use std::io;
 
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::layout::Area;
-use pactolus_formats::mid::{Block, Reader, Stop};
-use pactolus_formats::{BankName, Compression, Damage, EventView, Header, Input};
+use pactolus_formats::mid::{Block, Stop};
+use pactolus_formats::{BankName, Compression, Damage, EventView, Header, Input, Limits};
 use serde::{Serialize, Serializer};
+
+use crate::events::{Events, Layouts};
+use crate::layers::dumped;
+use crate::report::{WithoutText, as_place};
 
 pub use seen::{AreaSeen, BankSeen, IdSeen, OdbDump, Range, RunSeen};
 
@@ -97,9 +101,21 @@ pub struct Scan {
     pub more_banks: u64,
     /// Data events with broken banks.
     pub damaged: u64,
-    /// The places of the first of these, and what is broken behind the last event.
+    /// Stretches of broken bytes between events.
+    pub broken: u64,
+    /// Bytes in these that were left out, uncompressed.
+    pub lost: u64,
+    /// Broken events and stretches, by what is wrong with them.
+    pub reasons: BTreeMap<&'static str, u64>,
+    /// The places of the first of both.
     #[serde(serialize_with = "places")]
     pub damage: Vec<Damage>,
+    /// Where the next event begins in the uncompressed input.
+    #[serde(skip)]
+    position: u64,
+    /// Number of the next event, less one.
+    #[serde(skip)]
+    number: u64,
     /// A BOR without EOR came last.
     #[serde(skip)]
     open: bool,
@@ -112,19 +128,13 @@ fn only_values<S: Serializer>(ids: &BTreeMap<u16, IdSeen>, serializer: S) -> Res
 }
 
 fn places<S: Serializer>(damage: &[Damage], serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Place {
-        what: String,
-        byte: u64,
-        compressed_byte: Option<u64>,
-        event: u64,
+    struct Place<'d>(&'d Damage);
+    impl Serialize for Place<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            as_place(self.0, serializer)
+        }
     }
-    serializer.collect_seq(damage.iter().map(|damage| Place {
-        what: damage.kind.to_string(),
-        byte: damage.offset,
-        compressed_byte: damage.compressed_offset,
-        event: damage.event,
-    }))
+    serializer.collect_seq(damage.iter().map(Place))
 }
 
 impl Scan {
@@ -141,35 +151,63 @@ impl Scan {
     pub fn read(input: Input) -> io::Result<Scanned> {
         let compression = input.compression();
         let mut scan = Scan::new();
-        let mut reader = Reader::new(input);
+        let mut reader = Events::new(input, Limits::default())?;
         let mut block = Block::new();
-        let cut = loop {
+        let mut cut = false;
+        loop {
             let stop = reader.read(&mut block, BLOCK)?;
-            block.events().for_each(|event| scan.add(&event));
+            cut &= block.count == 0;
+            (scan.position, scan.number) = (block.offset, block.first - 1);
+            for event in block.events() {
+                if event.kind() == Kind::Bor {
+                    reader.learn(Layouts::of(&dumped(event.text())));
+                }
+                scan.add(&event);
+            }
             match stop {
-                Stop::End => break false,
+                Stop::End => break,
                 Stop::Damaged(damage) => {
-                    scan.damage.push(damage);
-                    break true;
+                    scan.skip(damage);
+                    cut = true;
                 }
                 Stop::Full | Stop::Bor | Stop::Eor => {}
             }
-        };
+        }
         let input = reader.input();
         let size = input.total().unwrap_or(input.consumed());
-        Ok(Scanned { compression, size, cut, scan })
+        let without_text = reader.refused().filter(|refused| refused.count() > 0);
+        let without_text = without_text.map(|refused| WithoutText::new(input.name().to_owned(), refused));
+        Ok(Scanned { compression, size, cut, without_text, scan })
     }
 
     /// Whether anything is broken.
     pub fn is_damaged(&self) -> bool {
-        self.damaged > 0 || !self.damage.is_empty()
+        self.damaged > 0 || self.broken > 0
+    }
+
+    /// Adds broken bytes behind the last event.
+    pub fn skip(&mut self, damage: Damage) {
+        self.position = self.position.max(damage.end);
+        self.broken += 1;
+        self.lost += damage.end.saturating_sub(damage.offset);
+        self.place(damage);
+    }
+
+    fn place(&mut self, damage: Damage) {
+        *self.reasons.entry(damage.kind.reason()).or_default() += 1;
+        if self.damage.len() < MAX_DAMAGE {
+            self.damage.push(damage);
+        }
     }
 
     /// Adds the next event.
     pub fn add(&mut self, event: &EventView<'_>) {
-        let offset = self.bytes;
-        self.bytes += (Header::SIZE + event.payload.len()) as u64;
+        let offset = self.position;
+        let size = (Header::SIZE + event.payload.len()) as u64;
+        self.position += size;
+        self.bytes += size;
         self.events += 1;
+        self.number += 1;
         let kind = event.kind();
         match kind {
             Kind::Bor => self.begin(event),
@@ -242,16 +280,9 @@ impl Scan {
                 Some(Err(kind)) => {
                     seen.damaged += 1;
                     self.damaged += 1;
-                    if self.damage.len() < MAX_DAMAGE {
-                        let offset = offset + (Header::SIZE + position) as u64;
-                        self.damage.push(Damage {
-                            kind,
-                            offset,
-                            end: offset,
-                            compressed_offset: None,
-                            event: self.events,
-                        });
-                    }
+                    let offset = offset + (Header::SIZE + position) as u64;
+                    let event = self.number;
+                    self.place(Damage { kind, offset, end: offset, compressed_offset: None, event });
                     break;
                 }
             };
@@ -289,8 +320,11 @@ pub struct Scanned {
     pub compression: Compression,
     /// Its size as it stands \[bytes\].
     pub size: u64,
-    /// Whether it could not be read to its end: the last damage says why.
+    /// Whether it ends with broken bytes.
     pub cut: bool,
+    /// What it does not hold, if it is a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_text: Option<WithoutText>,
     /// Its events.
     #[serde(flatten)]
     pub scan: Scan,

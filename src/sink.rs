@@ -13,6 +13,7 @@ use crate::Error;
 use crate::epoch::Wanted;
 use crate::job::{Job, OutputFile, OutputKind, Reads, expand, has_run, provenance_path};
 use crate::partial::TableKey;
+use crate::pipe::Pipe;
 use crate::report::Written;
 
 /// Refused values that are put into words, of each block.
@@ -47,6 +48,7 @@ enum Body<'j> {
     Bytes(Box<ByteFile<'j>>),
     /// By name and event id: the name in the file's name, and the table.
     Tables(TableKind, BTreeMap<(String, Option<u16>), (String, TableWriter)>),
+    Pipe(Box<Pipe<'j>>),
 }
 
 impl<'j> Sinks<'j> {
@@ -100,12 +102,20 @@ impl<'j> Sinks<'j> {
             }
             let sink = &mut self.open[i];
             sink.body = Some(match output.kind {
+                OutputKind::Table(_) if output.is_stdout() => {
+                    Body::Pipe(Box::new(Pipe::new(output, self.job.flat, self.stdout.take())))
+                }
                 OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
                 _ => Body::Bytes(Box::new(ByteFile::create(output, &path, &mut self.stdout)?)),
             });
             sink.path = path;
-            for (key, def) in tables {
-                sink.table(*key, def)?;
+            match &mut sink.body {
+                Some(Body::Pipe(pipe)) => pipe.begin(tables)?,
+                _ => {
+                    for (key, def) in tables {
+                        sink.table(*key, def, self.job.flat)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -141,17 +151,26 @@ impl<'j> Sinks<'j> {
         def: &Arc<TableDef>,
         batch: Batch,
     ) -> Result<(u64, Vec<String>), Error> {
-        let mut answer = (0, Vec::new());
+        // Files refuse the same values, a stream perhaps more: a value counts once.
+        let mut rows = BTreeSet::new();
+        let mut first: Vec<String> = Vec::new();
         for sink in &mut self.open {
-            // A table that is first met now comes after the job has begun.
-            if let Some(table) = sink.table(key, def).map_err(Error::Output)? {
-                let refused = table.write(batch.clone()).map_err(Error::Output)?;
-                let rows: BTreeSet<usize> = refused.iter().map(|r| r.row).collect();
-                // Every table output refuses the same rows.
-                answer = (rows.len() as u64, refused.iter().take(REFUSED).map(ToString::to_string).collect());
+            let refused = match &mut sink.body {
+                Some(Body::Pipe(pipe)) => pipe.rows(key, def, &batch)?,
+                // A table that is first met now comes after the job has begun.
+                _ => match sink.table(key, def, self.job.flat).map_err(Error::Output)? {
+                    Some(table) => table.write(batch.clone()).map_err(Error::Output)?,
+                    None => continue,
+                },
+            };
+            rows.extend(refused.iter().map(|r| r.row));
+            for text in refused.iter().take(REFUSED).map(ToString::to_string) {
+                if !first.contains(&text) {
+                    first.push(text);
+                }
             }
         }
-        Ok(answer)
+        Ok((rows.len() as u64, first))
     }
 
     /// A run ends: files of that run get their final names. At the end of the job, all do.
@@ -169,6 +188,7 @@ impl<'j> Sinks<'j> {
                         self.written.push(Written { path: sink.path.clone(), rows: None, bytes });
                     }
                 }
+                Body::Pipe(pipe) => pipe.finish().map_err(Error::Output)?,
                 Body::Tables(_, tables) => {
                     let text = serde_json::to_string(provenance).unwrap_or_default();
                     let metadata = [("pactolus.provenance".to_owned(), text)];
@@ -187,7 +207,12 @@ impl<'j> Sinks<'j> {
 
 impl Sink<'_> {
     /// The table of `key`, made if it is new; `None` if this is no table output.
-    fn table(&mut self, key: TableKey, def: &Arc<TableDef>) -> Result<Option<&mut TableWriter>, FormatError> {
+    fn table(
+        &mut self,
+        key: TableKey,
+        def: &Arc<TableDef>,
+        flat: bool,
+    ) -> Result<Option<&mut TableWriter>, FormatError> {
         let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
         // Runs that are appended may have other requests, by number: what counts is the name.
         let key = (def.name.clone(), key.1);
@@ -199,7 +224,7 @@ impl Sink<'_> {
                 name.push('_');
             }
             let table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;
-            tables.insert(key.clone(), (name, table));
+            tables.insert(key.clone(), (name, if flat { table.flat() } else { table }));
         }
         Ok(tables.get_mut(&key).map(|(_, table)| table))
     }

@@ -5,14 +5,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
+use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
-use pactolus_formats::mid::{Block, Reader, Stop as Ends};
+use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Damage, Error as FormatError, Input};
 use serde_json::json;
 
 use crate::analyzer::{Analyzer, Begun};
 use crate::block::Worker;
 use crate::epoch::Epoch;
+use crate::events::{Events, Layouts};
 use crate::job::{InputFile, Job, Stop};
 use crate::layers::Base;
 use crate::provenance::{DigestOf, Digested};
@@ -36,8 +38,10 @@ pub(crate) enum Item {
     Read { done: u64, total: Option<u64> },
     /// Broken bytes.
     Damage(InputFile, Damage),
-    /// The run ends; what it was read from.
-    End(serde_json::Value),
+    /// What the text of an input does not hold.
+    Refused(InputFile, Refusals),
+    /// The run ends; the files it was read from.
+    End(Vec<serde_json::Value>),
     /// An input without any event.
     Empty(InputFile),
     /// The job cannot go on.
@@ -71,14 +75,32 @@ const BEFORE_BOR: usize = 64 << 20;
 /// An input being read.
 struct Reading {
     file: InputFile,
-    reader: Reader<Input>,
+    events: Events,
     digest: Option<DigestOf>,
     complete: bool,
-    /// Data events before the block in hand.
-    data: u64,
-    epoch: Option<Arc<Epoch>>,
+    /// Something was read, or should have been.
+    touched: bool,
+    run: Going,
     /// System events that came before the run's begin is known.
     held: Option<Box<Ticket>>,
+    /// The run goes on in the next file.
+    more: bool,
+}
+
+/// The run in hand, which may go on in the next file.
+#[derive(Default)]
+struct Going {
+    epoch: Option<Arc<Epoch>>,
+    /// What its ODB and its requests define.
+    layouts: Layouts,
+    /// Events of the subruns before this one.
+    events: u64,
+    /// Data events before the block in hand.
+    data: u64,
+    /// The files so far.
+    files: Vec<serde_json::Value>,
+    /// No event of it is wanted any more.
+    beyond: bool,
 }
 
 impl Source<'_> {
@@ -87,15 +109,18 @@ impl Source<'_> {
         let inputs = &self.job.inputs;
         let sizes = inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
         self.total = sizes.sum();
-        for input in inputs {
+        let mut run = Going::default();
+        for (i, input) in inputs.iter().enumerate() {
             if self.stops() {
                 break;
             }
-            if let Err(error) = self.input(input) {
-                self.send(Item::Failed(error));
-                break;
+            let more = inputs.get(i + 1).is_some_and(|next| next.continues(input));
+            match self.input(input, run, more) {
+                Ok(going) => run = going,
+                Err(error) => return self.send(Item::Failed(error)),
             }
         }
+        self.end(&mut run);
     }
 
     fn stops(&self) -> bool {
@@ -108,30 +133,30 @@ impl Source<'_> {
         self.next += 1;
     }
 
-    fn open(&self, file: &InputFile) -> Result<Reading, FormatError> {
+    fn open(&self, file: &InputFile, run: Going, more: bool) -> Result<Reading, FormatError> {
+        let limits = &self.job.limits;
         let (input, digest) = if file.is_stdin() {
-            (Input::stdin()?, None)
+            (Input::stdin_with(limits)?, None)
         } else if self.job.outputs.is_empty() {
-            (Input::open(&file.path)?, None)
+            (Input::open_with(&file.path, limits)?, None)
         } else {
             let opened = File::open(&file.path).map_err(FormatError::io("open", &file.path))?;
             let (digested, digest) = Digested::new(opened);
-            (Input::new(digested, &file.path)?, Some(digest))
+            (Input::new_with(digested, &file.path, limits)?, Some(digest))
         };
-        Ok(Reading {
-            file: file.clone(),
-            reader: Reader::new(input),
-            digest,
-            complete: false,
-            data: 0,
-            epoch: None,
-            held: None,
-        })
+        let mut events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
+        events.learn(match &run.epoch {
+            Some(_) => run.layouts.clone(),
+            None => Layouts::before(&self.analyzer.chains, &self.base.tree),
+        });
+        let (touched, complete) = (false, false);
+        Ok(Reading { file: file.clone(), events, digest, complete, touched, run, held: None, more })
     }
 
-    fn input(&mut self, file: &InputFile) -> Result<(), Error> {
-        let mut reading = self.open(file)?;
-        loop {
+    /// Reads a file. What comes back is a run that may go on in the next.
+    fn input(&mut self, file: &InputFile, run: Going, more: bool) -> Result<Going, Error> {
+        let mut reading = self.open(file, run, more)?;
+        while !reading.run.beyond {
             // Without a ticket the fold is behind; without a fold there is none.
             let Some(mut ticket) = self.spare.take().or_else(|| self.free.recv().ok()) else { break };
             if self.stops() {
@@ -141,57 +166,97 @@ impl Source<'_> {
             // With `strict` an event is a block, so that nothing behind the first trouble is seen
             // by any stage.
             let target = if self.job.strict { 1 } else { self.job.block };
-            let read = reading.reader.read(&mut ticket.block, target);
+            let read = reading.events.read(&mut ticket.block, target);
             let ends = read.map_err(FormatError::io("read", &file.path))?;
-            let (first, count) = (ticket.block.first, ticket.block.count);
+            let next = ticket.block.first + ticket.block.count;
+            ticket.block.first += reading.run.events;
             let data = ticket.block.data;
             self.block(&mut reading, ticket)?;
-            reading.data += data;
-            let progress = reading.reader.input().progress().consumed();
+            reading.run.data += data;
+            let progress = reading.events.input().progress().consumed();
             self.send(Item::Read { done: self.done + progress, total: self.total });
             // What lies beyond the user's range was not asked for, be it damaged or the end.
-            if self.job.selection.is_beyond(first + count, reading.data) {
+            if self.job.selection.is_beyond(reading.run.events + next, reading.run.data) {
+                reading.run.beyond = true;
                 break;
             }
             match ends {
                 Ends::End => {
                     reading.complete = true;
+                    reading.run.events += next - 1;
                     break;
                 }
-                Ends::Damaged(damage) => {
-                    self.begin(&mut reading, None)?;
+                Ends::Damaged(mut damage) => {
+                    reading.touched = true;
+                    damage.event += reading.run.events;
                     self.send(Item::Damage(file.clone(), damage));
-                    break;
+                    if self.job.strict {
+                        break;
+                    }
                 }
                 _ => {}
             }
         }
-        self.done += reading.reader.input().progress().consumed();
-        if reading.held.is_some() {
-            self.begin(&mut reading, None)?;
-        } else if reading.complete && reading.epoch.is_none() {
-            self.send(Item::Empty(file.clone()));
+        self.done += reading.events.input().progress().consumed();
+        if let Some(refused) = reading.events.refused().filter(|refused| refused.count() > 0) {
+            self.send(Item::Refused(file.clone(), refused.clone()));
         }
-        self.end(&mut reading);
-        Ok(())
+        if reading.run.epoch.is_none() {
+            if reading.touched || reading.held.is_some() {
+                self.begin(&mut reading, None)?;
+            } else if reading.complete {
+                self.send(Item::Empty(file.clone()));
+            }
+        }
+        let Reading { mut run, digest, complete, more, .. } = reading;
+        if run.epoch.is_some() {
+            let mut input = json!({ "file": file.path.display().to_string() });
+            // A part of the file has no digest that anybody could compare.
+            if let Some(digest) = digest.filter(|_| complete) {
+                let (bytes, sha256) = digest.value();
+                input["bytes"] = json!(bytes);
+                input["sha256"] = json!(sha256);
+            }
+            run.files.push(input);
+        }
+        if !more {
+            self.end(&mut run);
+            run = Going::default();
+        }
+        Ok(run)
     }
 
     /// Sends a block to the workers, after the begin of its run.
-    fn block(&mut self, reading: &mut Reading, ticket: Box<Ticket>) -> Result<(), Error> {
-        let Some(event) = ticket.block.events().next() else {
+    fn block(&mut self, reading: &mut Reading, mut ticket: Box<Ticket>) -> Result<(), Error> {
+        let Some(first) = ticket.block.events().next() else {
             self.spare = Some(ticket);
             return Ok(());
         };
-        if event.kind() == Kind::Bor {
-            self.end(reading);
-            let bor = (event.header.serial, event.header.time);
-            let text = event.text().to_vec();
+        let seam = reading.run.epoch.as_ref().filter(|_| !reading.touched).map(|epoch| epoch.run.number);
+        reading.touched = true;
+        if first.kind() == Kind::Bor {
+            if seam == Some(first.header.serial) {
+                // The run has begun with its first subrun.
+                self.spare = Some(ticket);
+                return Ok(());
+            }
+            let bor = (first.header.serial, first.header.time);
+            let text = first.text().to_vec();
+            self.end_before(reading);
             self.begin(reading, Some((bor.0, bor.1, &text)))?;
-        } else if reading.epoch.is_none() && ticket.block.data > 0 {
+        } else if reading.run.epoch.is_none() && ticket.block.data > 0 {
             self.begin(reading, None)?;
         }
-        match (reading.epoch.clone(), &mut reading.held) {
-            (Some(epoch), _) => self.work(ticket, epoch, reading.data),
+        if reading.more && ticket.block.events().last().is_some_and(|last| last.kind() == Kind::Eor) {
+            // It ends with its last subrun.
+            ticket.block.pop();
+            if ticket.block.count == 0 {
+                self.spare = Some(ticket);
+                return Ok(());
+            }
+        }
+        match (reading.run.epoch.clone(), &mut reading.held) {
+            (Some(epoch), _) => self.work(ticket, epoch, reading.run.data),
             // Messages may stand before the BOR, and wait for it.
             (None, Some(held)) => {
                 held.block.append(&ticket.block);
@@ -225,35 +290,38 @@ impl Source<'_> {
 
     /// Begins a run, with what its BOR says: number, time, ODB dump. Nothing if one has begun.
     fn begin(&mut self, reading: &mut Reading, bor: Option<(u32, u32, &[u8])>) -> Result<(), Error> {
-        if reading.epoch.is_some() {
+        if reading.run.epoch.is_some() {
             return Ok(());
         }
         let number = bor.map(|b| b.0).or(reading.file.run).unwrap_or(0);
         let run = Run { number, start: bor.map(|b| b.1), online: false };
         let begun = self.analyzer.begin(self.job, self.base, run, bor.map(|b| b.2))?;
         let epoch = Arc::clone(&begun.epoch);
+        if let Ok(tree) = begun.odb.snapshot() {
+            reading.run.layouts = Layouts::during(&epoch, &tree);
+            reading.events.learn(reading.run.layouts.clone());
+        }
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
         if let Some(ticket) = reading.held.take() {
             self.work(ticket, Arc::clone(&epoch), 0);
         }
-        reading.epoch = Some(epoch);
+        reading.run.epoch = Some(epoch);
         Ok(())
     }
 
+    /// Ends the run in the middle of a file, where the next begins.
+    fn end_before(&mut self, reading: &mut Reading) {
+        if reading.run.epoch.is_some() {
+            reading.run.files.push(json!({ "file": reading.file.path.display().to_string() }));
+            self.end(&mut reading.run);
+        }
+    }
+
     /// Ends the run, if one has begun.
-    fn end(&mut self, reading: &mut Reading) {
-        if reading.epoch.take().is_none() {
-            return;
+    fn end(&mut self, run: &mut Going) {
+        let files = std::mem::take(&mut run.files);
+        if run.epoch.take().is_some() {
+            self.send(Item::End(files));
         }
-        let mut input = json!({ "file": reading.file.path.display().to_string() });
-        if let Some(digest) = &reading.digest {
-            // A part of the file has no digest that anybody could compare.
-            if reading.complete {
-                let (bytes, sha256) = digest.value();
-                input["bytes"] = json!(bytes);
-                input["sha256"] = json!(sha256);
-            }
-        }
-        self.send(Item::End(input));
     }
 }

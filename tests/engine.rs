@@ -686,9 +686,9 @@ fn a_cut_file_keeps_what_came_before_and_says_where_it_was_cut() {
             assert!(report.damage.is_empty(), "cut at {cut}");
             continue;
         }
-        let damage = &report.damage[0].damage;
+        let damage = &report.damage.places[0].damage;
         assert_eq!(
-            (report.damage.len(), damage.offset, report.runs.len()),
+            (report.damage.count, damage.offset, report.runs.len()),
             (1, end as u64, 1),
             "cut at {cut}"
         );
@@ -700,8 +700,8 @@ fn a_cut_file_keeps_what_came_before_and_says_where_it_was_cut() {
     }
     let bench = Bench::new(&MidFile { bytes: whole[..100].to_vec() });
     let report = analyse(&Analyzer::new("Analyzer"), &bench.job());
-    let said = report.damage[0].damage.to_string();
-    assert_eq!(said, "event body cut short: 28 bytes needed, 23 left at byte 61, event 3");
+    let said = report.damage.places[0].damage.to_string();
+    assert_eq!(said, "event body cut short: 28 bytes needed, 23 left at byte 61, event 3; 39 bytes lost");
 }
 
 #[test]
@@ -1002,7 +1002,7 @@ fn strict_stops_at_broken_banks_and_at_a_cut_file() {
     plain_run(5).save(bench.path("run00043.mid"));
     let job = bench.writing().input(bench.path("run00043.mid"));
     let report = Analyzer::new("Analyzer").run(&Job { strict: true, ..job }).unwrap();
-    assert_eq!((report.runs.len(), report.damage.len(), bench.written().len()), (1, 1, 4));
+    assert_eq!((report.runs.len(), report.damage.count, bench.written().len()), (1, 1, 4));
 }
 
 /// Fails if `work` does not end: the only clock here, and far from what it needs.
@@ -1024,7 +1024,7 @@ fn strict_ends_also_if_the_source_is_far_ahead() {
         let mut slow = |_: &pactolus::Progress| std::thread::sleep(Duration::from_millis(300));
         Analyzer::new("Analyzer").run_with(&Job { strict: true, block: 1, ..job }, &mut slow).unwrap()
     });
-    assert_eq!(report.damage.len(), 1);
+    assert_eq!(report.damage.count, 1);
 }
 
 #[test]

@@ -233,7 +233,10 @@ fn a_cut_file_gives_what_mana_gives_and_says_that_it_is_cut() {
         if name == "g43_110" {
             compare_asc(&golden, &[file], false);
         } else {
-            let (ours, theirs) = (events(&golden.ours(file), 4), events(&golden.theirs(file), 4));
+            // mana hands pieces of events on; here an event of which a piece is missing is damage.
+            let (ours, mut theirs) = (events(&golden.ours(file), 4), events(&golden.theirs(file), 4));
+            theirs.retain(|event| event.header.id < 0xc000);
+            assert_eq!(ours.len() + 2, events(&golden.theirs(file), 4).len());
             assert_same_events(name, &ours, &theirs);
         }
         check_odb(&golden);

@@ -78,6 +78,12 @@ fn files_and_counts_do_not_depend_on_threads_and_blocks() {
 }
 
 #[test]
+fn flat_tables_do_not_depend_on_threads_and_blocks() {
+    let files = check(&["r%05d.parquet", "r%05d.arrow"], |job| job.flat());
+    assert!(files["r00008.Wave.parquet"].len() > 1000);
+}
+
+#[test]
 fn compressed_files_do_not_depend_on_threads_and_blocks() {
     check(&["r.mid.gz", "r.mid.lz4", "r.asc.bz2", "r.asc.zst"], |job| job);
 }

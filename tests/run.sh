@@ -10,8 +10,18 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.88 or newer, from https://rustup.rs" >&2; exit 2; }
 cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
-# Some dependencies have parts in C.
-command -v cc >/dev/null || { as_root apt-get update; as_root apt-get install -y gcc libc6-dev; }
+# Some dependencies have parts in C; the standard tools read what we write, and write what we read.
+wanted=(gcc libc6-dev zlib1g-dev gzip bzip2 lz4 zstd pigz pbzip2 lbzip2)
+missing=()
+if command -v dpkg >/dev/null; then
+    for package in "${wanted[@]}"; do
+        dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+    done
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+    as_root apt-get update
+    as_root apt-get install -y "${missing[@]}"
+fi
 
 say "Python packages for the comparison of tables"
 target=${CARGO_TARGET_DIR:-target}

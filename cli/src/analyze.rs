@@ -6,7 +6,9 @@ use std::path::Path;
 
 use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
-use pactolus::{Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, Selection, expand, has_run};
+use pactolus::{
+    Analyzer, Definition, Error, InputFile, Job, OutputFile, OutputKind, Report, Selection, expand, has_run,
+};
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;
@@ -109,10 +111,16 @@ fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>>
     job.keep.extend(args.analyzer.clone());
     job.selection = selection(&args.n, args.events)?;
     job.filter = args.filter;
+    job.flat = args.flat;
+    if args.flat && !job.outputs.iter().any(|output| matches!(output.kind, OutputKind::Table(_))) {
+        return Err("--flat is about tables: name an output .parquet or .arrow".into());
+    }
     if let Some(threads) = args.threads {
         job.threads = threads.into();
     }
     job.strict = args.strict;
+    job.allow_missing = args.allow_missing;
+    job.limits.event = args.max_event;
     job.host = host();
     job.stop = app.stop.clone();
     Ok(job)

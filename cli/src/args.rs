@@ -21,7 +21,7 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) input: Vec<PathBuf>,
 
     /// Outputs: .mid or .asc, each also .gz .lz4 .bz2 .zst; .parquet, .arrow (one table per
-    /// request); `-` is standard output. %05d is the run number: without it, runs are appended
+    /// request); `-` is standard output, -.Trigger.arrow a stream of one table there. %05d is the run number: without it, runs are appended
     #[arg(short, long, value_name = "OUT", num_args = 1..)]
     pub(crate) output: Vec<String>,
 
@@ -59,6 +59,11 @@ pub(crate) struct AnalyzeArgs {
     #[arg(short, long)]
     pub(crate) filter: bool,
 
+    /// Tables with a plain column for each element, ADC0_0, ADC0_1, ..., in place of lists: for
+    /// ROOT, CSV and spreadsheets
+    #[arg(long)]
+    pub(crate) flat: bool,
+
     /// Threads for the modules; by default, one for each processor
     #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
@@ -74,6 +79,14 @@ pub(crate) struct AnalyzeArgs {
     /// Stop at the first damage or module error (slower: it looks at one event at a time)
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// Analyze a run of which a subrun is missing
+    #[arg(long)]
+    pub(crate) allow_missing: bool,
+
+    /// Largest event to believe in, as 4M or 2G
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256M")]
+    pub(crate) max_event: usize,
 
     /// Files loaded into the ODB before everything else
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -101,6 +114,7 @@ Examples:
   pactolus analyze run00042.mid.gz -o run%05d.parquet
   pactolus analyze -a lab.toml -i run%05d.mid.lz4 -r 120 125 -o cal%05d.mid
   pactolus analyze -a lab.toml run00042.mid -c banks.odb -n 1000 -o -.asc
+  pactolus analyze -a lab.toml run00042.mid -o -.Trigger.arrow | python3 plot.py
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could not
@@ -134,6 +148,25 @@ impl std::fmt::Display for Foreign {
 }
 
 impl std::error::Error for Foreign {}
+
+/// A number of bytes, with K, M or G behind it.
+fn size(text: &str) -> Result<usize, String> {
+    let wanted = || "a number of bytes wanted, as 500000, 4M or 2G".to_owned();
+    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: usize = text[..at].parse().map_err(|_| wanted())?;
+    let unit = match text[at..].to_ascii_uppercase().as_str() {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return Err(wanted()),
+    };
+    // Headers hold sizes of 32 bits.
+    number
+        .checked_mul(unit)
+        .filter(|&bytes| bytes > 0 && bytes <= 1 << 32)
+        .ok_or_else(|| "a number of bytes up to 4G wanted, as 500000, 4M or 2G".to_owned())
+}
 
 /// Standard output with a type, as `-.asc`, looks like a flag: attached to its own it does not.
 pub(crate) fn attached(args: &[OsString]) -> Vec<OsString> {

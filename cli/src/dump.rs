@@ -137,7 +137,7 @@ impl Dump<'_> {
         if self.args.files.len() > 1 && !self.args.json {
             writeln!(self.out, "file {}", name.display()).map_err(unwritten)?;
         }
-        let mut reader = Reader::new(input);
+        let mut reader = Reader::new(input).with_fragments();
         let mut block = Block::new();
         let mut broken = 0;
         loop {
@@ -158,7 +158,6 @@ impl Dump<'_> {
                 Stop::Damaged(damage) => {
                     self.damaged = true;
                     let _ = writeln!(err, "pactolus: {}: {damage}", name.display());
-                    break;
                 }
                 Stop::End => break,
                 Stop::Full | Stop::Bor | Stop::Eor => {}

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::dump::text::{count, kind_word, utc};
 use crate::dump::{open, unwritten};
 use crate::progress::thousands;
+use crate::summary::without_text;
 use crate::{DAMAGED, OK, Outcome};
 
 /// Tell what is in run files: runs, event ids, banks, gaps, damage.
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &ScanArgs, out: &mut dyn Write, _err: &mut dyn Write) ->
     let mut code = OK;
     for (i, path) in args.files.iter().enumerate() {
         let scanned = read(path)?;
-        if scanned.scan.is_damaged() {
+        if scanned.scan.is_damaged() || scanned.without_text.is_some() {
             code = DAMAGED;
         }
         // In one piece: a reader that has seen enough leaves no half line behind.
@@ -114,8 +115,23 @@ fn print(path: &Path, file: &Scanned, out: &mut Vec<u8>) -> io::Result<()> {
     if scan.damaged > 0 {
         writeln!(out, "\n  {} with broken banks", count(scan.damaged, "event"))?;
     }
+    if let Some(text) = &file.without_text {
+        writeln!(out)?;
+        without_text(text, out)?;
+    }
+    if scan.broken > 0 {
+        let lost = count(scan.lost, "byte");
+        writeln!(out, "\n  {} with broken bytes: {lost} lost", count(scan.broken, "place"))?;
+    }
     for damage in &scan.damage {
         writeln!(out, "  damage: {damage}")?;
+    }
+    let more = scan.broken + scan.damaged - scan.damage.len() as u64;
+    if more > 0 {
+        writeln!(out, "  and {more} more:")?;
+        for (reason, count) in &scan.reasons {
+            writeln!(out, "  {count:>10} {reason}")?;
+        }
     }
     Ok(())
 }

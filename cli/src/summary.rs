@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 
-use pactolus::{Report, RunReport};
+use pactolus::{Report, RunReport, WithoutText};
 
 use crate::progress::thousands;
+
+/// Places of broken bytes that are shown.
+const SHOWN: usize = 20;
 
 /// Runs, events per request, damage, time per stage, files.
 pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -32,8 +35,31 @@ pub(crate) fn trouble(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    for damage in &report.damage {
-        writeln!(out, "damage in {}: {}", damage.input.display(), damage.damage)?;
+    for text in &report.without_text {
+        without_text(text, out)?;
+    }
+    let broken = &report.damage;
+    for place in broken.places.iter().take(SHOWN) {
+        writeln!(out, "damage in {}: {}", place.input.display(), place.damage)?;
+    }
+    if broken.count > SHOWN as u64 {
+        writeln!(out, "and {} more; {} bytes lost in all:", broken.count - SHOWN as u64, broken.bytes)?;
+        for (reason, count) in &broken.reasons {
+            writeln!(out, "{count:>10} {reason}")?;
+        }
+    }
+    if broken.reasons.contains_key("event too large") && report.total().offered > 0 {
+        writeln!(out, "larger events are read with --max-event SIZE, if they are that large")?;
+    }
+    Ok(())
+}
+
+/// What the text of an input does not hold.
+pub(crate) fn without_text(text: &WithoutText, out: &mut dyn Write) -> io::Result<()> {
+    let WithoutText { input, banks, events, first } = text;
+    writeln!(out, "the text of {} does not hold {banks} banks, {events} events:", input.display())?;
+    for refusal in first {
+        writeln!(out, "  {refusal}")?;
     }
     Ok(())
 }
@@ -48,14 +74,15 @@ fn totals(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         report.runs.len(),
         total.offered,
         report.failed(),
-        total.damaged + report.damage.len() as u64 + report.runs.iter().map(|r| r.refused).sum::<u64>(),
+        total.damaged + report.damage.count + report.runs.iter().map(|r| r.refused).sum::<u64>(),
         thousands(total.offered as f64 / seconds),
         thousands(report.bytes as f64 / seconds),
     )
 }
 
 fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "run {} from {}", run.run, run.input.display())?;
+    let more = if run.files > 1 { format!(" and {} more", run.files - 1) } else { String::new() };
+    writeln!(out, "run {} from {}{more}", run.run, run.input.display())?;
     print_ids(run, out)?;
     let width = run.requests.iter().map(|r| r.name.chars().count()).fold(7, usize::max).min(30);
     writeln!(out, "  {:width$} {:>12} {:>12} {:>12} {:>12}", "request", "events", "kept", "skipped", "lost")?;

@@ -149,12 +149,18 @@ fn damage_is_told_with_both_places() {
     let (code, out, err) = run(&["dump", &corpus("mid/run00110.mid")]);
     assert_eq!(code, 1);
     assert!(out.contains("  ZZZZ  type 0x7f  8 bytes\n"), "{out}");
-    assert!(err.ends_with("event body cut short: 24 bytes needed, 19 left at byte 274, event 9\n"), "{err}");
+    assert!(
+        err.ends_with("event body cut short: 24 bytes needed, 19 left at byte 274, event 9; 35 bytes lost\n"),
+        "{err}"
+    );
 
     let (code, out, err) = run(&["dump", &corpus("comp/run00006.cut30000.mid.gz"), "--id", "1"]);
     assert_eq!(code, 1);
     assert!(out.lines().filter(|line| line.starts_with("event ")).count() > 1000);
-    assert!(err.contains("at byte 100748 (byte 30000 of the compressed file), event 1281"), "{err}");
+    assert!(
+        err.contains("at byte 100696 (byte 30000 of the compressed file), event 1281; 52 bytes lost"),
+        "{err}"
+    );
 }
 
 #[test]

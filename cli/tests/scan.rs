@@ -207,7 +207,7 @@ fn oddities_are_counted_and_damage_is_named() {
     assert_eq!(
         listing,
         "  MIDAS events, 309 bytes, not compressed
-  8 events: 4 data, 1 BOR, 1 fragment 0xc001, 1 fragment 0xd001, 1 message
+  6 events: 4 data, 1 BOR, 1 message
   run 110: 2017-07-14T02:40:00Z, no EOR, 4 data events
     ODB at begin: empty; at end: none
 
@@ -217,15 +217,16 @@ fn oddities_are_counted_and_damage_is_named() {
   77               1       -  3                 0  24         BANK     0x0
   BOR              1       -  110               -  1          -        0x494d
   message          1       -  0                 -  21         -        0x2
-  0xc001           1       -  4                 -  4          -        0x0
-  0xd001           1       -  4                 -  8          -        0x0
 
   id      bank   type          events  bytes
   1       ADC0   WORD               1  8, 1 more in the same events
           ZZZZ   0x7f               1  8
           TDC0   WORD               1  10
   77      XXXX   WORD               1  4
-  damage: event body cut short: 24 bytes needed, 19 left at byte 274, event 9
+
+  2 places with broken bytes: 79 bytes lost
+  damage: event body cut short: 24 bytes needed, 19 left at byte 274, event 9; 35 bytes lost
+  damage: fragments of an event of id 1 incomplete: 32 bytes needed, 8 found at byte 134, event 6; 44 bytes lost
 "
     );
 }

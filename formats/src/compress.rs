@@ -7,10 +7,30 @@
 //! | bzip2 | `BZh1` to `BZh9` | every stream | CRC-32 of each block and stream |
 //! | Zstandard | `28 b5 2f fd` | every frame, skippable ones too | content checksum where present |
 //!
-//! The first bytes decide, never the name. A cut or corrupt stream first gives everything that can
-//! be decoded, then an error: [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof) if bytes are
-//! missing, [`InvalidData`](std::io::ErrorKind::InvalidData) if they are wrong or if foreign bytes
-//! follow the last member.
+//! The first bytes decide, never the name.
+//!
+//! # Damage
+//!
+//! A cut or corrupt stream first gives everything that can be decoded, then an error:
+//! [`UnexpectedEof`](std::io::ErrorKind::UnexpectedEof) if bytes are missing,
+//! [`InvalidData`](std::io::ErrorKind::InvalidData) if they are wrong or if foreign bytes follow the
+//! last member. Behind such an error, [`resume`](ByteSource::resume) goes on where it can:
+//!
+//! | format | damage costs | held back | goes on with |
+//! |---|---|---|---|
+//! | gzip | the rest of the member | - | a member whose first 256 bytes, or all, can be decoded |
+//! | LZ4, independent blocks | the block | a block with a wrong block checksum | the next block if the size of the broken one leads to it, else the next that is full and sound, or as below |
+//! | LZ4, linked blocks | the rest of the frame | a block with a wrong block checksum | a frame with a sound header, a legacy frame whose first block is sound |
+//! | bzip2 | the block, at most 900 kB before its runs are written out | a block with a wrong checksum | the next block, at any bit, also where the stream's header is lost |
+//! | Zstandard | the rest of the frame | - | a frame whose first block can be decoded |
+//!
+//! So files of many members or frames bear damage better: `gzip` files joined with `cat`, `pzstd`
+//! rather than `zstd`. What follows a wrong checksum at the end of a member is not lost; where only
+//! that is wrong, all content has been given before the error. Where a member is broken, up to 1 MiB
+//! of it are searched again, for the next one may begin there. What a stream asks for beyond
+//! [`Limits::window`](crate::Limits) is damage too, and passed over.
+//!
+//! # Example
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -28,8 +48,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Not supported: LZ4 frames and Zstandard frames that need a dictionary, Zstandard windows above
-//! 128 MiB. This room knows nothing of events.
+//! Not supported: LZ4 frames and Zstandard frames that need a dictionary; windows above 128 MiB need
+//! other [`Limits`](crate::Limits). This room knows nothing of events.
 
 mod bzip2;
 mod decode;

@@ -34,6 +34,52 @@ pub enum DamageKind {
         /// The limit in force.
         limit: usize,
     },
+    /// There is no event where one should begin.
+    #[error("event header wanted, found id {id:#06x}, mask {mask:#06x}, size {size}")]
+    NoHeader {
+        /// What stands in the place of the event id.
+        id: u16,
+        /// What stands in the place of the trigger mask.
+        mask: u16,
+        /// What stands in the place of the size.
+        size: u32,
+    },
+    /// An event and its bank area disagree on the size, and no event begins behind it.
+    #[error("event of id {id} claims {claimed} bytes, its banks claim {banks}")]
+    BankTotal {
+        /// Event id.
+        id: u16,
+        /// Bytes of payload that the header claims.
+        claimed: usize,
+        /// Bytes of payload that the bank area claims.
+        banks: usize,
+    },
+    /// An event in FIXED format has another size than those before, and no event begins behind it.
+    #[error("event of id {id} claims {claimed} bytes, those before it had {seen}")]
+    FixedSize {
+        /// Event id.
+        id: u16,
+        /// Bytes of payload that the header claims.
+        claimed: usize,
+        /// Bytes of payload that events with this id had before.
+        seen: usize,
+    },
+    /// A fragment without the one that begins its event.
+    #[error("fragment of an event of id {id}: its first fragment is missing")]
+    StrayFragment {
+        /// Event id.
+        id: u16,
+    },
+    /// An event of which not all fragments came.
+    #[error("fragments of an event of id {id} incomplete: {needed} bytes needed, {left} found")]
+    FragmentsMissing {
+        /// Event id.
+        id: u16,
+        /// Bytes of payload that the first fragment claims.
+        needed: usize,
+        /// Bytes that came.
+        left: usize,
+    },
     /// The payload is too small for the header of a bank area.
     #[error("bank area header cut short: {needed} bytes needed, {left} left")]
     AreaCutShort {
@@ -66,9 +112,60 @@ pub enum DamageKind {
         /// Bytes in the event.
         left: usize,
     },
+    /// A line of a text is not what its place asks for.
+    #[error("line {line} at byte {offset}{}: {wanted} wanted, {found} found", of_bank(.bank))]
+    Line {
+        /// Number of the line, counted from 1.
+        line: u64,
+        /// Its first byte, counted in the uncompressed stream.
+        offset: u64,
+        /// The bank it should belong to, if any.
+        bank: Option<BankName>,
+        /// What the place asks for.
+        wanted: String,
+        /// The line, or its beginning.
+        found: String,
+    },
+    /// A line of a text is longer than the limit.
+    #[error("a line of more than {limit} bytes")]
+    LineTooLong {
+        /// The limit in force.
+        limit: usize,
+    },
+    /// A text ends inside an event.
+    #[error("event cut short: the empty line at its end is missing")]
+    TextCutShort,
     /// The compressed stream is cut or broken.
     #[error("{0}")]
     Compression(String),
+}
+
+impl DamageKind {
+    /// What is wrong, without numbers: to count by.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            DamageKind::HeaderCutShort { .. } => "event header cut short",
+            DamageKind::BodyCutShort { .. } => "event body cut short",
+            DamageKind::EventTooLarge { .. } => "event too large",
+            DamageKind::NoHeader { .. } => "no event header",
+            DamageKind::BankTotal { .. } => "event and banks disagree on size",
+            DamageKind::FixedSize { .. } => "FIXED event of another size",
+            DamageKind::StrayFragment { .. } => "fragment without the first",
+            DamageKind::FragmentsMissing { .. } => "fragments missing",
+            DamageKind::AreaCutShort { .. } => "bank area header cut short",
+            DamageKind::AreaFlags { .. } => "bank area flags",
+            DamageKind::BankHeaderCutShort { .. } => "bank header cut short",
+            DamageKind::BankCutShort { .. } => "bank cut short",
+            DamageKind::Line { .. } => "line of another kind",
+            DamageKind::LineTooLong { .. } => "line too long",
+            DamageKind::TextCutShort => "text cut short",
+            DamageKind::Compression(_) => "compression",
+        }
+    }
+}
+
+fn of_bank(bank: &Option<BankName>) -> String {
+    bank.map_or_else(String::new, |bank| format!(", bank {bank}"))
 }
 
 /// Broken bytes, with their place. Not fatal: what came before them is kept.

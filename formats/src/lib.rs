@@ -3,7 +3,7 @@
 //! | format | read | write | page |
 //! |---|---|---|---|
 //! | `.mid` binary events | yes | yes | [`mid`] |
-//! | `.asc` text as `mana` prints it | - | yes | [`asc`] |
+//! | `.asc` text as `mana` prints it | yes | yes | [`asc`] |
 //! | `.parquet`, `.arrow` tables | - | yes | [`mod@tuple`] |
 //! | `.gz`, `.lz4`, `.bz2`, `.zst` around any of the event formats | yes | yes | [`compress`] |
 //!

@@ -18,6 +18,8 @@
 //! The corpus holds files of the real logger (`run00001` to `run00008`), of the real bank library
 //! (`run00100` to `run00107`) and of an independent writer (`run00108` to `run00110`).
 
+mod fragments;
+mod frame;
 pub mod layout;
 mod reader;
 mod writer;

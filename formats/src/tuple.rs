@@ -33,12 +33,19 @@
 //! - The first type that a bank has in a table is the type of its column. Later values of another
 //!   type are null and [reported](Refused).
 //! - A name that is taken gets a `_` at its end.
+//! - FIXED events without known members have one column `payload` of bytes.
+//!
+//! In a [flat](TableWriter::flat) table lists and structs are spread over plain columns, as many as
+//! the longest list has: `ADC0_0`, `ADC0_1`; `ASUM_Sum`; `HITS_0_x`, `HITS_1_x`. More than 1024 for a
+//! bank must be [declared](ColumnDef::elements).
 //!
 //! **Nothing depends on where batches end**: the same rows give the same bytes of the file.
 //!
 //! Blocks of events become [`Batch`]es in [`Columns`], on any thread; one [`TableWriter`] takes
 //! the batches in order. A column that appears late, or that grows from text to bytes or from one
-//! struct to several, starts a new part; [`TableWriter::finish`] rewrites the parts into one file.
+//! struct to several, or in a flat table a longer list, starts a new part; [`TableWriter::finish`]
+//! rewrites the parts into one file. A [`TableStream`] goes to a pipe instead, and its columns are
+//! settled by its first rows.
 //!
 //! ```
 //! # fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,11 +79,13 @@
 mod adapt;
 mod cells;
 mod columns;
+mod flat;
 mod part;
 mod pending;
 mod refused;
 mod schema;
 mod shape;
+mod stream;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a test may panic
 mod tests;
@@ -87,6 +96,7 @@ use std::sync::Arc;
 
 pub use columns::{Batch, Columns};
 pub use refused::{Refusal, Refused};
+pub use stream::TableStream;
 pub use writer::{TableSummary, TableWriter};
 
 use crate::{BankName, Layout};
@@ -102,6 +112,9 @@ pub struct ColumnDef {
     pub layout: Option<Arc<Layout>>,
     /// Whether the bank may hold several structs, so that its column is a list from the start.
     pub many: bool,
+    /// Elements of the bank, or the largest number of them, if known: so many columns a flat table
+    /// has from the start.
+    pub elements: Option<usize>,
     /// A sentence for people; may be empty.
     pub description: String,
     /// The unit; may be empty.
@@ -111,7 +124,8 @@ pub struct ColumnDef {
 impl ColumnDef {
     /// A column of bank `name` and type `code`, with nothing else known.
     pub fn new(name: BankName, code: u32) -> ColumnDef {
-        ColumnDef { name, code, layout: None, many: false, description: String::new(), unit: String::new() }
+        let (description, unit) = (String::new(), String::new());
+        ColumnDef { name, code, layout: None, many: false, elements: None, description, unit }
     }
 
     /// States the members of a STRUCT bank.
@@ -124,6 +138,12 @@ impl ColumnDef {
     #[must_use]
     pub fn many(self) -> ColumnDef {
         ColumnDef { many: true, ..self }
+    }
+
+    /// States the number of elements, or the largest number.
+    #[must_use]
+    pub fn elements(self, elements: usize) -> ColumnDef {
+        ColumnDef { elements: Some(elements), ..self }
     }
 
     /// States what the bank holds.
@@ -147,7 +167,8 @@ pub struct TableDef {
     /// Banks that get a column even if no event holds them, in this order. Of two with one name
     /// the first counts.
     pub banks: Vec<ColumnDef>,
-    /// The members of the payload, if these are FIXED events.
+    /// The members of the payload, if these are FIXED events. If there are none, the table has one
+    /// column `payload` of bytes.
     pub fixed: Option<Arc<Layout>>,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pactolus_formats::{BankName, Layout, Tid};
-use pactolus_odb::{Directory, Path as OdbPath, Tree, Value, nearest};
+use pactolus_odb::{Directory, Dump, Load, Path as OdbPath, Tree, Value, nearest};
 
 use super::Origins;
 use crate::Error;
@@ -204,6 +204,15 @@ pub(crate) fn event_definition(tree: &Tree, id: i32) -> Option<EventDefinition> 
 pub(crate) fn event_definitions(tree: &Tree) -> Vec<EventDefinition> {
     let Ok(equipment) = tree.directory(EQUIPMENT) else { return Vec::new() };
     equipment.iter().filter_map(|key| definition(tree, key.name())).collect()
+}
+
+/// The tree of an ODB dump; an empty one if it cannot be read.
+pub(crate) fn dumped(text: &[u8]) -> Tree {
+    let mut tree = Tree::new();
+    if let Ok(dump) = Dump::parse(text) {
+        tree.load(&dump, &Load::default());
+    }
+    tree
 }
 
 fn definition(tree: &Tree, name: &str) -> Option<EventDefinition> {

@@ -4,8 +4,8 @@
     python check_tables.py run00008.mid --id 1 run00008.Trigger.parquet run00008.Trigger.arrow \
                                         --id 2 run00008.Scaler.parquet
 
-The .mid file is walked with struct.unpack alone. Each table is read with pyarrow, polars and
-DuckDB, and its row headers with pandas too. Banks that are not in the .mid file (CADC, ASUM, ACUM)
+The .mid file is walked with struct.unpack alone. Each table is read with pyarrow, polars, DuckDB and
+awkward, and its row headers with pandas too. With --flat the tables are flat ones. Banks that are not in the .mid file (CADC, ASUM, ACUM)
 are computed here as the modules of the sample experiment do it. The first difference ends the
 check with exit code 1.
 """
@@ -13,9 +13,11 @@ check with exit code 1.
 import argparse
 import datetime
 import math
+import re
 import struct
 import sys
 
+import awkward as ak
 import duckdb
 import numpy as np
 import pandas as pd
@@ -24,6 +26,9 @@ import pyarrow as pa
 import pyarrow.feather
 import pyarrow.ipc
 import pyarrow.parquet
+
+# awkward takes a second for 2000 columns; flat tables of more are for others to read.
+MANY_COLUMNS = 5000
 
 HEAD = ["run", "serial", "timestamp", "trigger_mask", "epoch"]
 UTC = datetime.timezone.utc
@@ -156,11 +161,18 @@ class Column:
         self.kind = kind
         self.record = record
         self.values = []
+        # Of FLOAT and DOUBLE all bits, those of NaN too, which no comparison of numbers sees.
+        self.bits = bytearray()
 
     def add(self, data, order):
         kind = self.kind
         if kind in ARROW:
             self.values.append(numbers(kind, data, order))
+            if kind in ("FLOAT", "DOUBLE"):
+                size = TYPES[kind][2]
+                letter = "I" if size == 4 else "Q"
+                bits = struct.unpack(f"{order}{len(data) // size}{letter}", data[: len(data) // size * size])
+                self.bits += struct.pack(f"<{len(bits)}{letter}", *bits)
         elif kind in ("STRING", "LINK"):
             self.values.append(data.split(b"\0")[0])
         elif kind == "CHAR":
@@ -240,10 +252,51 @@ def expected(path, wanted, layouts):
     return head, columns
 
 
+def flat(columns, fixed):
+    """The columns of a flat table: one for each element, named as in mana."""
+    plain = {}
+
+    def add(name, kind, values):
+        name = re.sub("[^A-Za-z0-9]", "_", name)
+        plain[name + "_" if name in HEAD else name] = Column("PLAIN " + kind)
+        plain[name + "_" if name in HEAD else name].values = values
+
+    def add_list(name, kind, values):
+        for i in range(max((len(v) for v in values if v is not None), default=0)):
+            add(f"{name}_{i}", kind, [v[i] if v is not None and i < len(v) else None for v in values])
+
+    def add_member(name, kind, values):
+        lists = any(isinstance(value, list) for value in values)
+        (add_list if lists else add)(name, kind, values)
+
+    def add_struct(name, record, values):
+        first = next((value for value in values if value is not None), {})
+        kinds = {member: kind for member, kind, *_ in record.members} if record else {}
+        for member in first:
+            add_member(f"{name}_{member}", kinds.get(member, "FLOAT"), [v and v[member] for v in values])
+
+    kinds = {member: kind for member, kind, *_ in fixed.members} if fixed else {}
+    for name, column in columns.items():
+        values = column.values
+        if fixed:
+            add_member(name, kinds[name], values)
+        elif column.kind in ARROW:
+            add_list(name, column.kind, values)
+        elif any(isinstance(value, dict) for value in values):
+            add_struct(name, column.record, values)
+        elif column.record:
+            for i in range(max((len(v) for v in values if v is not None), default=0)):
+                add_struct(f"{name}_{i}", column.record, [v[i] if v and i < len(v) else None for v in values])
+        else:
+            add(name, column.kind, values)
+    return plain
+
+
 # -- banks that the sample experiment computes --------------------------------------------------
 
 
 def calibrated(adc0):
+    """mana's sample experiment: in single precision, as it is stored."""
     f32 = np.float32
     return [float(f32(f32(float(v) - PEDESTAL[i] + 0.5) * f32(GAIN[i]))) for i, v in enumerate(adc0[:4])]
 
@@ -318,6 +371,14 @@ def read_duckdb(path):
     return columns
 
 
+def read_awkward(path):
+    array = ak.from_parquet(path) if parquet(path) else ak.from_arrow(arrow_table(path))
+    columns = {name: ak.to_list(array[name]) for name in array.fields if name != "timestamp"}
+    seconds = ak.to_numpy(array["timestamp"]).astype("datetime64[s]").astype(int).tolist()
+    columns["timestamp"] = [datetime.datetime.fromtimestamp(t, UTC) for t in seconds]
+    return columns
+
+
 def read_pandas(path):
     """Row headers alone: lists become arrays of objects there."""
     frame = pd.read_parquet(path, columns=HEAD) if parquet(path) else pa.feather.read_feather(path, columns=HEAD)
@@ -328,23 +389,43 @@ def read_pandas(path):
     return columns
 
 
-READERS = {"pyarrow": read_pyarrow, "polars": read_polars, "duckdb": read_duckdb, "pandas": read_pandas}
+READERS = {
+    "pyarrow": read_pyarrow,
+    "polars": read_polars,
+    "duckdb": read_duckdb,
+    "awkward": read_awkward,
+    "pandas": read_pandas,
+}
 
 
 def check_types(path, columns):
     """Whether the columns have the types that the bank types call for."""
-    schema = arrow_table(path).schema
+    fields = {field.name: field for field in arrow_table(path).schema}
     wanted = {"run": "uint32", "serial": "uint32", "trigger_mask": "uint16", "epoch": "uint32"}
     wanted["timestamp"] = f"timestamp[{'ms' if parquet(path) else 's'}, tz=UTC]"
     for name, kind in wanted.items():
-        found = schema.field(name)
+        found = fields[name]
         if str(found.type) != kind or found.nullable:
             raise Difference(f"column {name}: {kind} that is never null wanted, {found.type} found")
     for name, column in columns.items():
-        if column.kind in ARROW and name in schema.names:
-            found = schema.field(name).type
-            if not pa.types.is_list(found) or str(found.value_type) != ARROW[column.kind]:
-                raise Difference(f"column {name}: list of {ARROW[column.kind]} wanted, {found} found")
+        if name not in fields:
+            continue
+        found = fields[name].type
+        plain = column.kind.removeprefix("PLAIN ")
+        if column.kind in ARROW and (not pa.types.is_list(found) or str(found.value_type) != ARROW[column.kind]):
+            raise Difference(f"column {name}: list of {ARROW[column.kind]} wanted, {found} found")
+        if plain != column.kind and plain in ARROW and str(found) != ARROW[plain]:
+            raise Difference(f"column {name}: {ARROW[plain]} wanted, {found} found")
+
+
+def check_bits(path, columns):
+    """Whether floating-point values are those of the file to the last bit."""
+    table = arrow_table(path)
+    for name, column in columns.items():
+        if column.bits and name in table.column_names:
+            found = table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False).tobytes()
+            if found != bytes(column.bits):
+                raise Difference(f"{path}, column {name}: other bits")
 
 
 # -- comparison -----------------------------------------------------------------------------------
@@ -383,7 +464,11 @@ def compare(name, wanted, found):
 
 def check(path, run, head, columns, options, counts):
     check_types(path, columns)
+    if not options.subset:
+        check_bits(path, columns)
     for reader, read in READERS.items():
+        if reader == "awkward" and len(columns) > MANY_COLUMNS:
+            continue
         try:
             found = read(path)
             keep = kept_rows(head["serial"], found["serial"], options.subset)
@@ -424,7 +509,7 @@ def compare_columns(columns, found, pick, options):
         column_name = name + "_" if name in HEAD else name
         if column_name in found:
             values += compare(name, pick(column.values), found[column_name])
-        elif name not in ("CADC", "ASUM", "ACUM") and name not in options.without:
+        elif name[:4] not in ("CADC", "ASUM", "ACUM") and name not in options.without:
             raise Difference(f"no column {name}")
     for name in found:
         known = name in HEAD or name in columns or name.rstrip("_") in HEAD
@@ -441,19 +526,26 @@ def main():
     arguments.add_argument("--layout", action="append", default=[], metavar="NAME=MEMBERS",
                            help="members of a STRUCT bank, or of the FIXED events of an id: "
                                 "'STC0=b:BYTE,x:DOUBLE,f:FLOAT[2],s:STRING*8'")  # fmt: skip
+    arguments.add_argument("--undefined", action="store_true", help="STRUCT banks and FIXED events have no members")
+    arguments.add_argument("--flat", action="store_true", help="the tables are flat")
+    arguments.add_argument("--pedestal", type=int, help="pedestal of channel 0 (default: that of the experiment)")
     arguments.add_argument("--run", type=int, help="the run number (default: that of the begin-of-run event)")
     arguments.add_argument("--subset", action="store_true", help="events may be missing in the tables")
     arguments.add_argument("--without", nargs="+", default=[], metavar="BANK", help="banks that are switched off")
     arguments.add_argument("--ignore", nargs="+", default=[], metavar="COLUMN", help="columns not to look at")
     options = arguments.parse_args()
 
-    layouts = LAYOUTS | dict(item.split("=", 1) for item in options.layout)
+    if options.pedestal is not None:
+        PEDESTAL[0] = options.pedestal
+    layouts = {} if options.undefined else LAYOUTS | dict(item.split("=", 1) for item in options.layout)
     run = options.run if options.run is not None else run_number(options.mid)
     counts = {}
     try:
         for number, *paths in options.id:
             head, columns = expected(options.mid, int(number), layouts)
             add_computed(columns)
+            if options.flat:
+                columns = flat(columns, Struct(layouts[number]) if number in layouts else None)
             for path in paths:
                 check(path, run, head, columns, options, counts)
     except Difference as difference:

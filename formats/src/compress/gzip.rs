@@ -13,10 +13,13 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::decode::{Decode, Fault, Next, Step};
+use super::Compression;
+use super::decode::{Credit, Decode, Fault, Found, Next, Step};
 
 pub(super) struct Gzip {
     inflate: Decompress,
+    /// Longest header to wait for.
+    max_header: usize,
     content: Crc,
     state: State,
 }
@@ -31,6 +34,13 @@ const HEADER: usize = 10;
 const TRAILER: usize = 8;
 /// A name or comment that does not end would otherwise be collected for ever.
 const MAX_HEADER: usize = 1 << 20;
+/// A member found by looking for its magic number is believed if so many bytes of its deflate
+/// stream, or all, can be decoded. Random bytes get that far once in some 100,000 times.
+const EVIDENCE: usize = 256;
+/// The same if the file is cut there.
+const EVIDENCE_CUT: usize = 32;
+/// Content that is evidence enough, however few bytes it is made of.
+const EVIDENCE_CONTENT: u64 = 32 << 10;
 
 mod flag {
     pub(super) const HEADER_CRC: u8 = 2;
@@ -40,23 +50,24 @@ mod flag {
 }
 
 impl Gzip {
-    pub(super) fn new() -> Gzip {
-        Gzip { inflate: Decompress::new(false), content: Crc::new(), state: State::Header }
+    pub(super) fn new(window: usize) -> Gzip {
+        Gzip {
+            inflate: Decompress::new(false),
+            max_header: window.clamp(HEADER, MAX_HEADER),
+            content: Crc::new(),
+            state: State::Header,
+        }
     }
 
     fn header(&mut self, input: &[u8]) -> Step {
-        let Some(len) = header_len(input) else {
-            return match input.len() {
-                0..MAX_HEADER => Step::silent(0, Next::Need(input.len() + 1)),
-                _ => Step::corrupt("gzip header has no end"),
+        let Some(len) = header_len(&input[..input.len().min(self.max_header)]) else {
+            return match input.len() < self.max_header {
+                true => Step::silent(0, Next::Need(more_header(input))),
+                false => Step::corrupt(format!("gzip header without an end in {} bytes", self.max_header)),
             };
         };
-        if input[3] & flag::HEADER_CRC != 0 {
-            let mut crc = Crc::new();
-            crc.update(&input[..len - 2]);
-            if crc.sum().to_le_bytes()[..2] != input[len - 2..len] {
-                return Step::corrupt("gzip header checksum does not match");
-            }
+        if !header_is_sound(input, len) {
+            return Step::corrupt("gzip header checksum does not match");
         }
         self.inflate.reset(false);
         self.content.reset();
@@ -86,14 +97,73 @@ impl Gzip {
         let Some(trailer) = input.get(..TRAILER) else {
             return Step::silent(0, Next::Need(TRAILER));
         };
-        if trailer[..4] != self.content.sum().to_le_bytes() {
+        let (crc, length) = self.trailer_expected();
+        if trailer[..4] != crc {
             return Step::corrupt("gzip checksum does not match");
         }
-        if trailer[4..] != self.content.amount().to_le_bytes() {
+        if trailer[4..] != length {
             return Step::corrupt("gzip length does not match");
         }
         self.state = State::Header;
         Step::silent(TRAILER, Next::End)
+    }
+}
+
+impl Gzip {
+    /// Whether a member begins with `input` and goes on like one.
+    fn trial(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        let Some(len) = header_len(&input[..input.len().min(self.max_header)]) else {
+            return match last || input.len() >= self.max_header {
+                true => Found::Not(1),
+                false => Found::Need(more_header(input)),
+            };
+        };
+        if !header_is_sound(input, len) {
+            return Found::Not(1);
+        }
+        let wanted = len + EVIDENCE + TRAILER;
+        if input.len() < wanted && !last {
+            return Found::Need(wanted);
+        }
+        let sound = self.inflates(&input[len..], credit);
+        self.state = State::Header;
+        if sound { Found::Member(0) } else { Found::Not(1) }
+    }
+
+    /// Whether these bytes begin like a deflate stream, or are one with its trailer behind it.
+    fn inflates(&mut self, input: &[u8], credit: &mut Credit) -> bool {
+        if !credit.is_left() {
+            return false;
+        }
+        self.inflate.reset(false);
+        self.content.reset();
+        let mut scratch = [0; 4096];
+        let sound = loop {
+            let (read, written) = (self.inflate.total_in() as usize, self.inflate.total_out());
+            if read >= EVIDENCE || written >= EVIDENCE_CONTENT {
+                break true;
+            }
+            let status = self.inflate.decompress(&input[read..], &mut scratch, FlushDecompress::None);
+            let (now, content) = (self.inflate.total_in() as usize, self.inflate.total_out());
+            self.content.update(&scratch[..(content - written) as usize]);
+            match status {
+                Err(_) => break false,
+                Ok(Status::StreamEnd) => {
+                    let (crc, length) = self.trailer_expected();
+                    let trailer = &input[now..];
+                    break now >= EVIDENCE || trailer.starts_with(&crc) || trailer.get(4..8) == Some(&length);
+                }
+                Ok(_) if now == read && content == written => break read >= EVIDENCE_CUT && written > 0,
+                Ok(_) => {}
+            }
+        };
+        credit.spend(self.inflate.total_in() + self.inflate.total_out() + EVIDENCE as u64);
+        sound
+    }
+
+    /// What the trailer must say.
+    fn trailer_expected(&self) -> ([u8; 4], [u8; 4]) {
+        (self.content.sum().to_le_bytes(), self.content.amount().to_le_bytes())
     }
 }
 
@@ -105,6 +175,51 @@ impl Decode for Gzip {
             State::Trailer => self.trailer(input),
         }
     }
+
+    /// Behind a wrong trailer, another member may follow.
+    fn skip(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        if !matches!(self.state, State::Trailer) {
+            return Found::Not(0);
+        }
+        match input.get(TRAILER..) {
+            Some([]) if last => Found::End,
+            Some(behind) if behind.len() > HEADER && Compression::Gzip.begins(behind) => {
+                match self.trial(behind, last, credit) {
+                    Found::Member(_) => Found::Member(TRAILER),
+                    Found::Need(wanted) => Found::Need(TRAILER + wanted),
+                    other => other,
+                }
+            }
+            Some(behind) if behind.len() > HEADER => Found::Not(0),
+            _ => Found::Need(TRAILER + HEADER + 1),
+        }
+    }
+
+    fn find(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        let at = (0..input.len()).find(|&at| input[at] == 0x1f && Compression::Gzip.begins(&input[at..]));
+        match at {
+            None => Found::Not(input.len()),
+            Some(0) if input.len() > HEADER => self.trial(input, last, credit),
+            Some(0) => Found::Need(HEADER + 1),
+            Some(at) => Found::Not(at),
+        }
+    }
+}
+
+/// How many bytes to see next of a header that goes on behind these. Growing steps, since each
+/// one reads it from the beginning.
+fn more_header(input: &[u8]) -> usize {
+    input.len() + 1 + if input.len() > 4096 { input.len() / 4 } else { 0 }
+}
+
+/// Whether the checksum of a header of `len` bytes agrees, if it has one.
+fn header_is_sound(input: &[u8], len: usize) -> bool {
+    if input[3] & flag::HEADER_CRC == 0 {
+        return true;
+    }
+    let mut crc = Crc::new();
+    crc.update(&input[..len - 2]);
+    crc.sum().to_le_bytes()[..2] == input[len - 2..len]
 }
 
 /// Length of a member's header; `None` if it goes on behind these bytes.

@@ -1,5 +1,6 @@
 //! A file, pipe or other stream, opened for reading.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::decoder::Decoder;
 use super::kind::MAGIC;
 use super::{ByteSource, Compression, Progress};
-use crate::{Error, Result};
+use crate::{Error, Limits, Result};
 
 /// Bytes from a file or stream, decompressed on the fly if they are compressed.
 ///
@@ -18,6 +19,8 @@ pub struct Input {
     name: PathBuf,
     compression: Compression,
     progress: Progress,
+    /// Decompressed bytes that have been shown but not read.
+    peeked: VecDeque<u8>,
     bytes: Bytes,
 }
 
@@ -30,16 +33,27 @@ enum Bytes {
 const SNIFF: usize = 4096;
 
 impl Input {
+    /// The most that [`peek`](Input::peek) shows, in bytes.
+    pub const PEEK: usize = 64;
+
     /// Opens a file.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be opened or its first bytes cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Input> {
+        Input::open_with(path, &Limits::default())
+    }
+
+    /// Opens a file; `limits.window` bounds what a compressed one may ask for.
+    ///
+    /// # Errors
+    /// As for [`open`](Input::open).
+    pub fn open_with(path: impl AsRef<Path>, limits: &Limits) -> Result<Input> {
         let path = path.as_ref();
         let file = File::open(path).map_err(Error::io("open", path))?;
         let metadata = file.metadata().map_err(Error::io("open", path))?;
         let total = metadata.is_file().then_some(metadata.len());
-        Input::from_reader(Box::new(file), path.to_owned(), total)
+        Input::from_reader(Box::new(file), path.to_owned(), total, limits)
     }
 
     /// The standard input, named `(standard input)`.
@@ -47,7 +61,15 @@ impl Input {
     /// # Errors
     /// [`Error::Io`] if the first bytes cannot be read.
     pub fn stdin() -> Result<Input> {
-        Input::new(io::stdin(), "(standard input)")
+        Input::stdin_with(&Limits::default())
+    }
+
+    /// The standard input; `limits.window` bounds what a compressed stream may ask for.
+    ///
+    /// # Errors
+    /// As for [`stdin`](Input::stdin).
+    pub fn stdin_with(limits: &Limits) -> Result<Input> {
+        Input::new_with(io::stdin(), "(standard input)", limits)
     }
 
     /// Any other stream of bytes; the name is for messages. Waits for the first four bytes.
@@ -55,23 +77,42 @@ impl Input {
     /// # Errors
     /// [`Error::Io`] if the first bytes cannot be read.
     pub fn new(reader: impl Read + Send + 'static, name: impl Into<PathBuf>) -> Result<Input> {
-        Input::from_reader(Box::new(reader), name.into(), None)
+        Input::new_with(reader, name, &Limits::default())
     }
 
-    fn from_reader(reader: Box<dyn Read + Send>, name: PathBuf, total: Option<u64>) -> Result<Input> {
+    /// Any other stream of bytes; `limits.window` bounds what a compressed one may ask for.
+    ///
+    /// # Errors
+    /// As for [`new`](Input::new).
+    pub fn new_with(
+        reader: impl Read + Send + 'static,
+        name: impl Into<PathBuf>,
+        limits: &Limits,
+    ) -> Result<Input> {
+        Input::from_reader(Box::new(reader), name.into(), None, limits)
+    }
+
+    fn from_reader(
+        reader: Box<dyn Read + Send>,
+        name: PathBuf,
+        total: Option<u64>,
+        limits: &Limits,
+    ) -> Result<Input> {
         let progress = Progress::new(total);
         let mut raw = Raw { reader, progress: progress.clone() };
         let sniffed = sniff(&mut raw).map_err(Error::io("read", &name))?;
-        let compression =
-            if sniffed.len() >= MAGIC { Compression::detect(&sniffed) } else { promised(&name, &sniffed) };
+        let compression = match Compression::detect(&sniffed) {
+            Compression::None => promised(&name, &sniffed),
+            found => found,
+        };
         let bytes = match compression {
             Compression::None => Bytes::Plain { sniffed: io::Cursor::new(sniffed), raw },
             packed => {
-                let decoder = Decoder::new(raw, sniffed, packed).map_err(Error::io("read", &name))?;
+                let decoder = Decoder::new(raw, sniffed, packed, limits).map_err(Error::io("read", &name))?;
                 Bytes::Packed(decoder)
             }
         };
-        Ok(Input { name, compression, progress, bytes })
+        Ok(Input { name, compression, progress, peeked: VecDeque::new(), bytes })
     }
 
     /// The file's path or the stream's name.
@@ -82,6 +123,39 @@ impl Input {
     /// How the bytes are compressed, by the file's first bytes.
     pub fn compression(&self) -> Compression {
         self.compression
+    }
+
+    /// The next `n` uncompressed bytes, which stay to be read; at most [`PEEK`](Input::PEEK) of
+    /// them. Fewer only where the stream ends or is broken: which of the two, the next read says.
+    ///
+    /// ```
+    /// use std::io::{Cursor, Read};
+    /// use pactolus_formats::Input;
+    /// let mut input = Input::new(Cursor::new("%ID 1 TR 0 NR 7\n"), "run.asc")?;
+    /// assert_eq!(input.peek(3).unwrap(), b"%ID");
+    /// let mut text = String::new();
+    /// input.read_to_string(&mut text).unwrap();
+    /// assert!(text.starts_with("%ID 1"));
+    /// # Ok::<(), pactolus_formats::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
+        let n = n.min(Input::PEEK);
+        while self.peeked.len() < n {
+            let mut more = [0; Input::PEEK];
+            match self.bytes.read(&mut more[..n - self.peeked.len()]) {
+                Ok(0) => break,
+                Ok(read) => self.peeked.extend(&more[..read]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // Said again by the next read.
+                Err(e) if matches!(&self.bytes, Bytes::Packed(_)) && is_damage(&e) => break,
+                Err(e) => return Err(e),
+            }
+        }
+        let peeked = self.peeked.make_contiguous();
+        Ok(&peeked[..n.min(peeked.len())])
     }
 
     /// Size of the file in bytes when it was opened; `None` for pipes and the like.
@@ -103,7 +177,16 @@ impl Input {
 
 impl Read for Input {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.bytes {
+        match self.peeked.is_empty() {
+            true => self.bytes.read(buf),
+            false => self.peeked.read(buf),
+        }
+    }
+}
+
+impl Bytes {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
             Bytes::Plain { sniffed, raw } => match sniffed.read(buf)? {
                 0 => raw.read(buf),
                 n => Ok(n),
@@ -120,6 +203,21 @@ impl ByteSource for Input {
             Bytes::Packed(decoder) => Some(decoder.offset()),
         }
     }
+
+    /// What can be reached is in the [table](super#damage). Each place lies behind the one before;
+    /// but the [`compressed_offset`](ByteSource::compressed_offset) may go back, if decoding had
+    /// run beyond that place when it noticed the fault.
+    fn resume(&mut self) -> io::Result<bool> {
+        match &mut self.bytes {
+            Bytes::Plain { .. } => Ok(false),
+            Bytes::Packed(decoder) => decoder.resume(),
+        }
+    }
+}
+
+/// Whether an error comes from the compressed bytes rather than from the system.
+fn is_damage(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 impl fmt::Debug for Input {
@@ -162,10 +260,14 @@ fn sniff(raw: &mut Raw) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file cut inside its magic number: its name is all there is to go by.
+/// A file cut inside its magic number, or with one wrong byte there: its name decides.
 fn promised(name: &Path, bytes: &[u8]) -> Compression {
     name.extension()
         .and_then(|extension| Compression::from_extension(extension.to_str()?))
-        .filter(|compression| !bytes.is_empty() && compression.begins(bytes))
+        .filter(|compression| match bytes.len() {
+            0 => false,
+            1..MAGIC => compression.begins(bytes),
+            _ => compression.mend(bytes).is_some(),
+        })
         .unwrap_or_default()
 }

@@ -25,7 +25,7 @@ const GZIP: [u8; 3] = [0x1f, 0x8b, 0x08];
 /// RFC 1952: these flags "must be zero".
 const GZIP_RESERVED_FLAGS: u8 = 0xe0;
 const BZIP2: &[u8; 3] = b"BZh";
-const ZSTD: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
+pub(super) const ZSTD: [u8; 4] = 0xFD2F_B528_u32.to_le_bytes();
 pub(super) const LZ4: [u8; 4] = 0x184D_2204_u32.to_le_bytes();
 pub(super) const LZ4_LEGACY: [u8; 4] = 0x184C_2102_u32.to_le_bytes();
 
@@ -102,6 +102,27 @@ impl Compression {
             }
             Compression::Zstd => agree(bytes, &ZSTD) || is_skippable(bytes),
         }
+    }
+}
+
+impl Compression {
+    /// A magic number with one wrong byte, put right.
+    pub(super) fn mend(self, bytes: &[u8]) -> Option<[u8; MAGIC]> {
+        let found: &[u8; MAGIC] = bytes.first_chunk()?;
+        // What the last byte says besides is kept.
+        let [.., last] = *found;
+        let right = match self {
+            Compression::None => return None,
+            Compression::Gzip => vec![[GZIP[0], GZIP[1], GZIP[2], last & !GZIP_RESERVED_FLAGS]],
+            Compression::Lz4 => vec![LZ4, LZ4_LEGACY],
+            Compression::Bzip2 => {
+                let level = if (b'1'..=b'9').contains(&last) { last } else { b'9' };
+                vec![[BZIP2[0], BZIP2[1], BZIP2[2], level]]
+            }
+            Compression::Zstd => vec![ZSTD],
+        };
+        let wrong = |right: &[u8; MAGIC]| right.iter().zip(found).filter(|(a, b)| a != b).count();
+        right.into_iter().find(|right| wrong(right) == 1)
     }
 }
 

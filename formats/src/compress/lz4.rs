@@ -21,10 +21,12 @@
 
 mod block;
 mod frame;
+mod search;
 mod window;
 
-use super::decode::{Decode, Fault, Next, Step};
-use super::kind::{LZ4, LZ4_LEGACY, is_skippable, skippable_len};
+use super::Compression;
+use super::decode::{Credit, Decode, Fault, Found, Next, Step};
+use super::kind::{LZ4, LZ4_LEGACY, is_skippable};
 use frame::{Frame, Header};
 use window::Window;
 
@@ -32,12 +34,21 @@ pub(super) struct Lz4 {
     state: State,
     frame: Frame,
     window: Window,
+    /// Largest block, decoded.
+    limit: usize,
+    /// Bytes of the broken block.
+    examined: usize,
+    /// The frame that broke, if its blocks can be found one by one.
+    broken: Option<Frame>,
+    /// The broken block lies between two others, so many bytes before the next.
+    next: Option<usize>,
 }
+
+/// The smallest block that is looked for inside a frame.
+const MIN_BLOCK: usize = 64;
 
 enum State {
     Magic,
-    /// In a skippable frame, so many bytes before its end.
-    Skip(usize),
     Blocks,
     Trailer,
     /// A piece of a broken block has been decoded; nothing more will be.
@@ -45,46 +56,37 @@ enum State {
 }
 
 impl Lz4 {
-    pub(super) fn new() -> Lz4 {
-        Lz4 { state: State::Magic, frame: Frame::legacy(), window: Window::default() }
+    pub(super) fn new(limit: usize) -> Lz4 {
+        Lz4 {
+            state: State::Magic,
+            frame: Frame::default(),
+            window: Window::default(),
+            limit,
+            examined: 0,
+            broken: None,
+            next: None,
+        }
     }
 
     fn magic(&mut self, input: &[u8]) -> Step {
         let Some((&magic, rest)) = input.split_first_chunk::<4>() else {
             return Step::silent(0, Next::Need(4));
         };
+        (self.examined, self.next) = (0, None);
         self.window.clear();
-        if is_skippable(&magic) {
-            if input.len() < 8 {
-                return Step::silent(0, Next::Need(8));
-            }
-            self.state = State::Skip(skippable_len(input));
-            return Step::silent(8, Next::More);
-        }
-        if magic == LZ4_LEGACY {
-            self.frame = Frame::legacy();
-            self.state = State::Blocks;
-            return Step::silent(4, Next::More);
-        }
-        match Frame::read(rest) {
+        let header = match magic {
+            LZ4_LEGACY => Frame::legacy(self.limit).map(|frame| Header::Whole(frame, 0)),
+            _ => Frame::read(rest, self.limit),
+        };
+        match header {
             Ok(Header::Whole(frame, len)) => {
                 self.frame = frame;
                 self.state = State::Blocks;
-                Step::silent(4 + len, Next::More)
+                Step::silent(4 + len, Next::Block)
             }
             Ok(Header::Needs(len)) => Step::silent(0, Next::Need(4 + len)),
             Err(why) => Step::corrupt(why),
         }
-    }
-
-    fn skip(&mut self, left: usize, input: &[u8]) -> Step {
-        let read = left.min(input.len());
-        if read == left {
-            self.state = State::Magic;
-            return Step::silent(read, Next::End);
-        }
-        self.state = State::Skip(left - read);
-        Step::silent(read, Next::Need(1))
     }
 
     fn block(&mut self, input: &[u8], last: bool) -> Step {
@@ -102,9 +104,10 @@ impl Lz4 {
         let word = u32::from_le_bytes(word);
         if word == 0 && !self.frame.legacy {
             self.state = State::Trailer;
-            return Step::silent(4, Next::More);
+            return Step::silent(4, Next::Block);
         }
         let (size, stored) = self.frame.block_size(word);
+        (self.examined, self.next) = (4, None);
         if size > self.frame.max_stored() {
             let max = self.frame.max_stored();
             return Step::corrupt(format!("lz4 block of {size} bytes: at most {max} expected"));
@@ -114,6 +117,8 @@ impl Lz4 {
             return Step::silent(0, Next::Need(4 + needed));
         }
 
+        self.examined = 4 + needed.min(rest.len());
+        self.next = (!self.frame.linked && needed <= rest.len()).then_some(4 + needed);
         self.window.next(self.frame.linked);
         let data = &rest[..size.min(rest.len())];
         let fault = if rest.len() < needed {
@@ -129,7 +134,7 @@ impl Lz4 {
         };
         self.frame.add(self.window.block());
         match fault {
-            None => Step::silent(4 + needed, Next::More),
+            None => Step::silent(4 + needed, Next::Block),
             // Of the bytes that are wrong, none counts as read: the offset points at the block.
             Some(fault) => {
                 let read = if matches!(fault, Fault::Cut) { input.len() } else { 0 };
@@ -162,11 +167,58 @@ impl Decode for Lz4 {
         }
         match &self.state {
             State::Magic => self.magic(input),
-            State::Skip(left) => self.skip(*left, input),
             State::Blocks => self.block(input, last),
             State::Trailer => self.trailer(input),
             State::Broken(fault) => Step::silent(0, Next::Broken(fault.clone())),
         }
+    }
+
+    fn skip(&mut self, input: &[u8], last: bool, _credit: &mut Credit) -> Found {
+        let alone = !self.frame.legacy && !self.frame.linked;
+        self.broken = alone.then(|| self.frame.clone());
+        match self.state {
+            State::Broken(_) => match self.next {
+                Some(next) => self.next_block(input, last, next),
+                None => Found::Not(0),
+            },
+            State::Trailer => {
+                let end = self.frame.content_checksum_len();
+                match input.get(end..) {
+                    Some([]) if last => Found::End,
+                    Some(behind) if behind.len() >= 4 && Compression::Lz4.begins(behind) => {
+                        self.state = State::Magic;
+                        Found::Member(end)
+                    }
+                    Some(behind) if behind.len() >= 4 => Found::Not(0),
+                    _ => Found::Need(end + 4),
+                }
+            }
+            State::Magic | State::Blocks => Found::Not(0),
+        }
+    }
+
+    /// Skippable frames are passed over: they have nothing to give.
+    fn find(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        let begins = |bytes: &[u8]| [LZ4, LZ4_LEGACY].iter().any(|magic| bytes.starts_with(magic));
+        let broken = self.broken.as_ref();
+        let may_be_block =
+            |bytes: &[u8]| broken.is_some_and(|frame| frame.block_at(bytes, MIN_BLOCK).is_some());
+        let at = (0..input.len()).find(|&at| {
+            let bytes = &input[at..];
+            (matches!(bytes[0], 2 | 4) && begins(bytes)) || may_be_block(bytes)
+        });
+        match at {
+            // The last bytes may be the beginning of a magic number.
+            None if input.len() <= 3 => Found::Need(4),
+            None => Found::Not(input.len() - 3),
+            Some(0) if begins(input) => self.trial(input, last, credit),
+            Some(0) => self.block_trial(input, last, credit),
+            Some(at) => Found::Not(at),
+        }
+    }
+
+    fn examined(&self) -> usize {
+        self.examined
     }
 }
 

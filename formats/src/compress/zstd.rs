@@ -1,14 +1,28 @@
 //! Zstandard frames.
+//!
+//! | bytes | field of a frame header (RFC 8878, little-endian) |
+//! |---|---|
+//! | 4 | `28 b5 2f fd` |
+//! | 1 | flags: content size 0 to 3, single segment, unused, 0, checksum, dictionary 0 to 3 |
+//! | 0, 1 | window, unless single segment: exponent less 10 in the upper five bits, eighths to add |
+//! | 0, 1, 2, 4 | dictionary |
+//! | 0, 1, 2, 4, 8 | content size |
 
 use std::io;
 
-use ::zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
+use ::zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
-use super::decode::{Decode, Fault, Next, Step};
+use super::decode::{Credit, Decode, Fault, Found, Next, Step};
+use super::kind::{ZSTD, is_skippable};
 
 pub(super) struct Zstd {
-    /// Refuses windows above 128 MiB, as `zstd` does.
     decoder: Decoder<'static>,
+    /// Largest window.
+    limit: u64,
+    /// The frame's header has been looked at.
+    begun: bool,
+    /// The checksum behind the content is wrong, and ends so many bytes on.
+    wrong_checksum: Option<usize>,
     /// Bytes the library would like to see next.
     hint: usize,
 }
@@ -17,10 +31,21 @@ pub(super) struct Zstd {
 const BLOCK_HEADER: usize = 3;
 /// The shortest frame header, magic number included.
 const FRAME_HEADER: usize = 5;
+/// What a look at a place that may be a frame costs besides its bytes.
+const TRIAL: u64 = 256;
 
 impl Zstd {
-    pub(super) fn new() -> io::Result<Zstd> {
-        Ok(Zstd { decoder: Decoder::new()?, hint: FRAME_HEADER })
+    pub(super) fn new(limit: usize) -> io::Result<Zstd> {
+        let mut decoder = Decoder::new()?;
+        // The limit is checked here, exactly; the library knows powers of two only.
+        decoder.set_parameter(DParameter::WindowLogMax(if usize::BITS < 64 { 30 } else { 31 }))?;
+        Ok(Zstd { decoder, limit: limit as u64, begun: false, wrong_checksum: None, hint: FRAME_HEADER })
+    }
+
+    /// Before a frame; whether the library agrees.
+    fn begin(&mut self) -> bool {
+        (self.begun, self.wrong_checksum, self.hint) = (false, None, FRAME_HEADER);
+        self.decoder.reinit().is_ok()
     }
 
     /// How many bytes to offer.
@@ -32,17 +57,51 @@ impl Zstd {
         let piece = if self.hint > BLOCK_HEADER { self.hint - BLOCK_HEADER } else { self.hint };
         piece.clamp(1, available.max(1)).min(available)
     }
+
+    /// Whether a frame begins with `input` whose first block can be decoded.
+    fn trial(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        if !credit.is_left() || !self.begin() {
+            return Found::Not(1);
+        }
+        let mut scratch = [0; 4096];
+        let mut at = 0;
+        let found = loop {
+            let Step { read, written, next } = self.decode(&input[at..], last, &mut scratch);
+            at += read;
+            match next {
+                _ if written > 0 => break Found::Member(0),
+                Next::End => break Found::Member(0),
+                Next::Need(wanted) if !last => break Found::Need(at + wanted.max(self.hint)),
+                Next::Need(_) | Next::Broken(_) => break Found::Not(1),
+                Next::More | Next::Block => {}
+            }
+        };
+        credit.spend(at as u64 + TRIAL);
+        if self.begin() { found } else { Found::Not(1) }
+    }
 }
 
 impl Decode for Zstd {
     fn decode(&mut self, input: &[u8], _last: bool, output: &mut [u8]) -> Step {
-        let mut from = InBuffer::around(&input[..self.offer(input.len())]);
+        if !self.begun {
+            match window(input) {
+                Ok(asked) if asked > self.limit => {
+                    let why = format!("zstd window of {asked} bytes: at most {} expected", self.limit);
+                    return Step::corrupt(why);
+                }
+                Ok(_) => self.begun = true,
+                Err(wanted) => return Step::silent(0, Next::Need(wanted)),
+            }
+        }
+        let offered = self.offer(input.len());
+        let mut from = InBuffer::around(&input[..offered]);
         let mut to = OutBuffer::around(output);
         let status = self.decoder.run(&mut from, &mut to);
         let (read, written) = (from.pos(), to.pos());
         let next = match status {
             Ok(0) => {
                 self.hint = FRAME_HEADER;
+                self.begun = false;
                 Next::End
             }
             Ok(hint) => {
@@ -51,9 +110,61 @@ impl Decode for Zstd {
             }
             Err(why) => {
                 let why = why.to_string().to_lowercase();
+                self.wrong_checksum = why.contains("checksum").then_some(offered);
                 Next::Broken(Fault::Corrupt(format!("zstd stream unreadable: {why}").into()))
             }
         };
+        // So the offset points at what is wrong.
+        let read = if matches!(next, Next::Broken(_)) { 0 } else { read };
         Step { read, written, next }
     }
+
+    /// Behind a wrong checksum, another frame may follow.
+    fn skip(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        let Some(end) = self.wrong_checksum else { return Found::Not(0) };
+        match input.get(end..) {
+            Some([]) if last => Found::End,
+            Some(behind) if behind.len() < FRAME_HEADER => Found::Need(end + FRAME_HEADER),
+            Some(behind) if is_skippable(behind) && self.begin() => Found::Member(end),
+            Some(behind) if behind.starts_with(&ZSTD) => match self.trial(behind, last, credit) {
+                Found::Member(_) => Found::Member(end),
+                Found::Need(wanted) => {
+                    // The question will come again.
+                    self.wrong_checksum = Some(end);
+                    Found::Need(end + wanted)
+                }
+                other => other,
+            },
+            _ => Found::Not(0),
+        }
+    }
+
+    /// Skippable frames are passed over: they have nothing to give.
+    fn find(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
+        let at = (0..input.len()).find(|&at| {
+            input[at] == ZSTD[0] && ZSTD.starts_with(&input[at..input.len().min(at + ZSTD.len())])
+        });
+        match at {
+            None => Found::Not(input.len()),
+            Some(0) if input.len() >= FRAME_HEADER => self.trial(input, last, credit),
+            Some(0) => Found::Need(FRAME_HEADER),
+            Some(at) => Found::Not(at),
+        }
+    }
+}
+
+/// The window that a frame asks for, from its first bytes; else how many of them are needed.
+fn window(header: &[u8]) -> Result<u64, usize> {
+    let Some(&flags) = header.get(FRAME_HEADER - 1) else { return Err(FRAME_HEADER) };
+    if flags & 0x20 == 0 {
+        let Some(&window) = header.get(FRAME_HEADER) else { return Err(FRAME_HEADER + 1) };
+        let base = 1_u64 << (10 + (window >> 3));
+        return Ok(base + base / 8 * u64::from(window & 7));
+    }
+    // A single segment: the window is the content.
+    let at = FRAME_HEADER + [0, 1, 2, 4][usize::from(flags & 3)];
+    let len = 1 << (flags >> 6);
+    let Some(size) = header.get(at..at + len) else { return Err(at + len) };
+    let size = size.iter().rev().fold(0, |size, &byte| size << 8 | u64::from(byte));
+    Ok(if len == 2 { size + 256 } else { size })
 }

@@ -1,8 +1,10 @@
 //! Bytes to blocks of whole events.
 
-use std::io::{self, Read};
+use std::io;
 
-use crate::event::{Header, Kind};
+use super::fragments::{Fragments, Place};
+use super::frame::{Answer, Known, Looks, fills};
+use crate::event::{Header, Kind, MIDAS_MAGIC};
 use crate::{ByteSource, Damage, DamageKind, EventView, Limits};
 
 /// A stretch of whole events, in the order of the input. Its memory is reused.
@@ -50,21 +52,32 @@ impl Block {
         self.data += next.data;
     }
 
-    /// Reads more bytes behind those that are there; how many came.
-    fn fill(&mut self, input: &mut impl Read, up_to: usize) -> io::Result<usize> {
-        if self.buffer.len() < up_to {
-            self.buffer.resize(up_to, 0);
-        }
-        loop {
-            match input.read(&mut self.buffer[self.len..up_to]) {
-                Ok(n) => {
-                    self.len += n;
-                    return Ok(n);
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
+    /// Takes the last event away.
+    pub fn pop(&mut self) {
+        let Some(last) = self.events().last() else { return };
+        let (size, data) = (Header::SIZE + last.payload.len(), u64::from(last.header.id < 0x8000));
+        self.len -= size;
+        self.count -= 1;
+        self.data -= data;
+    }
+
+    /// Empties the block for events that begin at `offset`, of which `first` is the number.
+    pub(crate) fn begin(&mut self, offset: u64, first: u64) {
+        (self.offset, self.first, self.count, self.data, self.len) = (offset, first, 0, 0, 0);
+    }
+
+    /// Adds the event that `write` appends; none if it fails.
+    pub(crate) fn push<E>(
+        &mut self,
+        data: bool,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.buffer.truncate(self.len);
+        write(&mut self.buffer)?;
+        self.len = self.buffer.len();
+        self.count += 1;
+        self.data += u64::from(data);
+        Ok(())
     }
 }
 
@@ -79,11 +92,11 @@ pub enum Stop {
     Eor,
     /// The input ended.
     End,
-    /// The bytes behind it are broken; the input cannot be read further.
+    /// Broken bytes behind it were left out. The next block begins where reading goes on.
     Damaged(Damage),
 }
 
-/// Reads blocks of events from `.mid` bytes.
+/// Reads blocks of events from `.mid` bytes, and goes on behind broken ones.
 ///
 /// ```
 /// use pactolus_formats::mid::{Block, Reader, Stop};
@@ -96,25 +109,62 @@ pub enum Stop {
 pub struct Reader<R> {
     input: R,
     limits: Limits,
+    known: Known,
+    /// `None`: pieces of events are left as they are.
+    fragments: Option<Fragments>,
     /// Bytes that were read behind the last block's end.
     carry: Vec<u8>,
     offset: u64,
     number: u64,
+    /// Nothing follows what has been read.
     ended: bool,
+    /// What broke off the compressed stream; it may go on behind.
+    broken: Option<String>,
+    /// Bytes asked from the input at a time: fewer behind damage, where much of them is copied
+    /// each time.
+    pace: usize,
 }
 
 /// Bytes asked from the input at a time.
 const STEP: usize = 1 << 20;
+/// The same after damage.
+const SEARCH: usize = 1 << 16;
 
 impl<R: ByteSource> Reader<R> {
-    /// A reader with the default limits.
+    /// A reader with the default limits. It puts events together that came in fragments.
     pub fn new(input: R) -> Reader<R> {
-        Reader { input, limits: Limits::default(), carry: Vec::new(), offset: 0, number: 1, ended: false }
+        let limits = Limits::default();
+        Reader {
+            input,
+            limits,
+            known: Known::new(limits.event),
+            fragments: Some(Fragments::default()),
+            carry: Vec::new(),
+            offset: 0,
+            number: 1,
+            ended: false,
+            broken: None,
+            pace: STEP,
+        }
     }
 
     /// Sets what to believe.
-    pub fn with_limits(self, limits: Limits) -> Reader<R> {
-        Reader { limits, ..self }
+    pub fn with_limits(mut self, limits: Limits) -> Reader<R> {
+        self.limits = limits;
+        self.known.limit = limits.event;
+        self
+    }
+
+    /// Leaves fragments of events as they are.
+    pub fn with_fragments(mut self) -> Reader<R> {
+        self.fragments = None;
+        self
+    }
+
+    /// Says which event ids are defined: after damage, reading goes on at events with ids that are
+    /// defined or were seen.
+    pub fn expect(&mut self, ids: impl IntoIterator<Item = u16>) {
+        ids.into_iter().for_each(|id| self.known.expect(id));
     }
 
     /// The input, for its progress.
@@ -130,11 +180,10 @@ impl<R: ByteSource> Reader<R> {
     /// # Errors
     /// Those of the operating system. Broken and cut compressed streams are [`Stop::Damaged`].
     pub fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Stop> {
-        block.offset = self.offset;
-        block.first = self.number;
-        block.count = 0;
-        block.data = 0;
-        block.len = 0;
+        block.begin(self.offset, self.number);
+        if let Some(lost) = self.fragments.as_mut().and_then(|f| f.lost.pop_front()) {
+            return Ok(Stop::Damaged(lost));
+        }
         if block.buffer.len() < self.carry.len() {
             block.buffer.resize(self.carry.len(), 0);
         }
@@ -144,41 +193,65 @@ impl<R: ByteSource> Reader<R> {
 
         let mut end = 0;
         let stop = loop {
-            match self.scan(block, &mut end, target) {
-                Scan::Stop(stop) => break stop,
-                Scan::More(_) if self.ended => break self.at_end(block, end),
+            match self.step(block, &mut end, target) {
+                Scan::Stop(stop) => break Ok(stop),
+                Scan::Piece(size) => {
+                    if self.piece(block, size) {
+                        return Ok(Stop::Full);
+                    }
+                }
+                Scan::Lost(kind) => break Err(kind),
+                Scan::More(_) if self.ended => match self.at_end(&block.buffer[end..block.len]) {
+                    None => break Ok(Stop::End),
+                    Some(kind) => break Err(kind),
+                },
                 Scan::More(needed) => {
                     let missing = needed - (block.len - end);
-                    let up_to = block.len + missing.max(target.saturating_sub(block.len)).min(STEP);
-                    match block.fill(&mut self.input, up_to) {
-                        Ok(0) => self.ended = true,
-                        Ok(_) => {}
-                        Err(e) if is_damage(&e) => {
-                            self.ended = true;
-                            break Stop::Damaged(self.damage(
-                                DamageKind::Compression(e.to_string()),
-                                block.offset + block.len as u64,
-                                block,
-                            ));
-                        }
-                        Err(e) => return Err(e),
-                    }
+                    let up_to = block.len + missing.max(target.saturating_sub(block.len)).min(self.pace);
+                    self.fill(&mut block.buffer, &mut block.len, up_to)?;
+                    self.pace = (2 * self.pace).min(STEP);
                 }
             }
         };
-        if matches!(stop, Stop::Damaged(_)) {
-            self.ended = true;
-        } else {
-            self.carry.extend_from_slice(&block.buffer[end..block.len]);
-        }
+        self.carry.extend_from_slice(&block.buffer[end..block.len]);
         block.len = end;
         self.offset += end as u64;
         self.number += block.count;
+        let stop = match stop {
+            Ok(stop) => stop,
+            Err(kind) => Stop::Damaged(self.search(kind)?),
+        };
+        if let (Stop::End, Some(fragments)) = (&stop, &mut self.fragments) {
+            fragments.end(self.input.compressed_offset());
+            if let Some(lost) = fragments.lost.pop_front() {
+                return Ok(Stop::Damaged(lost));
+            }
+        }
         Ok(stop)
     }
 
+    /// Reads more bytes behind the first `len`. A broken stream ends like any other, for now.
+    fn fill(&mut self, buffer: &mut Vec<u8>, len: &mut usize, up_to: usize) -> io::Result<()> {
+        if buffer.len() < up_to {
+            buffer.resize(up_to, 0);
+        }
+        loop {
+            match self.input.read(&mut buffer[*len..up_to]) {
+                Ok(0) => self.ended = true,
+                Ok(n) => *len += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if is_damage(&e) => {
+                    self.ended = true;
+                    self.broken = Some(e.to_string());
+                }
+                Err(e) => return Err(e),
+            }
+            return Ok(());
+        }
+    }
+
     /// Steps over whole events from `end` on.
-    fn scan(&self, block: &mut Block, end: &mut usize, target: usize) -> Scan {
+    fn step(&mut self, block: &mut Block, end: &mut usize, target: usize) -> Scan {
         loop {
             let rest = &block.buffer[*end..block.len];
             if rest.len() < Header::SIZE {
@@ -187,20 +260,38 @@ impl<R: ByteSource> Reader<R> {
             let header = Header::read(rest);
             let size = Header::SIZE + header.size as usize;
             if size > self.limits.event {
-                let kind = DamageKind::EventTooLarge { claimed: size, limit: self.limits.event };
-                return Scan::Stop(Stop::Damaged(self.damage(kind, block.offset + *end as u64, block)));
+                return Scan::Lost(DamageKind::EventTooLarge { claimed: size, limit: self.limits.event });
             }
             // A block may exceed its target by one event, never by more.
-            if header.kind() == Kind::Bor && block.count > 0 {
+            if header.kind() == Kind::Bor && block.count > 0 && header.mask == MIDAS_MAGIC {
                 return Scan::Stop(Stop::Bor);
             }
-            if size > rest.len() {
-                return Scan::More(size);
+            let Some(payload) = rest.get(Header::SIZE..size) else {
+                return match self.known.is_hopeless(&header, rest) {
+                    Some(kind) => Scan::Lost(kind),
+                    None => Scan::More(size),
+                };
+            };
+            let kind = header.kind();
+            if kind == Kind::Data && fills(payload) {
+                self.known.note_banks(&header);
+            } else {
+                match self.believe(&header, rest) {
+                    Believe::Yes => self.known.note(&header, payload),
+                    Believe::More(needed) => return Scan::More(needed),
+                    Believe::No(kind) => return Scan::Lost(kind),
+                }
+            }
+            if self.fragments.is_some() && matches!(kind, Kind::FragmentFirst | Kind::FragmentNext) {
+                return if block.count == 0 { Scan::Piece(size) } else { Scan::Stop(Stop::Full) };
+            }
+            if let (Kind::Bor | Kind::Eor, Some(fragments)) = (kind, &mut self.fragments) {
+                fragments.end(self.input.compressed_offset());
             }
             *end += size;
             block.count += 1;
             block.data += u64::from(header.id < 0x8000);
-            match header.kind() {
+            match kind {
                 Kind::Bor => return Scan::Stop(Stop::Bor),
                 Kind::Eor => return Scan::Stop(Stop::Eor),
                 _ if *end >= target => return Scan::Stop(Stop::Full),
@@ -209,36 +300,128 @@ impl<R: ByteSource> Reader<R> {
         }
     }
 
-    /// The input has ended: all well if no piece of an event is left.
-    fn at_end(&self, block: &Block, end: usize) -> Stop {
-        let rest = &block.buffer[end..block.len];
-        let at = block.offset + end as u64;
-        if rest.is_empty() {
-            return Stop::End;
+    /// Whether the whole event at the first of these bytes is one.
+    #[cold]
+    fn believe(&self, header: &Header, rest: &[u8]) -> Believe {
+        let size = Header::SIZE + header.size as usize;
+        let (looks, last) = (self.known.look(header, &rest[Header::SIZE..size]), self.ended);
+        let doubt = match &looks {
+            Looks::Sound => return Believe::Yes,
+            Looks::Not(kind) => return Believe::No(kind.clone()),
+            Looks::Odd(kind) => kind.clone(),
+            Looks::New => DamageKind::NoHeader { id: header.id, mask: header.mask, size: header.size },
+        };
+        let followed = match self.known.begins(&rest[size..], header.time, last) {
+            Answer::Yes => true,
+            Answer::No if looks != Looks::New => return Believe::No(doubt),
+            Answer::No => false,
+            Answer::More(more) => return Believe::More(size + more),
+        };
+        match self.known.is_alone(header, rest, followed, last) {
+            Answer::Yes => Believe::Yes,
+            Answer::No => Believe::No(doubt),
+            Answer::More(needed) => Believe::More(needed),
         }
-        let kind = if rest.len() < Header::SIZE {
+    }
+
+    /// Takes a piece of an event from the front of a block that is empty otherwise. Whether the
+    /// event is now whole: then it is the block, and what follows is left for the next.
+    fn piece(&mut self, block: &mut Block, size: usize) -> bool {
+        let Some(fragments) = &mut self.fragments else { return false };
+        let header = Header::read(&block.buffer);
+        let compressed_offset = self.input.compressed_offset();
+        let place = Place { offset: self.offset, event: self.number, compressed_offset };
+        let payload = &block.buffer[Header::SIZE..size];
+        let whole = fragments.add(&header, payload, place, self.limits.event);
+        self.offset += size as u64;
+        self.number += 1;
+        if let Some(event) = whole {
+            self.carry.extend_from_slice(&block.buffer[size..block.len]);
+            block.buffer.clear();
+            block.buffer.extend_from_slice(&event);
+            (block.len, block.count, block.data) = (event.len(), 1, 1);
+            return true;
+        }
+        block.buffer.copy_within(size..block.len, 0);
+        block.len -= size;
+        (block.offset, block.first) = (self.offset, self.number);
+        false
+    }
+
+    /// Why no event is behind the last whole one, where the bytes end; `None` if all is well.
+    fn at_end(&self, rest: &[u8]) -> Option<DamageKind> {
+        if let Some(why) = &self.broken {
+            return Some(DamageKind::Compression(why.clone()));
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        Some(if rest.len() < Header::SIZE {
             DamageKind::HeaderCutShort { needed: Header::SIZE, left: rest.len() }
         } else {
             let needed = Header::read(rest).size as usize;
             DamageKind::BodyCutShort { needed, left: rest.len() - Header::SIZE }
-        };
-        Stop::Damaged(self.damage(kind, at, block))
+        })
     }
 
-    fn damage(&self, kind: DamageKind, offset: u64, block: &Block) -> Damage {
-        Damage {
-            kind,
-            offset,
-            end: block.offset + block.len as u64,
-            compressed_offset: self.input.compressed_offset(),
-            event: block.first + block.count,
+    /// Goes to the next place where an event begins, or to the end.
+    fn search(&mut self, kind: DamageKind) -> io::Result<Damage> {
+        self.pace = SEARCH;
+        let compressed_offset = self.input.compressed_offset();
+        let (offset, event) = (self.offset, self.number);
+        let mut window = std::mem::take(&mut self.carry);
+        let mut len = window.len();
+        // An event that was cut may well be followed by another, but it is none itself.
+        let mut at = len.min(1);
+        loop {
+            let mut answer = Answer::More(0);
+            while at < len {
+                answer = self.known.resumes(&window[at..len], self.ended);
+                if answer != Answer::No {
+                    break;
+                }
+                at += 1;
+            }
+            if answer == Answer::Yes {
+                break;
+            }
+            window.copy_within(at..len, 0);
+            len -= at;
+            self.offset += at as u64;
+            at = 0;
+            if !self.ended {
+                let up_to = len + SEARCH;
+                self.fill(&mut window, &mut len, up_to)?;
+            } else if self.broken.take().is_some() && self.input.resume()? {
+                self.offset += len as u64;
+                len = 0;
+                self.ended = false;
+            } else {
+                self.offset += len as u64;
+                len = 0;
+                break;
+            }
         }
+        self.offset += at as u64;
+        self.carry.extend_from_slice(&window[at..len]);
+        Ok(Damage { kind, offset, end: self.offset, compressed_offset, event })
     }
 }
 
 enum Scan {
     Stop(Stop),
+    /// The first event of the block is a piece of so many bytes.
+    Piece(usize),
+    /// Broken bytes follow the last whole event.
+    Lost(DamageKind),
     /// So many bytes from the last whole event's end on are needed.
+    More(usize),
+}
+
+enum Believe {
+    Yes,
+    No(DamageKind),
+    /// So many bytes from the event's begin on are needed.
     More(usize),
 }
 

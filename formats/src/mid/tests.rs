@@ -1,7 +1,7 @@
 use super::layout::{Area, BankKind};
 use super::*;
 use crate::event::{BOR, EOR, MIDAS_MAGIC};
-use crate::{Bank, BankName, DamageKind, EventView, Header, Order, Tid};
+use crate::{Bank, BankName, Damage, DamageKind, EventView, Header, Order, Tid};
 
 const KINDS: [BankKind; 3] = [BankKind::Bank, BankKind::Bank32, BankKind::Bank32A];
 const ORDERS: [Order; 2] = [Order::Little, Order::Big];
@@ -61,15 +61,28 @@ fn small_run(n: u32) -> Vec<u8> {
     run
 }
 
-/// Reads bytes in blocks of `target`: serials of all events, and how it ended.
-fn read(bytes: &[u8], target: usize) -> (Vec<u32>, Stop) {
-    let (mut reader, mut block, mut serials) = (Reader::new(bytes), Block::new(), Vec::new());
+/// Reads bytes in blocks of `target`: serials of all events, and what is damaged. What is neither
+/// in an event nor damaged does not exist.
+fn read(bytes: &[u8], target: usize) -> (Vec<u32>, Vec<Damage>) {
+    let (mut reader, mut block) = (Reader::new(bytes), Block::new());
+    let (mut serials, mut damages, mut offset) = (Vec::new(), Vec::new(), 0);
     loop {
         let stop = reader.read(&mut block, target).unwrap();
         assert_eq!(block.events().count() as u64, block.count);
+        assert_eq!((block.offset, block.first), (offset, serials.len() as u64 + 1));
+        offset += block.bytes().len() as u64;
         serials.extend(block.events().map(|e| e.header.serial));
-        if matches!(stop, Stop::End | Stop::Damaged(_)) {
-            return (serials, stop);
+        match stop {
+            Stop::End => {
+                assert_eq!(offset, bytes.len() as u64);
+                return (serials, damages);
+            }
+            Stop::Damaged(damage) => {
+                assert!(damage.offset == offset && damage.end > offset, "{damage:?} at {offset}");
+                offset = damage.end;
+                damages.push(damage);
+            }
+            _ => {}
         }
     }
 }
@@ -213,42 +226,82 @@ fn a_cut_file_says_where_it_was_cut() {
     for cut in 0..run.len() {
         for target in [1, 1 << 20] {
             let whole = ends.iter().filter(|&&end| end > 0 && end <= cut).count();
-            let (serials, stop) = read(&run[..cut], target);
+            let (serials, damages) = read(&run[..cut], target);
             assert_eq!(serials.len(), whole, "cut at {cut}");
-            match stop {
-                Stop::End => assert!(ends.contains(&cut), "cut at {cut}"),
-                Stop::Damaged(damage) => {
-                    assert_eq!(damage.offset, ends[whole] as u64, "cut at {cut}");
+            match &damages[..] {
+                [] => assert!(ends.contains(&cut), "cut at {cut}"),
+                [damage] => {
+                    assert_eq!((damage.offset, damage.end), (ends[whole] as u64, cut as u64), "cut at {cut}");
                     assert_eq!(damage.event, whole as u64 + 1);
                 }
                 other => panic!("{other:?}"),
             }
         }
     }
-    let (_, Stop::Damaged(damage)) = read(&run[..ends[1] + 20], 1 << 20) else { panic!("no damage") };
-    let text = "event body cut short: 32 bytes needed, 4 left at byte 30, event 2";
-    assert_eq!(damage.to_string(), text);
+    let text = "event body cut short: 32 bytes needed, 4 left at byte 30, event 2; 20 bytes lost";
+    assert_eq!(read(&run[..ends[1] + 20], 1 << 20).1[0].to_string(), text);
+}
+
+/// What a model that knows where events are says of a run with one broken byte.
+struct Model {
+    /// Where each event begins, and where the last ends.
+    starts: Vec<usize>,
+}
+
+impl Model {
+    fn of(run: &[u8]) -> Model {
+        let (mut rest, mut starts) = (run, vec![0]);
+        while let Some((_, behind)) = EventView::parse(rest) {
+            rest = behind;
+            starts.push(run.len() - rest.len());
+        }
+        Model { starts }
+    }
+
+    fn event_of(&self, byte: usize) -> usize {
+        self.starts.iter().rposition(|&start| start <= byte).unwrap()
+    }
 }
 
 #[test]
-fn no_flipped_byte_makes_the_reader_panic_or_lose_what_came_before() {
-    let run = small_run(4);
-    let whole = read(&run, 1 << 20).0;
-    let first = EventView::parse(&run).unwrap().1.len();
-    for i in 0..run.len() {
-        for bit in [0x01, 0x80, 0xff] {
+fn a_broken_byte_costs_at_most_its_own_event() {
+    let run = small_run(12);
+    let model = Model::of(&run);
+    let whole = read(&run, 1 << 20);
+    assert_eq!((whole.0.len(), whole.1.len()), (14, 0));
+    for byte in 0..run.len() {
+        let hit = model.event_of(byte);
+        for change in [0x01, 0x80, 0xff] {
             let mut broken = run.clone();
-            broken[i] ^= bit;
-            let (serials, _) = read(&broken, 64);
-            let before = if i >= run.len() - first { 1 } else { 0 };
-            assert_eq!(serials[..before], whole[..before], "byte {i}");
-            let (mut reader, mut block) = (Reader::new(&broken[..]), Block::new());
-            while let Ok(stop) = reader.read(&mut block, 1 << 20) {
-                // Banks of broken events end, and lie in their event.
-                block.events().for_each(|e| assert!(e.banks().count() <= broken.len()));
-                if matches!(stop, Stop::End | Stop::Damaged(_)) {
-                    break;
+            broken[byte] ^= change;
+            for target in [1, 1 << 20] {
+                let (serials, damages) = read(&broken, target);
+                let (mut reader, mut block) = (Reader::new(&broken[..]), Block::new());
+                let mut events = Vec::new();
+                while reader.read(&mut block, target).unwrap() != Stop::End {
+                    events.extend(block.events().map(|e| (e.header, e.payload.to_vec())));
                 }
+                events.extend(block.events().map(|e| (e.header, e.payload.to_vec())));
+                assert_eq!(events.len(), serials.len());
+                let at = |n: usize| EventView::parse(&run[model.starts[n]..]).unwrap().0;
+                let same =
+                    |n: usize, found: &(Header, Vec<u8>)| at(n).header == found.0 && at(n).payload == found.1;
+                let what = format!("byte {byte} of event {hit} changed by {change:#x}: {damages:?}");
+                for (n, event) in events.iter().take(hit).enumerate() {
+                    assert!(same(n, event), "{what}: event {n} before it");
+                }
+                let behind = 14 - 1 - hit;
+                assert!(events.len() >= hit + behind, "{what}");
+                for n in 0..behind {
+                    assert!(
+                        same(13 - n, &events[events.len() - 1 - n]),
+                        "{what}: event {} behind it",
+                        13 - n
+                    );
+                }
+                // The event itself is there, or a part of it, or it is damage, or both.
+                let parts = events.len() + damages.len();
+                assert!(parts == 14 || parts == 15 && damages[0].offset > model.starts[hit] as u64, "{what}");
             }
         }
     }
@@ -259,17 +312,12 @@ fn a_claimed_size_takes_no_memory() {
     let mut run = small_run(1);
     let at = run.len();
     run.extend(event(1, 9, &[]));
-    run[at + 12..at + 16].copy_from_slice(&0x3fff_0000u32.to_le_bytes());
-    let (mut reader, mut block) = (Reader::new(&run[..]), Block::new());
-    let mut stop = Stop::Full;
-    while !matches!(stop, Stop::Damaged(_)) {
-        stop = reader.read(&mut block, 4096).unwrap();
-    }
-    assert!(
-        matches!(stop, Stop::Damaged(d) if d.kind == DamageKind::BodyCutShort { needed: 0x3fff_0000, left: 0 })
-    );
+    run[at + 12..at + 16].copy_from_slice(&0x0fff_0000u32.to_le_bytes());
+    let (serials, damages) = read(&run, 4096);
+    assert_eq!((serials.len(), damages.len()), (3, 1));
+    assert_eq!(damages[0].kind, DamageKind::BodyCutShort { needed: 0x0fff_0000, left: 0 });
     run[at + 12..at + 16].copy_from_slice(&u32::MAX.to_le_bytes());
-    let (serials, stop) = read(&run, 4096);
+    let (serials, damages) = read(&run, 4096);
     assert_eq!(serials.len(), 3);
-    assert!(matches!(stop, Stop::Damaged(d) if matches!(d.kind, DamageKind::EventTooLarge { .. })));
+    assert!(matches!(damages[0].kind, DamageKind::EventTooLarge { .. }));
 }

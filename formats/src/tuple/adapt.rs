@@ -6,10 +6,14 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, ListArray, StructArray, new_null_array};
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, ListArray, StringArray, StructArray, new_null_array,
+};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
 use arrow_select::filter::filter;
+
+use super::shape::element;
 
 /// The smallest type that holds the values of both; `a` if there is none.
 pub(super) fn join(a: &DataType, b: &DataType) -> DataType {
@@ -35,6 +39,43 @@ fn with_type(field: &FieldRef, data_type: DataType) -> FieldRef {
     } else {
         Arc::new(Field::clone(field).with_data_type(data_type))
     }
+}
+
+/// The same values as `natural`, the type before it grew by [`join`], as far as they allow that.
+/// `array` must hold nothing besides its values, as one that was just made.
+pub(super) fn narrow(array: &ArrayRef, natural: &DataType) -> Result<ArrayRef, ArrowError> {
+    match (array.data_type(), natural) {
+        (DataType::Binary, DataType::Utf8) => {
+            let (offsets, bytes, nulls) = array.as_binary::<i32>().clone().into_parts();
+            match StringArray::try_new(offsets, bytes, nulls) {
+                Ok(text) => Ok(Arc::new(text)),
+                Err(_) => Ok(Arc::clone(array)),
+            }
+        }
+        (DataType::Struct(found), DataType::Struct(fields)) => {
+            let array = array.as_struct();
+            let children = array.columns().iter().zip(fields).map(|(a, field)| narrow(a, field.data_type()));
+            let children: Vec<ArrayRef> = children.collect::<Result<_, _>>()?;
+            let fields = found.iter().zip(&children).map(|(f, a)| with_type(f, a.data_type().clone()));
+            Ok(Arc::new(StructArray::try_new(fields.collect(), children, array.nulls().cloned())?))
+        }
+        (DataType::List(_), single @ DataType::Struct(_)) => {
+            let list = array.as_list::<i32>();
+            if (0..list.len()).all(|row| list.is_valid(row) && list.value_length(row) == 1) {
+                narrow(list.values(), single)
+            } else {
+                narrow_items(list, single)
+            }
+        }
+        (DataType::List(_), DataType::List(item)) => narrow_items(array.as_list::<i32>(), item.data_type()),
+        _ => Ok(Arc::clone(array)),
+    }
+}
+
+fn narrow_items(list: &ListArray, natural: &DataType) -> Result<ArrayRef, ArrowError> {
+    let values = narrow(list.values(), natural)?;
+    let item = element(values.data_type().clone());
+    Ok(Arc::new(ListArray::try_new(item, list.offsets().clone(), values, list.nulls().cloned())?))
 }
 
 /// `array` as `wanted`, a type that its own has grown to by [`join`].

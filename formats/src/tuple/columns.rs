@@ -5,9 +5,10 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, ListArray, StructArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, StructArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
-use arrow_schema::{Field as Column, Fields};
+use arrow_schema::{ArrowError, Field as Column, Fields};
+use arrow_select::filter::filter;
 
 use super::cells::{Cells, MemberCells, to_nul, without_nuls};
 use super::refused::{Refusal, Refused};
@@ -56,7 +57,7 @@ impl Columns {
     pub fn clear(&mut self) {
         self.head = Head::default();
         self.weights.clear();
-        self.fixed = self.def.fixed.as_ref().and_then(usable).map(Fixed::new);
+        self.fixed = self.def.fixed.as_ref().map(Fixed::new);
         self.banks.clear();
         self.index.clear();
         self.refused.clear();
@@ -98,17 +99,23 @@ impl Columns {
         self.weights.push(u32::try_from(weight).unwrap_or(u32::MAX));
     }
 
-    /// Adds a FIXED event as a row. Members that `payload` does not hold are null.
+    /// Adds a FIXED event as a row. Members that `payload` does not hold are null. If no members
+    /// are known, all of it goes to the column `payload`.
     ///
     /// A table without [`fixed`](TableDef::fixed) keeps the header only.
     pub fn push_fixed(&mut self, run: u32, epoch: u32, header: &Header, payload: &[u8]) {
         let row = self.head.push(run, epoch, header);
-        if let Some(fixed) = &mut self.fixed
-            && let Err(reason) = fixed.push(row, payload)
-        {
-            self.refused.push(Refused { row: row as usize, run, serial: header.serial, bank: None, reason });
+        let mut weight = self.row_weight;
+        if let Some(fixed) = &mut self.fixed {
+            if fixed.layout.is_none() {
+                weight = weight.saturating_add(payload.len());
+            }
+            if let Err(reason) = fixed.push(row, payload) {
+                let refused = Refused { row: row as usize, run, serial: header.serial, bank: None, reason };
+                self.refused.push(refused);
+            }
         }
-        self.weights.push(u32::try_from(self.row_weight).unwrap_or(u32::MAX));
+        self.weights.push(u32::try_from(weight).unwrap_or(u32::MAX));
     }
 
     /// Number of rows so far.
@@ -165,6 +172,37 @@ impl Batch {
     pub fn rows(&self) -> usize {
         self.weights.len()
     }
+
+    /// The first `rows` rows, and the others.
+    pub(super) fn split(mut self, rows: usize) -> (Batch, Batch) {
+        let mut later = Batch {
+            head: self.head.split_off(rows),
+            weights: self.weights.split_off(rows),
+            columns: Vec::new(),
+            refused: Vec::new(),
+        };
+        (self.refused, later.refused) = self.refused.into_iter().partition(|refused| refused.row < rows);
+        later.refused.iter_mut().for_each(|refused| refused.row -= rows);
+        let columns = mem::take(&mut self.columns);
+        for BatchColumn { key, variants } in columns {
+            let (mut first, mut second) = (Vec::new(), Vec::new());
+            for (code, sparse) in variants {
+                let at = sparse.rows.partition_point(|&row| (row as usize) < rows);
+                let (now, then) =
+                    (sparse.values.slice(0, at), sparse.values.slice(at, sparse.rows.len() - at));
+                if at > 0 {
+                    first.push((code, Sparse { rows: sparse.rows[..at].to_vec(), values: now }));
+                }
+                if at < sparse.rows.len() {
+                    let rows = sparse.rows[at..].iter().map(|&row| row - rows as u32).collect();
+                    second.push((code, Sparse { rows, values: then }));
+                }
+            }
+            self.columns.push(BatchColumn { key, variants: first });
+            later.columns.push(BatchColumn { key, variants: second });
+        }
+        (self, later)
+    }
 }
 
 impl fmt::Debug for Batch {
@@ -198,6 +236,15 @@ pub(super) struct Sparse {
     pub(super) values: ArrayRef,
 }
 
+impl Sparse {
+    /// The values of which `keep` says so, by number.
+    pub(super) fn keep(&self, keep: impl Fn(usize) -> bool) -> Result<Sparse, ArrowError> {
+        let kept: Vec<bool> = (0..self.rows.len()).map(keep).collect();
+        let rows = self.rows.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(row, _)| *row).collect();
+        Ok(Sparse { rows, values: filter(&self.values, &BooleanArray::from(kept))? })
+    }
+}
+
 /// The columns that every table has.
 #[derive(Clone, Default)]
 pub(super) struct Head {
@@ -218,47 +265,70 @@ impl Head {
         self.epoch.push(epoch);
         row
     }
+
+    fn split_off(&mut self, at: usize) -> Head {
+        Head {
+            run: self.run.split_off(at),
+            serial: self.serial.split_off(at),
+            time: self.time.split_off(at),
+            mask: self.mask.split_off(at),
+            epoch: self.epoch.split_off(at),
+        }
+    }
 }
 
-/// The members of FIXED events.
+/// The members of FIXED events, or their payloads if no members are known.
 struct Fixed {
-    layout: Arc<Layout>,
+    layout: Option<Arc<Layout>>,
     bytes: usize,
     members: Vec<(Vec<u32>, MemberCells)>,
+    payloads: (Vec<u32>, Cells),
 }
 
 impl Fixed {
     fn new(layout: &Arc<Layout>) -> Fixed {
-        let members = members(layout).map(|field| (Vec::new(), MemberCells::new(field))).collect();
-        Fixed { layout: Arc::clone(layout), bytes: 0, members }
+        let layout = usable(layout).map(Arc::clone);
+        let members = layout.iter().flat_map(|layout| members(layout));
+        let members = members.map(|field| (Vec::new(), MemberCells::new(field))).collect();
+        Fixed { layout, bytes: 0, members, payloads: (Vec::new(), Cells::new(Tid::Array)) }
     }
 
     fn push(&mut self, row: u32, payload: &[u8]) -> Result<(), Refusal> {
-        self.bytes = self.bytes.saturating_add(self.layout.size());
-        if self.bytes > MAX_BYTES {
+        let size = self.layout.as_ref().map_or(payload.len(), |layout| layout.size());
+        if self.bytes.saturating_add(size) > MAX_BYTES {
             return Err(Refusal::Full);
         }
+        self.bytes += size;
+        let Some(layout) = &self.layout else {
+            self.payloads.0.push(row);
+            self.payloads.1.extend(payload, Order::Little);
+            return Ok(());
+        };
         for (rows, member) in &mut self.members {
-            let data = self.layout.slice(member.field(), payload);
+            let data = layout.slice(member.field(), payload);
             if data.len() == member.field().size() {
                 rows.push(row);
                 member.push(data, Order::Little);
             }
         }
-        if payload.len() < bare_size(&self.layout) {
-            return Err(Refusal::Size { wanted: self.layout.size(), found: payload.len() });
+        if payload.len() < bare_size(layout) {
+            return Err(Refusal::Size { wanted: layout.size(), found: payload.len() });
         }
         Ok(())
     }
 
     fn finish(self) -> impl Iterator<Item = BatchColumn> {
-        self.members.into_iter().enumerate().map(|(i, (rows, member))| {
+        let column = |i, code, rows, values| BatchColumn {
+            key: Key::Member(i),
+            variants: vec![(code, Sparse { rows, values })],
+        };
+        let (rows, payloads) = self.payloads;
+        let payloads = self.layout.is_none().then(|| column(0, Tid::Array.code(), rows, payloads.finish()));
+        let members = self.members.into_iter().enumerate().map(move |(i, (rows, member))| {
             let code = member.field().tid.code();
-            BatchColumn {
-                key: Key::Member(i),
-                variants: vec![(code, Sparse { rows, values: member.finish() })],
-            }
-        })
+            column(i, code, rows, member.finish())
+        });
+        members.chain(payloads)
     }
 }
 

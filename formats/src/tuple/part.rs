@@ -14,11 +14,12 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::file::properties::{
+    DEFAULT_DATA_PAGE_ROW_COUNT_LIMIT, EnabledStatistics, WriterProperties, WriterPropertiesBuilder,
+};
 use parquet::schema::types::ColumnPath;
 
 use super::TableKind;
-use super::writer::CHUNK_ROWS;
 
 /// A file that is removed when this goes out of scope, unless it was renamed.
 pub(super) struct TempFile {
@@ -115,11 +116,12 @@ impl Sink {
     }
 }
 
-/// The record batches of a complete part. None is larger than what was written between two calls
-/// of [`Sink::end_group`].
+/// The record batches of a complete part, of so many rows at the most. None is larger than what was
+/// written between two calls of [`Sink::end_group`].
 pub(super) fn read(
     kind: TableKind,
     path: &Path,
+    rows: usize,
 ) -> Result<Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>, ArrowError> {
     let file = File::open(path)?;
     Ok(match kind {
@@ -131,7 +133,7 @@ pub(super) fn read(
             let batches = groups.flat_map(move |group| {
                 let reader = file.try_clone().map_err(ArrowError::from).and_then(|file| {
                     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
-                    Ok(builder.with_row_groups(vec![group]).with_batch_size(CHUNK_ROWS).build()?)
+                    Ok(builder.with_row_groups(vec![group]).with_batch_size(rows).build()?)
                 });
                 match reader {
                     Ok(reader) => Box::new(reader) as Box<dyn Iterator<Item = _>>,
@@ -143,6 +145,14 @@ pub(super) fn read(
     })
 }
 
+/// A page of a column has no more rows than this where the columns together would hold more values:
+/// what goes into a page waits in memory.
+fn page_rows(columns: usize) -> usize {
+    const WAITING: usize = 1 << 24;
+    const LEAST: usize = 1 << 10;
+    (WAITING / columns.max(1)).clamp(LEAST, DEFAULT_DATA_PAGE_ROW_COUNT_LIMIT)
+}
+
 /// Encodings by type. Parquet stores small integers as 32 bits each, and a dictionary of noise is
 /// larger than the noise: 16-bit ADC values take a sixth of the room when delta-packed.
 fn parquet_properties(schema: &Schema) -> WriterProperties {
@@ -150,6 +160,7 @@ fn parquet_properties(schema: &Schema) -> WriterProperties {
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by(concat!("pactolus ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_data_page_row_count_limit(page_rows(schema.fields().len()))
         // Row groups end where `end_group` says.
         .set_max_row_group_row_count(None);
     for field in schema.fields() {

@@ -49,6 +49,31 @@ pub enum Refusal {
     },
     /// The column would hold more than 2 GB in one batch.
     Full,
+    /// The bank is new, and the columns of the stream are settled.
+    Late,
+    /// Text that is no UTF-8 or several structs, and the column of the stream is settled for less.
+    Form,
+    /// A list is longer than the settled columns of a flat stream.
+    Longer {
+        /// Elements that have a column.
+        wanted: usize,
+        /// Elements in this event.
+        found: usize,
+    },
+    /// A flat table would need many more columns for a bank than its declared size says.
+    Undeclared {
+        /// Elements in this event.
+        found: usize,
+        /// The most columns for a bank of undeclared size.
+        limit: usize,
+    },
+    /// A flat table would need more columns than it can have.
+    Elements {
+        /// Elements in this event.
+        found: usize,
+        /// The most columns for elements, of all banks together.
+        limit: usize,
+    },
     /// The table has so many banks already that this must be broken data.
     Columns {
         /// The limit.
@@ -67,6 +92,23 @@ impl fmt::Display for Refusal {
                 write!(f, "structs of {wanted} bytes wanted, {found} bytes found")
             }
             Refusal::Full => f.write_str("more than 2 GB of one bank in one batch"),
+            Refusal::Late => f.write_str(
+                "no such column among those of the stream, which its first rows have settled: declare the bank, or write a file",
+            ),
+            Refusal::Form => f.write_str(
+                "text that is no UTF-8 or several structs, for which the stream has no column: write a file",
+            ),
+            Refusal::Longer { wanted, found } => write!(
+                f,
+                "at most {wanted} elements wanted, {found} found: declare the size of the bank, or write a file"
+            ),
+            Refusal::Undeclared { found, limit } => write!(
+                f,
+                "{found} elements: a flat table has at most {limit} columns for a bank unless its size is declared"
+            ),
+            Refusal::Elements { found, limit } => {
+                write!(f, "{found} elements: a flat table has at most {limit} columns for elements")
+            }
             Refusal::Columns { limit } => write!(f, "at most {limit} banks expected in one table"),
         }
     }

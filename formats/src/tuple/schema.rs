@@ -1,23 +1,42 @@
 //! The columns of a table, as far as they are known.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::adapt::join;
+use super::adapt::{adapt, join, narrow};
 use super::columns::{Batch, BatchColumn, Head, Key, Sparse};
+use super::flat::{self, Leaf};
+use super::pending::join_arrays;
 use super::refused::{Refusal, Refused};
 use super::shape::{Shape, free_name, member_type, members, usable};
+use super::writer::CHUNK_ROWS;
 use super::{TableDef, TableKind};
-use crate::Tid;
+use crate::{Layout, Tid};
 
 /// More banks than this in one table come from broken data: every column takes memory in the
 /// writer. The largest experiments have some hundreds.
 pub(super) const MAX_COLUMNS: usize = 4096;
 
+/// A flat table gets no more columns than this for elements, of all banks together. Every column
+/// costs some 10 kB in a Parquet writer.
+pub(super) const MAX_ELEMENTS: usize = 1 << 16;
+
+/// ... and a bank no more than this, unless more are declared: each costs every row a cell, and one
+/// broken event must not make a table of 30,000 columns (measured: minutes, where it took a second).
+pub(super) const MAX_UNDECLARED: usize = 1 << 10;
+
+/// Values, nulls among them, that are spread over the columns of a flat table at a time.
+const CELLS: usize = 1 << 22;
+
 /// The names of the columns that every table has.
 pub(super) const HEAD: [&str; 5] = ["run", "serial", "timestamp", "trigger_mask", "epoch"];
+
+/// The name of the only column of FIXED events whose members nobody names.
+const PAYLOAD: &str = "payload";
 
 /// The columns of a table in the order of their booking. They grow, but none ever moves or goes.
 pub(super) struct TableSchema {
@@ -26,8 +45,13 @@ pub(super) struct TableSchema {
     columns: Vec<Column>,
     index: HashMap<Key, usize>,
     arrow: SchemaRef,
+    plan: Arc<Plan>,
+    /// Whether each element gets a column of its own, and how many of those are left.
+    flat: Option<usize>,
     /// Whether `arrow` lags behind `columns`.
     grown: bool,
+    /// Whether the columns are written down already, so that none can grow.
+    settled: bool,
 }
 
 /// One column behind the five of the head.
@@ -37,6 +61,49 @@ struct Column {
     code: u32,
     settled: bool,
     data_type: DataType,
+    /// The type as long as no value makes it grow.
+    natural: DataType,
+    /// The members of its structs.
+    layout: Option<Arc<Layout>>,
+    /// Elements, or structs, that have a column in a flat table.
+    width: usize,
+}
+
+/// The columns of a file.
+#[derive(PartialEq)]
+pub(super) struct Plan {
+    pub(super) schema: SchemaRef,
+    /// Of a flat table, where the values of the columns behind the head come from.
+    pub(super) leaves: Option<Vec<Leaf>>,
+}
+
+impl Plan {
+    /// Rows that are written at a time. It follows from the columns alone, so that equal tables
+    /// are equal files.
+    pub(super) fn rows(&self) -> usize {
+        match &self.leaves {
+            Some(leaves) => (CELLS / leaves.len().max(1)).clamp(1, CHUNK_ROWS),
+            None => CHUNK_ROWS,
+        }
+    }
+
+    /// Columns in list form as batches of the file.
+    pub(super) fn batches(
+        &self,
+        arrays: Vec<ArrayRef>,
+    ) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+        let rows = arrays.first().map_or(0, |array| array.len());
+        (0..rows).step_by(self.rows()).map(move |start| {
+            let arrays = match &self.leaves {
+                Some(leaves) => {
+                    let slice = |array: &ArrayRef| array.slice(start, self.rows().min(rows - start));
+                    flat::flatten(&arrays.iter().map(slice).collect::<Vec<_>>(), leaves)?
+                }
+                None => arrays.clone(),
+            };
+            RecordBatch::try_new(Arc::clone(&self.schema), arrays)
+        })
+    }
 }
 
 /// Rows of a batch whose columns are those of the table; `None` where a column is all null.
@@ -47,124 +114,284 @@ pub(super) struct Piece {
 
 impl TableSchema {
     /// The columns that a table has from the start.
-    pub(super) fn new(def: &Arc<TableDef>, kind: TableKind) -> TableSchema {
+    pub(super) fn new(def: &Arc<TableDef>, kind: TableKind, flat: bool) -> TableSchema {
+        let empty = Arc::new(Schema::empty());
         let mut schema = TableSchema {
             def: Arc::clone(def),
             kind,
             columns: Vec::new(),
             index: HashMap::new(),
-            arrow: Arc::new(Schema::empty()),
+            plan: Arc::new(Plan { schema: Arc::clone(&empty), leaves: None }),
+            arrow: empty,
+            flat: flat.then_some(MAX_ELEMENTS),
             grown: false,
+            settled: false,
         };
-        if let Some(layout) = def.fixed.as_ref().and_then(usable) {
-            for (i, field) in members(layout).enumerate() {
-                schema.book(Key::Member(i), &field.name, field.tid.code(), member_type(field));
+        match def.fixed.as_ref().map(usable) {
+            Some(Some(layout)) => {
+                for (i, field) in members(layout).enumerate() {
+                    let code = field.tid.code();
+                    let at = schema.book(Key::Member(i), &field.name, code, member_type(field), None);
+                    schema.declare(at, field.count);
+                }
             }
+            Some(None) => {
+                schema.book(Key::Member(0), PAYLOAD, Tid::Array.code(), DataType::Binary, None);
+            }
+            None => {}
         }
         for bank in &def.banks {
             if !schema.index.contains_key(&Key::Bank(bank.name)) {
-                let data_type = Shape::of(bank.code, Some(bank)).data_type();
-                schema.book(Key::Bank(bank.name), &bank.name.to_string(), bank.code & 0xff, data_type);
+                let shape = Shape::of(bank.code, Some(bank));
+                let code = bank.code & 0xff;
+                let at = schema.book(
+                    Key::Bank(bank.name),
+                    &bank.name.to_string(),
+                    code,
+                    shape.data_type(),
+                    shape.layout().cloned(),
+                );
+                let single = matches!(shape, Shape::Struct { many: false, .. });
+                schema.declare(at, if single { 1 } else { bank.elements.unwrap_or(0) });
             }
         }
-        schema.arrow = schema.build();
-        schema.grown = false;
+        schema.rebuild();
         schema
     }
 
-    /// As Arrow has it, with the columns known so far.
+    /// As Arrow has it in list form, with the columns known so far.
     pub(super) fn arrow(&self) -> &SchemaRef {
         &self.arrow
     }
 
+    /// The columns of the file, as far as they are known.
+    pub(super) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// From now on no column grows: values that do not fit are left out.
+    pub(super) fn settle(&mut self) {
+        self.settled = true;
+    }
+
     /// Puts the columns of `batch` where the table has them, and grows the table for those that
     /// need it. Values of a type that is not the column's are left out and returned.
-    pub(super) fn accept(&mut self, batch: Batch) -> (Piece, Vec<Refused>) {
+    ///
+    /// # Errors
+    /// Those of Arrow, if columns are settled.
+    pub(super) fn accept(&mut self, batch: Batch) -> Result<(Piece, Vec<Refused>), ArrowError> {
         let Batch { head, columns, mut refused, .. } = batch;
         let mut piece = Piece { head, columns: Vec::new() };
         for column in columns {
-            self.accept_column(column, &mut piece, &mut refused);
+            self.accept_column(column, &mut piece, &mut refused)?;
+        }
+        if self.flat.is_some() {
+            self.widen(&mut piece, &mut refused)?;
         }
         refused.sort_by_key(|refused| refused.row);
         if self.grown {
-            self.arrow = self.build();
-            self.grown = false;
+            self.rebuild();
         }
-        (piece, refused)
+        Ok((piece, refused))
     }
 
-    fn accept_column(&mut self, column: BatchColumn, piece: &mut Piece, refused: &mut Vec<Refused>) {
-        let BatchColumn { key, variants } = column;
-        let Some(&(first, _)) = variants.first() else {
-            return;
-        };
-        let bank = match key {
-            Key::Member(_) => None,
-            Key::Bank(name) => Some(name),
-        };
-        let mut refuse = |sparse: Sparse, head: &Head, reason: Refusal| {
-            refused.extend(sparse.rows.iter().map(|&row| {
-                let row = row as usize;
-                Refused { row, run: head.run[row], serial: head.serial[row], bank, reason }
-            }));
-        };
-        let Some(at) = self.settle(key, first) else {
-            for (_, sparse) in variants {
-                refuse(sparse, &piece.head, Refusal::Columns { limit: MAX_COLUMNS });
-            }
-            return;
-        };
-        let column = &mut self.columns[at];
-        for (code, sparse) in variants {
-            if code == column.code {
-                let joined = join(&column.data_type, sparse.values.data_type());
-                self.grown |= joined != column.data_type;
-                column.data_type = joined;
-                piece.columns.resize_with(piece.columns.len().max(at + 1), || None);
-                piece.columns[at] = Some(sparse);
-            } else {
-                refuse(sparse, &piece.head, Refusal::Type { wanted: column.code, found: code });
+    /// The same for a batch that was cut: types follow from its own values alone.
+    pub(super) fn accept_exactly(&mut self, mut batch: Batch) -> Result<(Piece, Vec<Refused>), ArrowError> {
+        for BatchColumn { key, variants } in &mut batch.columns {
+            for (code, sparse) in variants {
+                let natural = match *key {
+                    Key::Member(_) => self.index.get(key).map(|&at| self.columns[at].natural.clone()),
+                    Key::Bank(name) => Some(Shape::of(*code, self.def.bank(name)).data_type()),
+                };
+                if let Some(natural) = natural
+                    && natural != *sparse.values.data_type()
+                {
+                    let alone = join_arrays(&[Arc::clone(&sparse.values)], sparse.values.data_type())?;
+                    sparse.values = narrow(&alone, &natural)?;
+                }
             }
         }
+        self.accept(batch)
+    }
+
+    fn accept_column(
+        &mut self,
+        column: BatchColumn,
+        piece: &mut Piece,
+        refused: &mut Vec<Refused>,
+    ) -> Result<(), ArrowError> {
+        let BatchColumn { key, variants } = column;
+        let Some(&(first, _)) = variants.first() else {
+            return Ok(());
+        };
+        let mut refuse = |rows: &[u32], head: &Head, reason: Refusal| {
+            refused.extend(rows.iter().map(|&row| refusal(key, row, head, reason)));
+        };
+        let Some(at) = self.find(key, first) else {
+            let reason = if self.settled { Refusal::Late } else { Refusal::Columns { limit: MAX_COLUMNS } };
+            for (_, sparse) in variants {
+                refuse(&sparse.rows, &piece.head, reason);
+            }
+            return Ok(());
+        };
+        let column = &mut self.columns[at];
+        for (code, mut sparse) in variants {
+            if code != column.code {
+                refuse(&sparse.rows, &piece.head, Refusal::Type { wanted: column.code, found: code });
+                continue;
+            }
+            let joined = join(&column.data_type, sparse.values.data_type());
+            if joined != column.data_type {
+                if self.settled {
+                    let (fits, rest) = fitting(&sparse, column)?;
+                    refuse(&rest, &piece.head, Refusal::Form);
+                    sparse = fits;
+                } else {
+                    self.grown = true;
+                    column.data_type = joined;
+                }
+            }
+            piece.columns.resize_with(piece.columns.len().max(at + 1), || None);
+            piece.columns[at] = Some(sparse);
+        }
+        Ok(())
     }
 
     /// The column of `key`, whose first bank in this batch is of type `code`. `None` if there are
     /// too many.
-    fn settle(&mut self, key: Key, code: u32) -> Option<usize> {
+    fn find(&mut self, key: Key, code: u32) -> Option<usize> {
         let (at, booked) = match (self.index.get(&key), key) {
             (Some(&at), _) => (at, true),
-            (None, Key::Bank(name)) if self.columns.len() < MAX_COLUMNS => {
+            (None, Key::Bank(name)) if self.columns.len() < MAX_COLUMNS && !self.settled => {
                 let data_type = Shape::of(code, None).data_type();
-                (self.book(key, &name.to_string(), code, data_type), false)
+                (self.book(key, &name.to_string(), code, data_type, None), false)
             }
             (None, _) => return None,
         };
+        let settled = self.settled;
         let column = &mut self.columns[at];
-        if booked && !column.settled && column.code != code {
+        if booked && !column.settled && column.code != code && !settled {
             // The definition is wrong about the type; nothing was stored under it yet.
             let def = match key {
                 Key::Bank(name) => self.def.bank(name),
                 Key::Member(_) => None,
             };
+            let shape = Shape::of(code, def);
             self.grown = true;
             column.code = code;
-            column.data_type = Shape::of(code, def).data_type();
+            column.data_type = shape.data_type();
+            column.natural = shape.data_type();
+            if column.layout.as_ref() != shape.layout() {
+                column.layout = shape.layout().cloned();
+                column.width = 0;
+            }
         }
         column.settled = true;
         Some(at)
     }
 
-    fn book(&mut self, key: Key, name: &str, code: u32, data_type: DataType) -> usize {
+    fn book(
+        &mut self,
+        key: Key,
+        name: &str,
+        code: u32,
+        data_type: DataType,
+        layout: Option<Arc<Layout>>,
+    ) -> usize {
         let columns = &self.columns;
         let taken = |name: &str| {
             let known = HEAD.iter().copied().chain(columns.iter().map(|column| &*column.name));
             known.into_iter().any(|known| known.eq_ignore_ascii_case(name))
         };
         let name = free_name(name, taken);
-        self.columns.push(Column { name, code, settled: false, data_type });
+        let natural = data_type.clone();
+        self.columns.push(Column { name, code, settled: false, data_type, natural, layout, width: 0 });
         self.index.insert(key, self.columns.len() - 1);
         self.grown = true;
         self.columns.len() - 1
+    }
+
+    /// Gives the elements that are known before the first event their columns, if there is room.
+    fn declare(&mut self, at: usize, elements: usize) {
+        let column = &mut self.columns[at];
+        let cost = elements.saturating_mul(column.leaves());
+        if let Some(left) = &mut self.flat
+            && column.is_wide()
+            && cost <= *left
+        {
+            *left -= cost;
+            column.width = elements;
+        }
+    }
+
+    /// Gives lists that are longer than all before them their columns, in the order of the rows, so
+    /// that it does not matter where batches end. Those for which there is no room are left out.
+    fn widen(&mut self, piece: &mut Piece, refused: &mut Vec<Refused>) -> Result<(), ArrowError> {
+        let mut longer = Vec::new();
+        for (at, sparse) in piece.columns.iter().enumerate() {
+            if let Some(sparse) = sparse
+                && self.columns[at].is_wide()
+            {
+                let width = self.columns[at].width;
+                let long = sparse.rows.iter().enumerate().map(|(i, &row)| (row, at, i, length(sparse, i)));
+                longer.extend(long.filter(|&(.., length)| length > width));
+            }
+        }
+        longer.sort_unstable();
+        let mut left_out: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (row, at, i, found) in longer {
+            let Some(left) = &mut self.flat else { break };
+            let column = &mut self.columns[at];
+            let cost = found.saturating_sub(column.width).saturating_mul(column.leaves());
+            if cost == 0 {
+                continue;
+            }
+            let reason = if self.settled {
+                Refusal::Longer { wanted: column.width, found }
+            } else if cost > *left {
+                Refusal::Elements { found, limit: MAX_ELEMENTS }
+            } else if found.saturating_mul(column.leaves()) > MAX_UNDECLARED {
+                Refusal::Undeclared { found, limit: MAX_UNDECLARED }
+            } else {
+                *left -= cost;
+                column.width = found;
+                self.grown = true;
+                continue;
+            };
+            let key = self.index.iter().find(|(_, place)| **place == at).map(|(key, _)| *key);
+            refused.extend(key.map(|key| refusal(key, row, &piece.head, reason)));
+            left_out.entry(at).or_default().push(i);
+        }
+        for (at, out) in left_out {
+            if let Some(sparse) = &piece.columns[at] {
+                let out: HashSet<usize> = out.into_iter().collect();
+                piece.columns[at] = Some(sparse.keep(|i| !out.contains(&i))?);
+            }
+        }
+        Ok(())
+    }
+
+    fn rebuild(&mut self) {
+        self.arrow = self.build();
+        let fields = self.arrow.fields();
+        let plan = if self.flat.is_none() {
+            Plan { schema: Arc::clone(&self.arrow), leaves: None }
+        } else {
+            let mut names: HashSet<String> = HEAD.iter().map(|name| (*name).to_owned()).collect();
+            let mut flat: Vec<_> = fields[..HEAD.len()].to_vec();
+            let mut leaves = Vec::new();
+            for (i, (column, field)) in self.columns.iter().zip(&fields[HEAD.len()..]).enumerate() {
+                for (leaf, plain) in flat::expand(i, field, column.width, column.layout.as_deref()) {
+                    let name = free_name(plain.name(), |name| names.contains(&name.to_lowercase()));
+                    names.insert(name.to_lowercase());
+                    flat.push(Arc::new(plain.with_name(name)));
+                    leaves.push(leaf);
+                }
+            }
+            Plan { schema: Arc::new(Schema::new(flat)), leaves: Some(leaves) }
+        };
+        self.plan = Arc::new(plan);
+        self.grown = false;
     }
 
     fn build(&self) -> SchemaRef {
@@ -199,8 +426,52 @@ impl TableSchema {
 }
 
 impl Column {
+    /// Whether it is several columns in a flat table.
+    fn is_wide(&self) -> bool {
+        matches!(self.data_type, DataType::List(_) | DataType::Struct(_))
+    }
+
+    /// Plain columns for one element of a list, or for one struct.
+    fn leaves(&self) -> usize {
+        self.layout.as_ref().map_or(1, |layout| flat::leaves(layout))
+    }
+
     fn metadata(&self) -> BTreeMap<String, String> {
         let tid = Tid::from_bank_code(self.code).map_or("<unknown>", Tid::name);
         BTreeMap::from([("midas_type".to_owned(), tid.to_owned())])
     }
+}
+
+fn refusal(key: Key, row: u32, head: &Head, reason: Refusal) -> Refused {
+    let bank = match key {
+        Key::Member(_) => None,
+        Key::Bank(name) => Some(name),
+    };
+    let row = row as usize;
+    Refused { row, run: head.run[row], serial: head.serial[row], bank, reason }
+}
+
+/// Number of elements of value `i`.
+fn length(sparse: &Sparse, i: usize) -> usize {
+    match sparse.values.as_list_opt::<i32>() {
+        Some(list) => list.value_length(i) as usize,
+        None => 1,
+    }
+}
+
+/// The values that a column holds without growing, and the rows of the others. Each is looked at
+/// alone: one of them has made the type of all what it is.
+fn fitting(sparse: &Sparse, column: &Column) -> Result<(Sparse, Vec<u32>), ArrowError> {
+    let (mut rows, mut values, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, &row) in sparse.rows.iter().enumerate() {
+        let alone = join_arrays(&[sparse.values.slice(i, 1)], sparse.values.data_type())?;
+        let value = narrow(&alone, &column.natural)?;
+        if join(&column.data_type, value.data_type()) == column.data_type {
+            rows.push(row);
+            values.push(adapt(&value, &column.data_type)?);
+        } else {
+            rest.push(row);
+        }
+    }
+    Ok((Sparse { rows, values: join_arrays(&values, &column.data_type)? }, rest))
 }

@@ -34,6 +34,14 @@ impl Shape {
         }
     }
 
+    /// The members, if this is a struct.
+    pub(super) fn layout(&self) -> Option<&Arc<Layout>> {
+        match self {
+            Shape::Struct { layout, .. } => Some(layout),
+            _ => None,
+        }
+    }
+
     /// The type of the column as long as every text is UTF-8 and every bank holds one struct.
     pub(super) fn data_type(&self) -> DataType {
         match self {

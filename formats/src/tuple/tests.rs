@@ -11,6 +11,9 @@ use arrow_select::concat::concat_batches;
 use super::*;
 use crate::{Bank, Header, Order, Tid};
 
+mod flat;
+mod stream;
+
 const KINDS: [TableKind; 2] = [TableKind::Parquet, TableKind::Arrow];
 
 #[derive(Clone, Default)]
@@ -72,7 +75,22 @@ fn write(
     events: &[Event],
     size: usize,
 ) -> (Vec<(u32, Refusal)>, TableSummary) {
+    write_form(path, kind, def, events, size, false)
+}
+
+/// ... in list form or flat.
+fn write_form(
+    path: &Path,
+    kind: TableKind,
+    def: &Arc<TableDef>,
+    events: &[Event],
+    size: usize,
+    flat: bool,
+) -> (Vec<(u32, Refusal)>, TableSummary) {
     let mut table = TableWriter::create(path, kind, def).unwrap();
+    if flat {
+        table = table.flat();
+    }
     let mut columns = Columns::new(def);
     let mut refused = Vec::new();
     for (i, chunk) in events.chunks(size).enumerate() {
@@ -87,7 +105,8 @@ fn write(
 }
 
 fn read(path: &Path, kind: TableKind) -> RecordBatch {
-    let batches: Vec<RecordBatch> = part::read(kind, path).unwrap().map(|batch| batch.unwrap()).collect();
+    let batches: Vec<RecordBatch> =
+        part::read(kind, path, 1 << 14).unwrap().map(|batch| batch.unwrap()).collect();
     match batches.first() {
         Some(first) => concat_batches(&first.schema(), &batches).unwrap(),
         None => panic!("no rows"),
@@ -96,15 +115,20 @@ fn read(path: &Path, kind: TableKind) -> RecordBatch {
 
 /// The table of `events`, which must be the same file however they are cut into batches.
 fn check(def: &Arc<TableDef>, events: &[Event]) -> (RecordBatch, Vec<(u32, Refusal)>) {
+    check_form(def, events, false)
+}
+
+/// ... in list form or flat.
+fn check_form(def: &Arc<TableDef>, events: &[Event], flat: bool) -> (RecordBatch, Vec<(u32, Refusal)>) {
     let dir = tempfile::tempdir().unwrap();
     let mut tables = Vec::new();
     for kind in KINDS {
         let path = dir.path().join("run00042.Test.x");
-        let (refused, summary) = write(&path, kind, def, events, events.len().max(1));
+        let (refused, summary) = write_form(&path, kind, def, events, events.len().max(1), flat);
         let whole = fs::read(&path).unwrap();
         assert_eq!((summary.rows, summary.bytes), (events.len() as u64, whole.len() as u64));
         for size in [1, 2, 7, 100] {
-            let (again, _) = write(&path, kind, def, events, size);
+            let (again, _) = write_form(&path, kind, def, events, size, flat);
             assert!(fs::read(&path).unwrap() == whole, "{kind:?} differs in batches of {size}");
             assert_eq!(again, refused, "{kind:?} refuses other rows in batches of {size}");
         }
@@ -436,6 +460,15 @@ fn fixed_events_are_tables_of_their_members() {
 }
 
 #[test]
+fn fixed_events_without_known_members_are_payloads() {
+    let fixed = Some(Arc::new(Layout::new()));
+    let def = Arc::new(TableDef { name: "Fixd".into(), banks: vec![], fixed });
+    let (table, refused) = check(&def, &[Event::fixed(b"abc"), Event::fixed(b"")]);
+    assert_eq!(refused, []);
+    assert_eq!(bytes(column(&table, "payload")), [Some(&b"abc"[..]), Some(&b""[..])]);
+}
+
+#[test]
 fn a_name_that_is_taken_gets_a_suffix() {
     let event = Event::new().words("run", &[1]).raw("AB\0C", 4, &[], Order::Little).raw(
         "AB\0D",
@@ -541,7 +574,10 @@ fn a_table_without_rows_has_its_columns() {
         let path = dir.path().join("empty");
         let (_, summary) = write(&path, kind, &def(vec![stc0()]), &[], 1);
         assert_eq!(summary.rows, 0);
-        assert_eq!(part::read(kind, &path).unwrap().map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 0);
+        assert_eq!(
+            part::read(kind, &path, 1 << 14).unwrap().map(|batch| batch.unwrap().num_rows()).sum::<usize>(),
+            0
+        );
     }
 }
 

@@ -1,17 +1,20 @@
 //! The file of a table.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::ArrowError;
 
 use super::adapt::adapt;
+use super::flat::Leaf;
 use super::part::{self, Sink, TempFile};
 use super::pending::{Pending, join_arrays};
-use super::schema::{Piece, TableSchema};
+use super::schema::{HEAD, Piece, Plan, TableSchema};
 use super::{Batch, Refused, TableDef, TableKind};
 use crate::{Error, Result};
 
@@ -33,6 +36,7 @@ const GROUP_BYTES: u64 = 64 << 20;
 pub struct TableWriter {
     path: PathBuf,
     kind: TableKind,
+    def: Arc<TableDef>,
     schema: TableSchema,
     pending: Pending,
     chunk: Size,
@@ -41,7 +45,7 @@ pub struct TableWriter {
     /// The chunks so far, so that a rewritten file gets the same.
     chunks: Vec<Chunk>,
     /// Complete parts with the columns known at their time.
-    parts: Vec<TempFile>,
+    parts: Vec<Done>,
     part: Option<Part>,
     /// Made by `create` to see early whether it can be; the first part goes there.
     first: Option<(TempFile, fs::File)>,
@@ -50,13 +54,30 @@ pub struct TableWriter {
 struct Part {
     temp: TempFile,
     sink: Sink,
-    schema: SchemaRef,
+    plan: Arc<Plan>,
+    chunks: usize,
+}
+
+/// A complete part.
+struct Done {
+    temp: TempFile,
+    plan: Arc<Plan>,
+    chunks: usize,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Size {
-    rows: u64,
-    bytes: u64,
+pub(super) struct Size {
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+}
+
+impl Size {
+    /// Adds a row; whether it is the last of a stretch of so many rows or bytes.
+    pub(super) fn add(&mut self, weight: u32, rows: usize, bytes: u64) -> bool {
+        self.rows += 1;
+        self.bytes += u64::from(weight);
+        self.rows >= rows as u64 || self.bytes >= bytes
+    }
 }
 
 /// Rows of a chunk, and whether it is the last of a row group.
@@ -87,7 +108,8 @@ impl TableWriter {
         Ok(TableWriter {
             path: path.to_owned(),
             kind,
-            schema: TableSchema::new(def, kind),
+            def: Arc::clone(def),
+            schema: TableSchema::new(def, kind, false),
             pending: Pending::default(),
             chunk: Size::default(),
             group: Size::default(),
@@ -99,6 +121,13 @@ impl TableWriter {
         })
     }
 
+    /// The same, as a flat table: each element of a bank has a plain column of its own. To be called
+    /// before the first row.
+    #[must_use]
+    pub fn flat(self) -> TableWriter {
+        TableWriter { schema: TableSchema::new(&self.def, self.kind, true), ..self }
+    }
+
     /// Adds the rows of a batch behind those before. Gives the values that became null although
     /// the events hold them, by row; their events are damaged.
     ///
@@ -106,13 +135,11 @@ impl TableWriter {
     /// [`Error::Table`] if the file cannot be written.
     pub fn write(&mut self, batch: Batch) -> Result<Vec<Refused>> {
         let weights = batch.weights.clone();
-        let (piece, refused) = self.schema.accept(batch);
+        let (piece, refused) = self.schema.accept(batch).map_err(table(&self.path))?;
         let piece = Arc::new(piece);
         let mut start = 0;
         for (row, weight) in weights.iter().enumerate() {
-            self.chunk.rows += 1;
-            self.chunk.bytes += u64::from(*weight);
-            if self.chunk.rows >= CHUNK_ROWS as u64 || self.chunk.bytes >= CHUNK_BYTES {
+            if self.chunk.add(*weight, CHUNK_ROWS, CHUNK_BYTES) {
                 self.wait(&piece, start, row + 1)?;
                 self.end_chunk()?;
                 start = row + 1;
@@ -132,7 +159,7 @@ impl TableWriter {
         if self.chunk.rows > 0 {
             self.end_chunk()?;
         }
-        let grown = self.part.as_ref().is_some_and(|part| part.schema != *self.schema.arrow());
+        let grown = self.part.as_ref().is_some_and(|part| part.plan != *self.schema.plan());
         if grown {
             self.end_part()?;
         }
@@ -156,8 +183,7 @@ impl TableWriter {
 
     /// Writes what waits.
     fn end_chunk(&mut self) -> Result<()> {
-        let schema = Arc::clone(self.schema.arrow());
-        if self.part.as_ref().is_some_and(|part| part.schema != schema) {
+        if self.part.as_ref().is_some_and(|part| part.plan != *self.schema.plan()) {
             self.end_part()?;
         }
         self.group.rows += self.chunk.rows;
@@ -166,8 +192,9 @@ impl TableWriter {
         self.chunks.push(Chunk { rows: self.chunk.rows as u32, ends_group });
 
         let mut part = self.open_part()?;
-        let arrays = self.pending.take(&schema).map_err(table(&self.path))?;
-        write_chunk(&mut part.sink, &schema, arrays, ends_group).map_err(table(&self.path))?;
+        let arrays = self.pending.take(self.schema.arrow()).map_err(table(&self.path))?;
+        write_chunk(&mut part.sink, &part.plan, arrays, ends_group).map_err(table(&self.path))?;
+        part.chunks += 1;
         self.part = Some(part);
         self.chunk = Size::default();
         if ends_group {
@@ -186,15 +213,15 @@ impl TableWriter {
             None => TempFile::beside(&self.path, &format!(".part{}", self.parts.len()))
                 .map_err(Error::io("create", &self.path))?,
         };
-        let schema = Arc::clone(self.schema.arrow());
-        let sink = Sink::new(self.kind, file, &schema).map_err(table(&self.path))?;
-        Ok(Part { temp, sink, schema })
+        let plan = Arc::clone(self.schema.plan());
+        let sink = Sink::new(self.kind, file, &plan.schema).map_err(table(&self.path))?;
+        Ok(Part { temp, sink, plan, chunks: 0 })
     }
 
     fn end_part(&mut self) -> Result<()> {
-        if let Some(Part { temp, sink, .. }) = self.part.take() {
+        if let Some(Part { temp, sink, plan, chunks }) = self.part.take() {
             sink.finish(&[]).map_err(table(&self.path))?;
-            self.parts.push(temp);
+            self.parts.push(Done { temp, plan, chunks });
         }
         Ok(())
     }
@@ -205,25 +232,32 @@ impl TableWriter {
             TempFile::beside(&self.path, ".whole.part").map_err(Error::io("create", &self.path))?;
         let parts = std::mem::take(&mut self.parts);
         let copy = || {
-            let schema = self.schema.arrow();
-            let mut sink = Sink::new(self.kind, file, schema)?;
+            let plan = self.schema.plan();
+            let mut sink = Sink::new(self.kind, file, &plan.schema)?;
             let mut chunks = self.chunks.iter();
-            // A part holds whole chunks, so no chunk waits at its end.
             for part in parts {
-                let mut batches = part::read(self.kind, part.path())?;
+                let mut batches = part::read(self.kind, part.temp.path(), part.plan.rows())?;
+                let places = places(&part.plan, plan);
                 let mut held: Vec<RecordBatch> = Vec::new();
-                loop {
-                    let have: usize = held.iter().map(RecordBatch::num_rows).sum();
-                    match chunks.as_slice().first() {
-                        Some(chunk) if have >= chunk.rows as usize => {
-                            chunks.next();
-                            let arrays = split(&mut held, chunk.rows as usize, schema)?;
-                            write_chunk(&mut sink, schema, arrays, chunk.ends_group)?;
+                for chunk in chunks.by_ref().take(part.chunks) {
+                    let mut left = chunk.rows as usize;
+                    while left > 0 {
+                        let rows = left.min(plan.rows());
+                        while held.iter().map(RecordBatch::num_rows).sum::<usize>() < rows {
+                            let short = || {
+                                ArrowError::IoError(
+                                    "a part is too short".into(),
+                                    ErrorKind::UnexpectedEof.into(),
+                                )
+                            };
+                            held.push(batches.next().ok_or_else(short)??);
                         }
-                        _ => match batches.next() {
-                            Some(batch) => held.push(batch?),
-                            None => break,
-                        },
+                        let arrays = split(&mut held, rows, &places, plan)?;
+                        sink.write(&RecordBatch::try_new(Arc::clone(&plan.schema), arrays)?)?;
+                        left -= rows;
+                    }
+                    if chunk.ends_group {
+                        sink.end_group()?;
                     }
                 }
             }
@@ -260,18 +294,40 @@ fn reason(error: &ArrowError) -> String {
     error.to_string()
 }
 
+/// Writes a chunk, in list form, as `plan` says.
 fn write_chunk(
     sink: &mut Sink,
-    schema: &SchemaRef,
+    plan: &Plan,
     arrays: Vec<ArrayRef>,
     ends_group: bool,
 ) -> Result<(), ArrowError> {
-    sink.write(&RecordBatch::try_new(Arc::clone(schema), arrays)?)?;
+    for batch in plan.batches(arrays) {
+        sink.write(&batch?)?;
+    }
     if ends_group { sink.end_group() } else { Ok(()) }
 }
 
-/// Takes the first `rows` rows from `held`, as arrays of `schema`, whose first columns they have.
-fn split(held: &mut Vec<RecordBatch>, rows: usize, schema: &SchemaRef) -> Result<Vec<ArrayRef>, ArrowError> {
+/// For each column of `whole`, its place in `part`, if it is there.
+fn places(part: &Plan, whole: &Plan) -> Vec<Option<usize>> {
+    let columns = part.schema.fields().len();
+    match (&part.leaves, &whole.leaves) {
+        (Some(known), Some(leaves)) => {
+            let known: HashMap<&Leaf, usize> = known.iter().zip(HEAD.len()..).collect();
+            let head = (0..HEAD.len()).map(Some);
+            head.chain(leaves.iter().map(|leaf| known.get(leaf).copied())).collect()
+        }
+        // In list form, columns come behind those that are known.
+        _ => (0..whole.schema.fields().len()).map(|i| (i < columns).then_some(i)).collect(),
+    }
+}
+
+/// Takes the first `rows` rows from `held` as the columns of `plan`, which are at `places` there.
+fn split(
+    held: &mut Vec<RecordBatch>,
+    rows: usize,
+    places: &[Option<usize>],
+    plan: &Plan,
+) -> Result<Vec<ArrayRef>, ArrowError> {
     let mut taken = Vec::new();
     let mut left = rows;
     while left > 0 && !held.is_empty() {
@@ -284,16 +340,13 @@ fn split(held: &mut Vec<RecordBatch>, rows: usize, schema: &SchemaRef) -> Result
         }
         left -= n;
     }
-    let column = |(i, wanted)| {
-        let known: Option<Vec<&ArrayRef>> = taken.iter().map(|batch| batch.columns().get(i)).collect();
-        match known {
-            Some(arrays) => {
-                let arrays: Vec<ArrayRef> =
-                    arrays.into_iter().map(|a| adapt(a, wanted)).collect::<Result<_, _>>()?;
-                join_arrays(&arrays, wanted)
-            }
-            None => Ok(new_null_array(wanted, rows)),
+    let column = |(place, wanted): (&Option<usize>, _)| match *place {
+        Some(i) => {
+            let arrays: Vec<ArrayRef> =
+                taken.iter().map(|batch| adapt(batch.column(i), wanted)).collect::<Result<_, _>>()?;
+            join_arrays(&arrays, wanted)
         }
+        None => Ok(new_null_array(wanted, rows)),
     };
-    schema.fields().iter().map(|field| field.data_type()).enumerate().map(column).collect()
+    places.iter().zip(plan.schema.fields().iter().map(|field| field.data_type())).map(column).collect()
 }

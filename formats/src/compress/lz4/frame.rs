@@ -5,6 +5,7 @@ use std::hash::Hasher;
 use twox_hash::XxHash32;
 
 /// A frame being read.
+#[derive(Clone)]
 pub(super) struct Frame {
     pub(super) legacy: bool,
     /// A block may refer to the blocks before it.
@@ -16,6 +17,8 @@ pub(super) struct Frame {
     content_checksum: Option<XxHash32>,
     /// Content seen so far, in bytes.
     content: u64,
+    /// Some of it has been left out.
+    missing: bool,
 }
 
 /// What [`Frame::read`] finds.
@@ -42,20 +45,13 @@ const LEGACY_BLOCK: usize = 8 << 20;
 
 impl Frame {
     /// A legacy frame: everything is fixed.
-    pub(super) fn legacy() -> Frame {
-        Frame {
-            legacy: true,
-            linked: false,
-            block_checksum: false,
-            max_block: LEGACY_BLOCK,
-            content_size: None,
-            content_checksum: None,
-            content: 0,
-        }
+    pub(super) fn legacy(limit: usize) -> Result<Frame, String> {
+        within(LEGACY_BLOCK, limit)?;
+        Ok(Frame::default())
     }
 
-    /// Reads a header, the magic number left out.
-    pub(super) fn read(bytes: &[u8]) -> Result<Header, &'static str> {
+    /// Reads a header, the magic number left out. Blocks of up to `limit` bytes are allowed.
+    pub(super) fn read(bytes: &[u8], limit: usize) -> Result<Header, String> {
         let &[flg, bd, ..] = bytes else {
             return Ok(Header::Needs(3));
         };
@@ -66,18 +62,19 @@ impl Frame {
             return Ok(Header::Needs(len));
         };
         if check != xxh32(descriptor)[1] {
-            return Err("lz4 frame header checksum does not match");
+            return Err("lz4 frame header checksum does not match".to_owned());
         }
         if flg & flg::VERSION != flg::VERSION_1 || flg & flg::RESERVED != 0 || bd & 0b1000_1111 != 0 {
-            return Err("lz4 frame of an unknown version");
+            return Err("lz4 frame of an unknown version".to_owned());
         }
         if flg & flg::DICTIONARY != 0 {
-            return Err("lz4 frame needs a dictionary: not supported");
+            return Err("lz4 frame needs a dictionary: not supported".to_owned());
         }
         let max_block = match bd >> 4 {
             code @ 4..=7 => 1 << (8 + 2 * code),
-            _ => return Err("lz4 frame of an unknown block size"),
+            _ => return Err("lz4 frame of an unknown block size".to_owned()),
         };
+        within(max_block, limit)?;
         let frame = Frame {
             legacy: false,
             linked: flg & flg::INDEPENDENT == 0,
@@ -86,6 +83,7 @@ impl Frame {
             content_size: descriptor[2..].first_chunk().copied().map(u64::from_le_bytes),
             content_checksum: (flg & flg::CONTENT_CHECKSUM != 0).then(|| XxHash32::with_seed(0)),
             content: 0,
+            missing: false,
         };
         Ok(Header::Whole(frame, len))
     }
@@ -96,6 +94,14 @@ impl Frame {
             return (word as usize, false);
         }
         ((word & (u32::MAX >> 1)) as usize, word >> 31 == 1)
+    }
+
+    /// What may be a block of at least `min` bytes that can be told from other bytes: its size, and
+    /// whether it is stored as it is.
+    pub(super) fn block_at(&self, bytes: &[u8], min: usize) -> Option<(usize, bool)> {
+        let (size, stored) = self.block_size(u32::from_le_bytes(*bytes.first_chunk()?));
+        let known = (min..=self.max_stored()).contains(&size) && (self.block_checksum || !stored);
+        known.then_some((size, stored))
     }
 
     /// Largest block in the file, in bytes. A standard block that does not shrink is stored as it
@@ -115,6 +121,12 @@ impl Frame {
         if self.content_checksum.is_some() { CHECKSUM } else { 0 }
     }
 
+    /// A block is left out: what was announced for the whole content cannot be compared.
+    pub(super) fn miss(&mut self) {
+        self.content_size = None;
+        self.missing = true;
+    }
+
     /// Notes the content of a block.
     pub(super) fn add(&mut self, content: &[u8]) {
         self.content += content.len() as u64;
@@ -131,11 +143,35 @@ impl Frame {
             return Err(format!("lz4 content of {size} bytes expected, {} found", self.content));
         }
         match &self.content_checksum {
-            Some(content) if checksum != content.finish_32().to_le_bytes() => {
+            Some(content) if !self.missing && checksum != content.finish_32().to_le_bytes() => {
                 Err("lz4 content checksum does not match".to_owned())
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Default for Frame {
+    /// A legacy frame.
+    fn default() -> Frame {
+        Frame {
+            legacy: true,
+            linked: false,
+            block_checksum: false,
+            max_block: LEGACY_BLOCK,
+            content_size: None,
+            content_checksum: None,
+            content: 0,
+            missing: false,
+        }
+    }
+}
+
+/// Whether blocks are no larger than allowed.
+fn within(max_block: usize, limit: usize) -> Result<(), String> {
+    match max_block <= limit {
+        true => Ok(()),
+        false => Err(format!("lz4 blocks of {max_block} bytes: at most {limit} expected")),
     }
 }
 

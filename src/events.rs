@@ -1,0 +1,176 @@
+//! The events of an input, whatever its format.
+
+use std::io;
+use std::sync::Arc;
+
+use pactolus_formats::asc::{self, Definitions, Refusals};
+use pactolus_formats::mid::{self, Block, Stop};
+use pactolus_formats::{BankName, Input, Layout, Limits};
+use pactolus_odb::Tree;
+
+use crate::chain::{Chain, Mounted};
+use crate::epoch::Epoch;
+use crate::layers::event_definitions;
+
+/// Reads `.mid` and `.asc`, told apart by their first bytes, plain or compressed.
+///
+/// ```no_run
+/// use pactolus::Events;
+/// use pactolus::formats::mid::{Block, Stop};
+/// use pactolus::formats::{Input, Limits};
+///
+/// let mut events = Events::new(Input::open("run00042.asc.gz")?, Limits::default())?;
+/// let mut block = Block::new();
+/// loop {
+///     let stop = events.read(&mut block, 1 << 20)?;
+///     block.events().for_each(|event| println!("{}", event.header.serial));
+///     match stop {
+///         Stop::End => break,
+///         Stop::Damaged(damage) => eprintln!("{damage}"),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Events(Format);
+
+enum Format {
+    Mid(mid::Reader<Input>),
+    Asc(asc::Reader<Input, Layouts>),
+}
+
+/// Bytes that tell the formats apart. A pipe may have no more.
+const FIRST: usize = 4;
+
+impl Events {
+    /// The events of `input`, which is waited for.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn new(mut input: Input, limits: Limits) -> io::Result<Events> {
+        let is_text = asc::is_text(input.peek(FIRST)?);
+        Ok(Events(if is_text {
+            Format::Asc(asc::Reader::new(input, Layouts::default()).with_limits(limits))
+        } else {
+            Format::Mid(mid::Reader::new(input).with_limits(limits))
+        }))
+    }
+
+    /// Leaves the pieces of large events as they are.
+    #[must_use]
+    pub fn with_fragments(self) -> Events {
+        match self.0 {
+            Format::Mid(reader) => Events(Format::Mid(reader.with_fragments())),
+            text => Events(text),
+        }
+    }
+
+    /// Fills `block` with whole events of about `target` bytes: see [`mid::Reader::read`].
+    ///
+    /// # Errors
+    /// Those of the operating system. Broken bytes are [`Stop::Damaged`], and reading goes on.
+    pub fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Stop> {
+        match &mut self.0 {
+            Format::Mid(reader) => reader.read(block, target),
+            Format::Asc(reader) => reader.read(block, target),
+        }
+    }
+
+    /// The input, for its progress.
+    pub fn input(&self) -> &Input {
+        match &self.0 {
+            Format::Mid(reader) => reader.input(),
+            Format::Asc(reader) => reader.input(),
+        }
+    }
+
+    /// Banks and FIXED events that the text does not hold; `None` for other formats.
+    pub fn refused(&self) -> Option<&Refusals> {
+        match &self.0 {
+            Format::Mid(_) => None,
+            Format::Asc(reader) => Some(reader.refused()),
+        }
+    }
+
+    /// Takes event ids and members of structures from an ODB.
+    pub fn define(&mut self, odb: &Tree) {
+        self.learn(Layouts::of(odb));
+    }
+
+    pub(crate) fn learn(&mut self, layouts: Layouts) {
+        match &mut self.0 {
+            Format::Mid(reader) => reader.expect(layouts.ids.iter().copied()),
+            Format::Asc(reader) => *reader.definitions_mut() = layouts,
+        }
+    }
+}
+
+/// Event ids and structures that are defined. Where several define the same, the first counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layouts {
+    ids: Vec<u16>,
+    /// Members of STRUCT banks; `None`: in events of any id.
+    banks: Vec<(Option<u16>, BankName, Arc<Layout>)>,
+    fixed: Vec<(u16, Arc<Layout>)>,
+}
+
+impl Layouts {
+    /// What an ODB defines.
+    pub(crate) fn of(odb: &Tree) -> Layouts {
+        let mut layouts = Layouts::default();
+        for event in event_definitions(odb) {
+            let Ok(id) = u16::try_from(event.id) else { continue };
+            layouts.ids.push(id);
+            layouts.fixed.extend(event.fixed.map(|layout| (id, layout)));
+            layouts.banks.extend(event.structs.into_iter().map(|(name, layout)| (Some(id), name, layout)));
+        }
+        layouts
+    }
+
+    /// What the requests and modules of an analyzer define, and besides an ODB.
+    pub(crate) fn before(chains: &[Chain], odb: &Tree) -> Layouts {
+        let mut layouts = Layouts::default();
+        for Chain { request, stages } in chains {
+            let id = u16::try_from(request.id).ok();
+            layouts.ids.extend(id);
+            layouts.fixed.extend(id.zip(request.fixed.clone()));
+            let declared = request.banks.iter().filter_map(|bank| Some((bank.name, bank.layout.clone()?)));
+            let written = stages.iter().flat_map(Mounted::writes);
+            let written = written.filter_map(|bank| Some((bank.name, bank.layout?)));
+            layouts.banks.extend(declared.chain(written).map(|(name, layout)| (id, name, layout)));
+        }
+        layouts.and(Layouts::of(odb))
+    }
+
+    /// What the chains of a run define, and besides its ODB.
+    pub(crate) fn during(epoch: &Epoch, odb: &Tree) -> Layouts {
+        let mut layouts = Layouts::default();
+        for chain in &epoch.chains {
+            let id = u16::try_from(chain.id).ok();
+            layouts.ids.extend(id);
+            layouts.fixed.extend(id.and_then(|id| Some((id, chain.fixed(id)?.clone()))));
+            let banks = chain.layouts.iter().map(|(name, layout)| (id, *name, layout.clone()));
+            layouts.banks.extend(banks);
+        }
+        layouts.and(Layouts::of(odb))
+    }
+
+    fn and(mut self, other: Layouts) -> Layouts {
+        self.ids.extend(other.ids);
+        self.banks.extend(other.banks);
+        self.fixed.extend(other.fixed);
+        self
+    }
+}
+
+impl Definitions for Layouts {
+    fn bank(&self, id: u16, name: BankName) -> Option<&Layout> {
+        let mut known = self.banks.iter();
+        let found = known.find(|(of, known, _)| *known == name && of.is_none_or(|of| of == id));
+        found.map(|(_, _, layout)| &**layout)
+    }
+
+    fn fixed(&self, id: u16) -> Option<&Layout> {
+        self.fixed.iter().find(|(known, _)| *known == id).map(|(_, layout)| &**layout)
+    }
+}
