@@ -135,6 +135,17 @@ fn the_end_of_a_run_has_its_own_odb() {
 }
 
 #[test]
+fn damage_in_between_does_not_hide_the_end() {
+    let mut run8 = std::fs::read(corpus("mid/run00008.mid")).unwrap();
+    // The size of an event in the middle.
+    let at = run8.windows(4).position(|window| window == b"SCLR").unwrap() + 2000;
+    run8[at..at + 300].fill(0xff);
+    let files = Files::new(&[("x.mid", &run8)]);
+    let get = "get '/Equipment/Trigger/Statistics/Events sent'";
+    check(&[&files.path("x.mid"), "--eor", "-c", get], "1564\n");
+}
+
+#[test]
 fn machines_get_json() {
     let file = corpus("mid/run00008.mid");
     check(&[&file, "--json", "-c", "get /Equipment/Trigger/Variables/ADC0"], "[554,423,367,220]\n");
@@ -212,7 +223,7 @@ fn what_cannot_be_shown_is_said() {
         ("x.txt", "neither an ODB dump nor a run file"),
         ("x.toml", "no ODB dump: line 2 (byte 4): neither a section nor 'name = TYPE : value'"),
         ("empty", "neither an ODB dump nor a run file"),
-        ("cut.mid", "no whole begin-of-run event (BOR) before the file breaks: event body cut short"),
+        ("cut.mid", "no whole begin-of-run event (BOR) in this run: event body cut short"),
     ] {
         let (code, out, err) = run(&[&files.path(name), "-c", "ls"]);
         assert_eq!((code, out.as_str()), (2, ""), "{err}");

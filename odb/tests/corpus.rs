@@ -53,7 +53,7 @@ fn dumps_of(run: &str) -> Vec<(String, Vec<u8>)> {
                 found.push((format!("{run} {word}"), event.payload.to_vec()));
             }
         }
-        if matches!(stop, Stop::End | Stop::Damaged(_)) {
+        if stop == Stop::End {
             return found;
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pactolus::formats::event::Kind as EventKind;
 use pactolus::formats::mid::{Block, Reader, Stop};
-use pactolus::formats::{ByteSource, Input};
+use pactolus::formats::{ByteSource, Damage, Input};
 use pactolus::odb::dump::{Kind, Limits};
 use pactolus::odb::{Dump, Load, Tree};
 
@@ -112,6 +112,11 @@ fn from_run(input: Joined, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Er
     let mut reader = Reader::new(input);
     let mut block = Block::new();
     let mut events = 0;
+    let mut broken: Option<Damage> = None;
+    let missing = |broken: &Option<Damage>| match broken {
+        Some(damage) => problem(format!("no whole {word} in this run: {damage}")),
+        None => problem(format!("no ODB in this run: it has no {word}")),
+    };
     loop {
         let stop = reader.read(&mut block, 1 << 16).map_err(pactolus::formats::Error::io("read", name))?;
         for event in block.events() {
@@ -126,19 +131,19 @@ fn from_run(input: Joined, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Er
             }
             // It is the first event of a run that has it; messages may stand before it.
             if kind == EventKind::Data && !eor {
-                return Err(problem(format!("no ODB in this run: it has no {word}")));
+                return Err(missing(&broken));
             }
         }
         match stop {
-            Stop::End if events == 0 => return Err(problem("neither an ODB dump nor a run file".into())),
-            Stop::End => return Err(problem(format!("no ODB in this run: it has no {word}"))),
-            Stop::Damaged(damage) if events == 0 && !begins_a_run => {
-                return Err(problem(format!("neither an ODB dump nor a run file: {damage}")));
+            Stop::End if events == 0 && !begins_a_run => {
+                let why = broken.map_or_else(String::new, |damage| format!(": {damage}"));
+                return Err(problem(format!("neither an ODB dump nor a run file{why}")));
             }
+            Stop::End => return Err(missing(&broken)),
             Stop::Damaged(damage) => {
-                return Err(problem(format!("no whole {word} before the file breaks: {damage}")));
+                broken.get_or_insert(damage);
             }
-            _ => {}
+            Stop::Full | Stop::Bor | Stop::Eor => {}
         }
     }
 }
