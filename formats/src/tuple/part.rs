@@ -150,7 +150,7 @@ pub(super) fn read(
 fn page_rows(columns: usize) -> usize {
     const WAITING: usize = 1 << 24;
     const LEAST: usize = 1 << 10;
-    (WAITING / columns.max(1)).max(LEAST).min(DEFAULT_DATA_PAGE_ROW_COUNT_LIMIT)
+    (WAITING / columns.max(1)).clamp(LEAST, DEFAULT_DATA_PAGE_ROW_COUNT_LIMIT)
 }
 
 /// Encodings by type. Parquet stores small integers as 32 bits each, and a dictionary of noise is
