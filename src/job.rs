@@ -472,5 +472,8 @@ mod tests {
         assert_eq!(kind("x.root"), None);
         assert_eq!(kind("x.midxyz"), None);
         assert_eq!(kind("x.parquet.gz"), None);
+        assert_eq!(kind("-.Trigger.arrow"), Some((OutputKind::Table(TableKind::Arrow), Compression::None)));
+        let table = |name: &str| OutputFile::new(name).ok()?.table().map(str::to_owned);
+        assert_eq!((table("-.arrow"), table("-.Trigger.arrow")), (None, Some("Trigger".into())));
     }
 }

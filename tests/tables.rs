@@ -332,6 +332,49 @@ fn fixed_events_that_nobody_describes_are_payloads() {
 }
 
 #[test]
+fn several_runs_are_one_table_with_room_for_all() {
+    let Some(python) = python() else { return };
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    MidFile::new().bor(1).words(1, 0, "ADC0", &[1]).eor(1).save(path("run1.mid"));
+    let late = MidFile::new().bor(2).words(1, 0, "ADC0", &[2, 3]).words(1, 1, "LATE", &[4]);
+    late.words(1, 2, "ADC0", &[]).eor(2).save(path("run2.mid"));
+    let (one, two, list, flat) = (path("run1.mid"), path("run2.mid"), path("l.parquet"), path("f.parquet"));
+    assert_eq!(run(&["analyze", &one, &two, "-o", &list]).code, 0);
+    assert_eq!(run(&["analyze", &one, &two, "-o", &flat, "--flat"]).code, 0);
+    let look = "import sys, polars
+for path in sys.argv[1:]: print(polars.read_parquet(path).drop('timestamp', 'trigger_mask', 'epoch').rows())";
+    let output = Command::new(&python)
+        .args(["-c", look, &path("l.id1.parquet"), &path("f.id1.parquet")])
+        .output()
+        .unwrap();
+    let wanted = "[(1, 0, [1], None), (2, 0, [2, 3], None), (2, 1, None, [4]), (2, 2, [], None)]
+[(1, 0, 1, None, None), (2, 0, 2, 3, None), (2, 1, None, None, 4), (2, 2, None, None, None)]\n";
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        wanted,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn a_bank_that_changes_its_type_costs_its_value_and_is_reported() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let file = MidFile::new().bor(42).words(1, 0, "ADC0", &[1]).event(1, 1, &[("ADC0", Tid::Float, &[0; 4])]);
+    file.eor(42).save(path("run00042.mid"));
+    for form in [&[][..], &["--flat"]] {
+        let (input, table) = (path("run00042.mid"), path("t.parquet"));
+        let mut args = vec!["analyze", &input, "-o", &table];
+        args.extend(form);
+        let ran = run(&args);
+        let why = "refused: bank ADC0: type WORD (0x4) wanted, FLOAT (0x9) found, event 1 of run 42";
+        assert!(ran.code == 1 && ran.out.contains(why), "{}", ran.out);
+    }
+}
+
+#[test]
 fn flat_is_about_tables() {
     let dir = TempDir::new().unwrap();
     let ran = run(&["analyze", &two_kinds(&dir), "--flat"]);
