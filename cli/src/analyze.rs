@@ -10,7 +10,7 @@ use pactolus::{Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, 
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;
-use crate::{App, DAMAGED, OK, Outcome, STOPPED, is_broken_pipe, summary};
+use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, is_broken_pipe, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -120,7 +120,7 @@ fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>>
 
 /// The inputs, each of them there.
 fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
-    let mut inputs = Vec::new();
+    let mut files = Vec::new();
     for path in args.files.iter().chain(&args.input) {
         let name = path.to_string_lossy();
         match (args.runs.as_slice(), has_run(&name)) {
@@ -132,38 +132,25 @@ fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
                     let mut input = InputFile::new(expand(&name, run));
                     input.run = Some(run);
                     // At once: the range may be far longer than the list of files.
-                    check_input(&input)?;
-                    inputs.push(input);
+                    std::fs::metadata(&input.path).map_err(|e| inputs::missing(&input.path, &e))?;
+                    files.push(input);
                 }
             }
             ([_, ..], false) => {
                 return Err(format!("-r needs an input with %05d for the run number, {name} has none"));
             }
             (_, true) => return Err(format!("input {name}: say which runs with -r FIRST LAST")),
-            (_, false) => inputs.push(InputFile::new(path)),
+            (_, false) => files.extend(inputs::find(path)?.into_iter().map(InputFile::new)),
         }
     }
-    if inputs.is_empty() {
+    if files.is_empty() {
         let taken = args.output.iter().find(|o| Path::new(o).exists());
         let hint = taken.map(|o| format!("; {o} was taken as an output: inputs go before -o, or behind -i"));
         let hint = hint.unwrap_or_else(|| ", as in `pactolus analyze run00042.mid`".into());
         return Err(format!("no input: name a run file{hint}"));
     }
-    inputs.iter().try_for_each(check_input)?;
-    Ok(inputs)
-}
-
-/// An input must be there before anything runs.
-fn check_input(input: &InputFile) -> Result<(), String> {
-    if input.is_stdin() {
-        return Ok(());
-    }
-    let path = input.path.display();
-    match std::fs::metadata(&input.path) {
-        Ok(found) if found.is_dir() => Err(format!("input {path} is a directory, not a file")),
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("cannot open {path}: {error}")),
-    }
+    inputs::only_one_stdin(files.iter().map(|file| file.path.as_path()))?;
+    Ok(files)
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -15,6 +15,7 @@ mod analyze;
 mod args;
 mod demo;
 mod dump;
+mod inputs;
 mod progress;
 mod scan;
 mod simulate;

@@ -149,7 +149,10 @@ fn damage_is_told_with_both_places() {
     let (code, out, err) = run(&["dump", &corpus("mid/run00110.mid")]);
     assert_eq!(code, 1);
     assert!(out.contains("  ZZZZ  type 0x7f  8 bytes\n"), "{out}");
-    assert!(err.ends_with("event body cut short: 24 bytes needed, 19 left at byte 274, event 9\n"), "{err}");
+    assert!(
+        err.ends_with("event body cut short: 24 bytes needed, 19 left at byte 274, event 9; 35 bytes lost\n"),
+        "{err}"
+    );
 
     let (code, out, err) = run(&["dump", &corpus("comp/run00006.cut30000.mid.gz"), "--id", "1"]);
     assert_eq!(code, 1);

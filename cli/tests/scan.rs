@@ -225,7 +225,7 @@ fn oddities_are_counted_and_damage_is_named() {
           ZZZZ   0x7f               1  8
           TDC0   WORD               1  10
   77      XXXX   WORD               1  4
-  damage: event body cut short: 24 bytes needed, 19 left at byte 274, event 9
+  damage: event body cut short: 24 bytes needed, 19 left at byte 274, event 9; 35 bytes lost
 "
     );
 }
