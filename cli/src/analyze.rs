@@ -1,7 +1,7 @@
 //! `pactolus analyze`.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use pactolus::formats::WholeFile;
@@ -10,7 +10,7 @@ use pactolus::{Analyzer, Definition, Error, InputFile, Job, OutputFile, Report, 
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;
-use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, is_broken_pipe, summary};
+use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -37,16 +37,14 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
     let report = analyzer.run_to(&job, &mut |progress| display.show(progress), out);
     display.end();
     let report = report?;
+    let saved = args.odb_save.as_ref().map_or(Ok(()), |path| save_odb(&report, path));
     // Standard output may be taken by events.
-    let told = tell(&args, &report, if to_stdout { None } else { Some(out) }, err);
-    match told {
+    match tell(&args, &report, if to_stdout { None } else { Some(out) }, err) {
         // Whoever reads the summary has seen enough; the work is done all the same.
-        Err(error) if !is_broken_pipe(&*error) => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    if let Some(path) = &args.odb_save {
-        save_odb(&report, path)?;
-    }
+    saved?;
     Ok(code(&report))
 }
 
@@ -56,7 +54,7 @@ fn tell(
     report: &Report,
     out: Option<&mut dyn Write>,
     err: &mut dyn Write,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> io::Result<()> {
     for warning in report.warnings.iter().filter(|_| !args.quiet) {
         writeln!(err, "warning: {warning}")?;
     }
@@ -70,7 +68,7 @@ fn tell(
     if args.json {
         serde_json::to_writer_pretty(&mut *print, report)?;
         writeln!(print)?;
-        return Ok(());
+        return print.flush();
     }
     if args.explain {
         summary::explain(report, print)?;
@@ -78,7 +76,7 @@ fn tell(
     if !args.quiet {
         summary::print(report, args.verbose, print)?;
     }
-    Ok(())
+    print.flush()
 }
 
 pub(crate) fn code(report: &Report) -> u8 {

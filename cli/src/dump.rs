@@ -49,7 +49,7 @@ pub(crate) struct DumpArgs {
     #[arg(short = 'k', long, value_name = "MASK", value_parser = parse_mask)]
     mask: Option<u16>,
 
-    /// Stop when so many events have been shown
+    /// Stop when so many events have been shown; -l as in mdump
     #[arg(short, short_alias = 'l', value_name = "COUNT")]
     n: Option<u64>,
 
@@ -129,7 +129,8 @@ fn parse_id(text: &str) -> Result<u16, String> {
         "message" => return Ok(event::MESSAGE),
         _ => {}
     }
-    number(text).ok_or_else(|| "event id from 0 to 65535, BOR, EOR or message wanted; files come first".into())
+    number(text)
+        .ok_or_else(|| "event id from 0 to 65535, BOR, EOR or message wanted; files come first".into())
 }
 
 fn parse_mask(text: &str) -> Result<u16, String> {
@@ -173,17 +174,8 @@ pub(crate) fn run(args: &DumpArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
         }
         dump.file(file, err)?;
     }
-    dump.out.flush().map_err(unwritten)?;
+    dump.out.flush()?;
     Ok(if dump.damaged { DAMAGED } else { OK })
-}
-
-/// A standard output that takes no more. A reader that has seen enough is told apart by the caller.
-pub(crate) fn unwritten(error: io::Error) -> Box<dyn Error> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return error.into();
-    }
-    let error = pactolus::formats::Error::io("write", "(standard output)")(error);
-    pactolus::Error::Output(error).into()
 }
 
 /// Opens an input; `-` is standard input.
@@ -230,7 +222,7 @@ impl Dump<'_> {
         let input = open(path)?;
         let name = input.name().to_owned();
         if self.several && !self.args.json && self.args.format == Format::Text {
-            writeln!(self.out, "file {}", name.display()).map_err(unwritten)?;
+            writeln!(self.out, "file {}", name.display())?;
         }
         let mut reader = Reader::new(input);
         let mut block = Block::new();
@@ -243,13 +235,13 @@ impl Dump<'_> {
                 }
                 if self.wants(&event) {
                     self.shown += 1;
-                    broken += u64::from(self.event(&name, number, &event).map_err(unwritten)?);
+                    broken += u64::from(self.event(&name, number, &event)?);
                 } else if self.args.format == Format::Mdump {
-                    mdump::write_skipped(&mut self.out, self.args, number).map_err(unwritten)?;
+                    mdump::write_skipped(&mut self.out, self.args, number)?;
                 }
             }
             // Who waits at a pipe wants to see what has come.
-            self.out.flush().map_err(unwritten)?;
+            self.out.flush()?;
             match stop {
                 _ if self.is_full() => break,
                 Stop::Damaged(damage) => {
@@ -326,7 +318,8 @@ impl Dump<'_> {
             return text::write_lines(&mut self.out, text);
         }
         let line = text.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let line = text::escaped(line);
+        // A line of a broken file may be as long as the file.
+        let line = text::escaped(&line[..line.len().min(4 * 80)]);
         let room = 80 - 4 - form.len();
         let (line, dots) = match line.char_indices().nth(room) {
             Some(_) => (text::cut(&line, room - 4), " ..."),

@@ -13,8 +13,8 @@ use pactolus::formats::{Compression, Tid};
 use pactolus::scan::{IdSeen, Range, RunSeen, Scan, Scanned};
 use serde::Serialize;
 
+use crate::dump::open;
 use crate::dump::text::{count, kind_word, utc};
-use crate::dump::{open, unwritten};
 use crate::progress::thousands;
 use crate::{DAMAGED, OK, Outcome, inputs};
 
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &ScanArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
                 checks.print(&mut page)?;
             }
         }
-        out.write_all(&page).and_then(|()| out.flush()).map_err(unwritten)?;
+        out.write_all(&page).and_then(|()| out.flush())?;
     }
     if args.check && !compared {
         // Who asks for a check must not take silence for an answer.
