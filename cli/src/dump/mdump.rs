@@ -81,10 +81,12 @@ pub(super) fn write(
     }
     let payload = Payload::of(event);
     let mut broken = None;
-    let found: Vec<Bank<'_>> = match payload {
-        Payload::Banks(_) => banks(event, &mut broken).collect(),
-        Payload::Empty | Payload::Fixed => Vec::new(),
+    let count = match payload {
+        Payload::Banks(_) => banks(event, &mut broken).count(),
+        Payload::Empty | Payload::Fixed => 0,
     };
+    // Walked anew each time: an event may claim millions of banks.
+    let found = || event.banks().map_while(Result::ok).take(count);
     if !args.single {
         write_header(out, &event.header)?;
         if payload == Payload::Fixed && !args.list {
@@ -92,17 +94,14 @@ pub(super) fn write(
             return write_raw(out, event).map(|()| false);
         }
         let dash = if args.list { "" } else { "- " };
-        write!(out, "#banks:{} {dash}Bank list:-", found.len())?;
-        found.iter().try_for_each(|bank| write_name(out, bank.name))?;
+        write!(out, "#banks:{count} {dash}Bank list:-")?;
+        found().try_for_each(|bank| write_name(out, bank.name))?;
         writeln!(out, "-")?;
     }
     if !args.list {
         let kind = event.area().map_or(BankKind::Bank, |area| area.kind());
-        for bank in &found {
-            if !args.single || args.bank.is_empty() || args.bank.contains(&bank.name) {
-                write_bank(out, bank, kind, args.values)?;
-            }
-        }
+        let wanted = |bank: &Bank<'_>| !args.single || args.bank.is_empty() || args.bank.contains(&bank.name);
+        found().filter(wanted).try_for_each(|bank| write_bank(out, &bank, kind, args.values))?;
     }
     if let Some((kind, position)) = broken {
         writeln!(out, "broken: {kind} at byte {} of the event", Header::SIZE + position)?;
@@ -129,9 +128,7 @@ fn write_length(out: &mut impl Write, number: u64, header: &Header) -> io::Resul
 /// Header and payload as 32-bit words, eight in a row behind the index of the first.
 fn write_raw(out: &mut impl Write, event: &EventView<'_>) -> io::Result<()> {
     let header = event.header.to_bytes();
-    let bytes = header.chunks(4).chain(event.payload.chunks(4));
-    let mut first = true;
-    for (i, word) in bytes.enumerate() {
+    for (i, word) in header.chunks(4).chain(event.payload.chunks(4)).enumerate() {
         match i {
             0 => write!(out, "      ->: ")?,
             _ if i % 8 == 0 => write!(out, "\n{i:6}->: ")?,
@@ -139,9 +136,8 @@ fn write_raw(out: &mut impl Write, event: &EventView<'_>) -> io::Result<()> {
         }
         word.iter().rev().try_for_each(|byte| write!(out, "{byte:02x}"))?;
         out.write_all(b" ")?;
-        first = false;
     }
-    if first { Ok(()) } else { writeln!(out) }
+    writeln!(out)
 }
 
 fn write_bank(
@@ -172,8 +168,9 @@ fn write_bank(
                 },
                 Tid::Char | Tid::String => character(out, element[0], values.unwrap_or(Values::A))?,
                 Tid::Bool => out.write_all(if bool::read(element, order) { b"Y " } else { b"N " })?,
-                Tid::Double => exponent(out, f64::read(element, order), 15, 5)
-                    .and_then(|()| out.write_all(b"    "))?,
+                Tid::Double => {
+                    exponent(out, f64::read(element, order), 15, 5).and_then(|()| out.write_all(b"    "))?
+                }
                 _ => match (values, tid) {
                     (Some(Values::A), _) => {}
                     (Some(Values::X), _) | (None, Tid::Word | Tid::Dword | Tid::Uint64) => {

@@ -124,7 +124,14 @@ impl Check {
         let found = sum(input, of).map_err(|e| format!("cannot be compared: {e}"));
         let error = wanted.as_ref().err().or(found.as_ref().err()).cloned();
         let (wanted, found) = (wanted.ok(), found.ok());
-        Check { side_file: name(side_file), of, ok: wanted.is_some() && wanted == found, wanted, found, error }
+        Check {
+            side_file: name(side_file),
+            of,
+            ok: wanted.is_some() && wanted == found,
+            wanted,
+            found,
+            error,
+        }
     }
 }
 
