@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pactolus_formats::compress::Output;
-use pactolus_formats::tuple::{Batch, TableDef, TableKind, TableWriter};
+use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind, TableSummary, TableWriter};
 use pactolus_formats::{Compression, Error as FormatError, WholeFile};
 
 use crate::Error;
@@ -79,6 +79,8 @@ impl<'j> Sinks<'j> {
 
     /// Opens the files of a run. `tables`: the tables known before the first event.
     pub(crate) fn begin(&mut self, run: u32, tables: &[(TableKey, Arc<TableDef>)]) -> Result<(), Error> {
+        let later = !self.done.is_empty();
+        let failed = |error| uncreated(error, later);
         for i in 0..self.open.len() {
             if self.open[i].body.is_some() {
                 continue;
@@ -86,6 +88,12 @@ impl<'j> Sinks<'j> {
             let output = self.open[i].output;
             let path = PathBuf::from(expand(&output.pattern, run));
             if !output.is_stdout() {
+                if later {
+                    // The directory was there when the job began.
+                    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                    let found = std::fs::metadata(directory.unwrap_or(Path::new(".")));
+                    found.map_err(|e| failed(FormatError::io("create", &path)(e)))?;
+                }
                 let place = self.reads.check_output(&path, run)?;
                 self.job.check_raw(output, &place)?;
                 let shown = path.display();
@@ -94,7 +102,7 @@ impl<'j> Sinks<'j> {
                 }
                 if self.done.contains(&place) {
                     let why = format!(
-                        "output {shown} was written before: run {run} comes twice (subruns are not joined yet); use an output without %05d"
+                        "output {shown} was written before: run {run} comes twice; use an output without %05d"
                     );
                     return Err(Error::Job(why));
                 }
@@ -106,14 +114,17 @@ impl<'j> Sinks<'j> {
                     Body::Pipe(Box::new(Pipe::new(output, self.job.flat, self.stdout.take())))
                 }
                 OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
-                _ => Body::Bytes(Box::new(ByteFile::create(output, &path, &mut self.stdout)?)),
+                _ => {
+                    let file = ByteFile::create(output, &path, &mut self.stdout).map_err(failed)?;
+                    Body::Bytes(Box::new(file))
+                }
             });
             sink.path = path;
             match &mut sink.body {
                 Some(Body::Pipe(pipe)) => pipe.begin(tables)?,
                 _ => {
                     for (key, def) in tables {
-                        sink.table(*key, def, self.job.flat)?;
+                        sink.table(*key, def, self.job.flat).map_err(failed)?;
                     }
                 }
             }
@@ -173,8 +184,10 @@ impl<'j> Sinks<'j> {
         Ok((rows.len() as u64, first))
     }
 
-    /// A run ends: files of that run get their final names. At the end of the job, all do.
+    /// A run ends: files of that run get their final names. At the end of the job, all do. Either
+    /// all of them are on the disk before the first has its name, or none gets it.
     pub(crate) fn finish(&mut self, provenance: &serde_json::Value, job_ends: bool) -> Result<(), Error> {
+        let mut whole = Vec::new();
         for sink in &mut self.open {
             if !job_ends && !has_run(&sink.output.pattern) {
                 continue;
@@ -182,10 +195,9 @@ impl<'j> Sinks<'j> {
             let Some(body) = sink.body.take() else { continue };
             match body {
                 Body::Bytes(file) => {
-                    let bytes = file.finish().map_err(Error::Output)?;
-                    if !sink.output.is_stdout() {
-                        write_provenance(&sink.path, provenance).map_err(Error::Output)?;
-                        self.written.push(Written { path: sink.path.clone(), rows: None, bytes });
+                    if let Target::File(file) = file.settle().map_err(Error::Output)? {
+                        let record = provenance_file(&sink.path, provenance).map_err(Error::Output)?;
+                        whole.push(Whole::Bytes { path: sink.path.clone(), file, record });
                     }
                 }
                 Body::Pipe(pipe) => pipe.finish().map_err(Error::Output)?,
@@ -193,15 +205,38 @@ impl<'j> Sinks<'j> {
                     let text = serde_json::to_string(provenance).unwrap_or_default();
                     let metadata = [("pactolus.provenance".to_owned(), text)];
                     for (_, table) in tables.into_values() {
-                        let summary = table.finish(&metadata).map_err(Error::Output)?;
-                        let rows = Some(summary.rows);
-                        self.written.push(Written { path: summary.path, rows, bytes: summary.bytes });
+                        whole.push(Whole::Table(table.settle(&metadata).map_err(Error::Output)?));
                     }
                 }
             }
             self.done.insert(std::mem::take(&mut sink.place));
         }
+        for file in whole {
+            self.written.push(file.finish().map_err(Error::Output)?);
+        }
         Ok(())
+    }
+}
+
+/// An output on the disk, without its name.
+enum Whole {
+    Bytes { path: PathBuf, file: WholeFile, record: WholeFile },
+    Table(SettledTable),
+}
+
+impl Whole {
+    fn finish(self) -> Result<Written, FormatError> {
+        match self {
+            Whole::Bytes { path, file, record } => {
+                let bytes = file.finish()?;
+                record.finish()?;
+                Ok(Written { path, rows: None, bytes })
+            }
+            Whole::Table(table) => {
+                let TableSummary { path, rows, bytes } = table.finish()?;
+                Ok(Written { path, rows: Some(rows), bytes })
+            }
+        }
     }
 }
 
@@ -238,11 +273,28 @@ fn table_path(path: &Path, table: &str) -> PathBuf {
     path.with_file_name(format!("{stem}.{table}.{extension}"))
 }
 
-/// From which inputs, parameters and versions a file was made: `OUT.provenance.json`.
-fn write_provenance(output: &Path, provenance: &serde_json::Value) -> Result<(), FormatError> {
+/// From which inputs, parameters and versions a file was made, `OUT.provenance.json`: written, but
+/// without its name.
+fn provenance_file(output: &Path, provenance: &serde_json::Value) -> Result<WholeFile, FormatError> {
     let mut text = serde_json::to_string_pretty(provenance).unwrap_or_default();
     text.push('\n');
-    WholeFile::write(provenance_path(output), text.as_bytes())
+    let path = provenance_path(output);
+    let mut file = WholeFile::create(&path)?;
+    file.write_all(text.as_bytes()).map_err(FormatError::io("write", &path))?;
+    file.settle()?;
+    Ok(file)
+}
+
+/// An output that cannot be created: a job that cannot begin, unless the disk is full or earlier
+/// runs are written already.
+fn uncreated(error: FormatError, later: bool) -> Error {
+    let full = match &error {
+        FormatError::Io { source, .. } => {
+            matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        }
+        _ => false,
+    };
+    if full || later { Error::Output(error) } else { Error::Format(error) }
 }
 
 /// Where bytes go.
@@ -281,9 +333,9 @@ impl<'j> ByteFile<'j> {
         stdout: &mut Option<&'j mut dyn Write>,
     ) -> Result<ByteFile<'j>, FormatError> {
         // One output of a job at the most is standard output; it stays open over all runs.
-        let target = match stdout.take_if(|_| output.is_stdout()) {
-            Some(stdout) => Target::Stdout(stdout),
-            None => Target::File(WholeFile::create(path)?),
+        let (target, path) = match stdout.take_if(|_| output.is_stdout()) {
+            Some(stdout) => (Target::Stdout(stdout), Path::new("(standard output)")),
+            None => (Target::File(WholeFile::create(path)?), path),
         };
         let output =
             Output::new(output.compression, None, target).map_err(FormatError::io("create", path))?;
@@ -310,12 +362,13 @@ impl<'j> ByteFile<'j> {
         Ok(())
     }
 
-    /// Completes the file and gives it its name; its size in bytes.
-    fn finish(mut self) -> Result<u64, FormatError> {
+    /// Completes the file and brings it to the disk.
+    fn settle(mut self) -> Result<Target<'j>, FormatError> {
         let written = self.output.write_all(&self.piece).and_then(|()| self.output.finish());
-        match written.map_err(FormatError::io("write", &self.path))? {
-            Target::File(file) => file.finish(),
-            Target::Stdout(_) => Ok(0),
+        let mut target = written.map_err(FormatError::io("write", &self.path))?;
+        if let Target::File(file) = &mut target {
+            file.settle()?;
         }
+        Ok(target)
     }
 }

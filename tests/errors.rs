@@ -422,7 +422,21 @@ fn a_missing_input_is_refused() {
         &["-i", "@run%05d.mid", "-r", "42", "43", "-o", "@out.mid"],
         "pactolus: cannot open @run00043.mid: No such file or directory (os error 2)",
     );
-    check(&["@", "-o", "@out.mid"], "pactolus: input @ is a directory, not a file");
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    assert_eq!(
+        place.refuses(&["@empty", "-o", "@out.mid"]),
+        "pactolus: no run file in the directory @empty: .mid or .asc wanted, perhaps with .gz .lz4 .bz2 .zst"
+    );
+    check(&["@run*.mid.gz", "-o", "@out.mid"], "pactolus: no file matches @run*.mid.gz");
+    check(
+        &["@run00042.mid.gz", "-o", "@out.mid"],
+        "pactolus: cannot open @run00042.mid.gz: No such file or directory (os error 2); there is @run00042.mid",
+    );
+    check(
+        &["-", "-", "-o", "@out.mid"],
+        "pactolus: standard input is named twice, and can be read once only",
+    );
     check(&["-o", "@out.mid"], "pactolus: no input: name a run file, as in `pactolus analyze run00042.mid`");
 }
 

@@ -1,7 +1,7 @@
 //! `pactolus analyze`.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use pactolus::formats::WholeFile;
@@ -12,7 +12,7 @@ use pactolus::{
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;
-use crate::{App, DAMAGED, OK, Outcome, STOPPED, is_broken_pipe, summary};
+use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -39,16 +39,14 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
     let report = analyzer.run_to(&job, &mut |progress| display.show(progress), out);
     display.end();
     let report = report?;
+    let saved = args.odb_save.as_ref().map_or(Ok(()), |path| save_odb(&report, path));
     // Standard output may be taken by events.
-    let told = tell(&args, &report, if to_stdout { None } else { Some(out) }, err);
-    match told {
+    match tell(&args, &report, if to_stdout { None } else { Some(out) }, err) {
         // Whoever reads the summary has seen enough; the work is done all the same.
-        Err(error) if !is_broken_pipe(&*error) => return Err(error),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    if let Some(path) = &args.odb_save {
-        save_odb(&report, path)?;
-    }
+    saved?;
     Ok(code(&report))
 }
 
@@ -58,7 +56,7 @@ fn tell(
     report: &Report,
     out: Option<&mut dyn Write>,
     err: &mut dyn Write,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> io::Result<()> {
     for warning in report.warnings.iter().filter(|_| !args.quiet) {
         writeln!(err, "warning: {warning}")?;
     }
@@ -72,7 +70,7 @@ fn tell(
     if args.json {
         serde_json::to_writer_pretty(&mut *print, report)?;
         writeln!(print)?;
-        return Ok(());
+        return print.flush();
     }
     if args.explain {
         summary::explain(report, print)?;
@@ -80,7 +78,7 @@ fn tell(
     if !args.quiet {
         summary::print(report, args.verbose, print)?;
     }
-    Ok(())
+    print.flush()
 }
 
 pub(crate) fn code(report: &Report) -> u8 {
@@ -128,7 +126,7 @@ fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>>
 
 /// The inputs, each of them there.
 fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
-    let mut inputs = Vec::new();
+    let mut files = Vec::new();
     for path in args.files.iter().chain(&args.input) {
         let name = path.to_string_lossy();
         match (args.runs.as_slice(), has_run(&name)) {
@@ -140,38 +138,25 @@ fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
                     let mut input = InputFile::new(expand(&name, run));
                     input.run = Some(run);
                     // At once: the range may be far longer than the list of files.
-                    check_input(&input)?;
-                    inputs.push(input);
+                    std::fs::metadata(&input.path).map_err(|e| inputs::missing(&input.path, &e))?;
+                    files.push(input);
                 }
             }
             ([_, ..], false) => {
                 return Err(format!("-r needs an input with %05d for the run number, {name} has none"));
             }
             (_, true) => return Err(format!("input {name}: say which runs with -r FIRST LAST")),
-            (_, false) => inputs.push(InputFile::new(path)),
+            (_, false) => files.extend(inputs::find(path)?.into_iter().map(InputFile::new)),
         }
     }
-    if inputs.is_empty() {
+    if files.is_empty() {
         let taken = args.output.iter().find(|o| Path::new(o).exists());
         let hint = taken.map(|o| format!("; {o} was taken as an output: inputs go before -o, or behind -i"));
         let hint = hint.unwrap_or_else(|| ", as in `pactolus analyze run00042.mid`".into());
         return Err(format!("no input: name a run file{hint}"));
     }
-    inputs.iter().try_for_each(check_input)?;
-    Ok(inputs)
-}
-
-/// An input must be there before anything runs.
-fn check_input(input: &InputFile) -> Result<(), String> {
-    if input.is_stdin() {
-        return Ok(());
-    }
-    let path = input.path.display();
-    match std::fs::metadata(&input.path) {
-        Ok(found) if found.is_dir() => Err(format!("input {path} is a directory, not a file")),
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("cannot open {path}: {error}")),
-    }
+    inputs::only_one_stdin(files.iter().map(|file| file.path.as_path()))?;
+    Ok(files)
 }
 
 fn parameter(text: &str) -> Result<(String, String), String> {

@@ -12,7 +12,8 @@ use clap::Args;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AnalyzeArgs {
-    /// Run files; `-` is standard input
+    /// Run files; directories, for all run files in them, earlier outputs too; patterns such as
+    /// 'run*.mid'; `-` is standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -115,10 +116,12 @@ Examples:
   pactolus analyze -a lab.toml -i run%05d.mid.lz4 -r 120 125 -o cal%05d.mid
   pactolus analyze -a lab.toml run00042.mid -c banks.odb -n 1000 -o -.asc
   pactolus analyze -a lab.toml run00042.mid -o -.Trigger.arrow | python3 plot.py
+  pactolus analyze -a lab.toml /data -o /results/run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could not
-run; 3 stopped by the user; 5 an output could not be written.";
+run; 3 stopped by the user; 5 an output could not be written, standard output
+closed by its reader included.";
 
 /// Letters of mana without a meaning here, and what takes their place.
 const FOREIGN: &[(&str, &str)] = &[

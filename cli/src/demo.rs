@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use pactolus::formats::Compression;
 use pactolus::formats::compress::Output;
+use pactolus::formats::{Compression, WholeFile};
 use pactolus::simulate::Simulation;
-use pactolus::{Analyzer, Definition, Job};
+use pactolus::{Analyzer, Definition, Error, Job};
 
 use crate::analyze::code;
 use crate::{App, Outcome, summary};
@@ -41,19 +41,20 @@ const EVENTS: u64 = 10_000;
 pub(crate) fn run(app: &App, args: &DemoArgs, out: &mut dyn Write) -> Outcome {
     let directory = &args.directory;
     let file = |name: &str| directory.join(name);
-    let cannot = |path: &Path, error: std::io::Error| format!("cannot write {}: {error}", path.display());
-    fs::create_dir_all(directory).map_err(|e| cannot(directory, e))?;
+    fs::create_dir_all(directory)
+        .map_err(|e| format!("cannot make the directory {}: {e}", directory.display()))?;
     for (name, text) in [("analyzer.toml", DEFINITION), ("banks.odb", BANKS)] {
-        fs::write(file(name), text).map_err(|e| cannot(&file(name), e))?;
+        WholeFile::write(file(name), text.as_bytes()).map_err(Error::Output)?;
     }
     let run = file("run00001.mid.gz");
     let simulation = Simulation { run: 1, events: EVENTS, ..Simulation::default() };
-    let written = fs::File::create(&run).and_then(|created| {
-        let mut compressed = Output::new(Compression::Gzip, None, created)?;
+    let mut whole = WholeFile::create(&run).map_err(Error::Output)?;
+    let written = Output::new(Compression::Gzip, None, &mut whole).and_then(|mut compressed| {
         simulation.write(&mut compressed)?;
-        compressed.finish()
+        compressed.finish().map(drop)
     });
-    written.map_err(|e| cannot(&run, e))?;
+    written.map_err(|e| Error::Output(pactolus::formats::Error::io("write", &run)(e)))?;
+    whole.finish().map_err(Error::Output)?;
     let shown = directory.display();
     writeln!(out, "Made {shown}/run00001.mid.gz: a run of MIDAS's sample experiment, with triggers of")?;
     writeln!(out, "four ADC and four TDC channels (event id 1) and a scaler (event id 2).")?;

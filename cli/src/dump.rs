@@ -1,20 +1,22 @@
 //! `pactolus dump`: events and banks as text.
 
 mod json;
+mod mdump;
 pub(crate) mod text;
 mod values;
 
 use std::error::Error;
 use std::io::{self, BufWriter, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use pactolus::formats::event::{self, Kind};
 use pactolus::formats::mid::{Block, Reader, Stop};
 use pactolus::formats::{Bank, BankName, DamageKind, EventView, Header, Input, Order};
 use pactolus::scan::{OdbDump, Payload};
 
-use crate::{DAMAGED, OK, Outcome};
+use crate::{DAMAGED, OK, Outcome, inputs};
 
 /// Show events and banks as text.
 ///
@@ -26,24 +28,29 @@ use crate::{DAMAGED, OK, Outcome};
 #[derive(Args)]
 #[command(after_help = EXAMPLES, override_usage = "pactolus dump <FILE>... [OPTIONS]")]
 pub(crate) struct DumpArgs {
-    /// Run files; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
+    /// Run files; directories, for all run files in them; patterns such as 'run*.mid'; `-` is
+    /// standard input
+    #[arg(value_name = "FILE", required_unless_present = "source")]
     files: Vec<PathBuf>,
 
     /// Only events of these ids: numbers, also 0x8000, or BOR, EOR, message
-    #[arg(long, value_name = "ID", num_args = 1.., value_parser = parse_id)]
+    #[arg(short, long, value_name = "ID", num_args = 1.., value_parser = parse_id)]
     id: Vec<u16>,
 
     /// Only these banks, and events that have one of them
-    #[arg(long, value_name = "NAME", num_args = 1.., value_parser = parse_bank)]
+    #[arg(short, long, value_name = "NAME", num_args = 1.., value_parser = parse_bank)]
     bank: Vec<BankName>,
 
-    /// Only events with this serial number
-    #[arg(long, value_name = "N")]
-    serial: Option<u32>,
+    /// Only events with these serial numbers: 7, or 10-20
+    #[arg(long, value_name = "N", num_args = 1.., value_parser = parse_serial)]
+    serial: Vec<RangeInclusive<u32>>,
 
-    /// Stop when so many events have been shown
-    #[arg(short, value_name = "COUNT")]
+    /// Only data events whose trigger mask has one of these bits, also 0x5
+    #[arg(short = 'k', long, value_name = "MASK", value_parser = parse_mask)]
+    mask: Option<u16>,
+
+    /// Stop when so many events have been shown; -l as in mdump
+    #[arg(short, short_alias = 'l', value_name = "COUNT")]
     n: Option<u64>,
 
     /// Numbers in hexadecimal, text as bytes
@@ -55,20 +62,62 @@ pub(crate) struct DumpArgs {
     odb: bool,
 
     /// One JSON object per event and line
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+
+    /// The layout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Run files, as mdump takes them
+    #[arg(short = 'x', value_name = "FILE", help_heading = MDUMP)]
+    source: Vec<PathBuf>,
+
+    /// Values in hexadecimal, decimal or as text; by default, each type in its own way
+    #[arg(short = 'f', long, value_enum, value_name = "x|d|a", hide_possible_values = true, help_heading = MDUMP)]
+    values: Option<mdump::Values>,
+
+    /// Names of banks only
+    #[arg(short = 'j', long, help_heading = MDUMP)]
+    list: bool,
+
+    /// What is shown of an event: its banks, or all of it as 32-bit words
+    #[arg(short, long, value_enum, value_name = "bank|raw", default_value = "bank", hide_possible_values = true, hide_default_value = true, help_heading = MDUMP)]
+    mode: mdump::Mode,
+
+    /// `l`: the length of each event, one line each
+    #[arg(short = 'w', value_enum, value_name = "l", hide_possible_values = true, help_heading = MDUMP)]
+    what: Option<mdump::What>,
+
+    /// With -b: that bank without the others
+    #[arg(long, help_heading = MDUMP)]
+    single: bool,
 }
+
+/// The layouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Ours
+    Text,
+    /// That of MIDAS's mdump
+    Mdump,
+}
+
+const MDUMP: &str = "With --format mdump";
 
 const EXAMPLES: &str = "\
 Examples:
   pactolus dump run00042.mid.gz | less
   pactolus dump run00042.mid --id 1 --bank ADC0 TDC0 -n 10
+  pactolus dump run00042.mid --id 1 --serial 100-120
   pactolus dump run00042.mid --id message
   pactolus dump run00042.mid --id BOR --odb
   pactolus dump run00042.mid --id 1 --json | jq '.banks[0].values'
+  pactolus dump --format mdump -x run00042.mid -b ADC0 -f d -l 10
 
 Exit codes: 0 all well; 1 broken banks, or a file that is cut or broken; 2 could
-not run; 5 the output could not be written.";
+not run; 5 the output could not be written. A reader that closes the pipe, as
+`head` does, has seen enough: 0.";
 
 /// Bytes of events read at a time: few, so that a pipe shows what it has.
 const BLOCK: usize = 1 << 16;
@@ -80,11 +129,32 @@ fn parse_id(text: &str) -> Result<u16, String> {
         "message" => return Ok(event::MESSAGE),
         _ => {}
     }
-    let id = match text.strip_prefix("0x") {
-        Some(digits) => u16::from_str_radix(digits, 16),
-        None => text.parse(),
+    number(text)
+        .ok_or_else(|| "event id from 0 to 65535, BOR, EOR or message wanted; files come first".into())
+}
+
+fn parse_mask(text: &str) -> Result<u16, String> {
+    number(text).ok_or_else(|| "trigger mask from 0 to 0xffff wanted".into())
+}
+
+/// Decimal, or hexadecimal behind `0x`.
+fn number(text: &str) -> Option<u16> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn parse_serial(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let range = match text.split_once('-') {
+        Some((first, last)) => first.parse().ok().zip(last.parse().ok()),
+        None => text.parse().ok().map(|serial| (serial, serial)),
     };
-    id.map_err(|_| "event id from 0 to 65535, BOR, EOR or message wanted; files come first".to_owned())
+    match range {
+        Some((first, last)) if first <= last => Ok(first..=last),
+        Some(_) => Err("the first serial number comes after the last".into()),
+        None => Err("serial number, or a range such as 10-20, wanted; files come first".into()),
+    }
 }
 
 fn parse_bank(name: &str) -> Result<BankName, String> {
@@ -93,24 +163,19 @@ fn parse_bank(name: &str) -> Result<BankName, String> {
 }
 
 pub(crate) fn run(args: &DumpArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
-    let mut dump = Dump { args, out: BufWriter::with_capacity(1 << 16, out), shown: 0, damaged: false };
-    for file in &args.files {
+    args.check()?;
+    let files = inputs::find_all(args.files.iter().chain(&args.source))?;
+    let several = files.len() > 1;
+    let mut dump =
+        Dump { args, out: BufWriter::with_capacity(1 << 16, out), several, shown: 0, damaged: false };
+    for file in &files {
         if dump.is_full() {
             break;
         }
         dump.file(file, err)?;
     }
-    dump.out.flush().map_err(unwritten)?;
+    dump.out.flush()?;
     Ok(if dump.damaged { DAMAGED } else { OK })
-}
-
-/// A standard output that takes no more. A reader that has seen enough is told apart by the caller.
-pub(crate) fn unwritten(error: io::Error) -> Box<dyn Error> {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return error.into();
-    }
-    let error = pactolus::formats::Error::io("write", "(standard output)")(error);
-    pactolus::Error::Output(error).into()
 }
 
 /// Opens an input; `-` is standard input.
@@ -118,9 +183,31 @@ pub(crate) fn open(path: &Path) -> Result<Input, pactolus::formats::Error> {
     if path.as_os_str() == "-" { Input::stdin() } else { Input::open(path) }
 }
 
+impl DumpArgs {
+    /// Refuses letters of mdump in the layouts that have no use for them.
+    fn check(&self) -> Result<(), String> {
+        if self.format == Format::Mdump {
+            return Ok(());
+        }
+        let given = [
+            ("-f", self.values.is_some()),
+            ("-j", self.list),
+            ("-m raw", self.mode == mdump::Mode::Raw),
+            ("-w", self.what.is_some()),
+            ("--single", self.single),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((letter, _)) => Err(format!("{letter} is a letter of mdump: add --format mdump")),
+            None => Ok(()),
+        }
+    }
+}
+
 struct Dump<'a> {
     args: &'a DumpArgs,
     out: BufWriter<&'a mut dyn Write>,
+    /// More than one file.
+    several: bool,
     /// Events.
     shown: u64,
     damaged: bool,
@@ -134,8 +221,8 @@ impl Dump<'_> {
     fn file(&mut self, path: &Path, err: &mut dyn Write) -> Result<(), Box<dyn Error>> {
         let input = open(path)?;
         let name = input.name().to_owned();
-        if self.args.files.len() > 1 && !self.args.json {
-            writeln!(self.out, "file {}", name.display()).map_err(unwritten)?;
+        if self.several && !self.args.json && self.args.format == Format::Text {
+            writeln!(self.out, "file {}", name.display())?;
         }
         let mut reader = Reader::new(input).with_fragments();
         let mut block = Block::new();
@@ -148,11 +235,13 @@ impl Dump<'_> {
                 }
                 if self.wants(&event) {
                     self.shown += 1;
-                    broken += u64::from(self.event(&name, number, &event).map_err(unwritten)?);
+                    broken += u64::from(self.event(&name, number, &event)?);
+                } else if self.args.format == Format::Mdump {
+                    mdump::write_skipped(&mut self.out, self.args, number)?;
                 }
             }
             // Who waits at a pipe wants to see what has come.
-            self.out.flush().map_err(unwritten)?;
+            self.out.flush()?;
             match stop {
                 _ if self.is_full() => break,
                 Stop::Damaged(damage) => {
@@ -176,9 +265,10 @@ impl Dump<'_> {
     }
 
     fn wants(&self, event: &EventView<'_>) -> bool {
-        let DumpArgs { id, bank, serial, .. } = self.args;
+        let DumpArgs { id, bank, serial, mask, .. } = self.args;
         (id.is_empty() || id.contains(&event.header.id))
-            && serial.is_none_or(|serial| serial == event.header.serial)
+            && (serial.is_empty() || serial.iter().any(|range| range.contains(&event.header.serial)))
+            && mask.is_none_or(|mask| event.kind() == Kind::Data && event.header.mask & mask != 0)
             && (bank.is_empty()
                 || matches!(Payload::of(event), Payload::Banks(_))
                     && event.kind() == Kind::Data
@@ -187,6 +277,9 @@ impl Dump<'_> {
 
     /// Shows an event; whether its banks are broken.
     fn event(&mut self, file: &Path, number: u64, event: &EventView<'_>) -> io::Result<bool> {
+        if self.args.format == Format::Mdump {
+            return mdump::write(&mut self.out, self.args, number, event);
+        }
         if self.args.json {
             return json::write(&mut self.out, self.args, file, number, event);
         }
@@ -225,7 +318,8 @@ impl Dump<'_> {
             return text::write_lines(&mut self.out, text);
         }
         let line = text.trim_ascii_start().split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let line = text::escaped(line);
+        // A line of a broken file may be as long as the file.
+        let line = text::escaped(&line[..line.len().min(4 * 80)]);
         let room = 80 - 4 - form.len();
         let (line, dots) = match line.char_indices().nth(room) {
             Some(_) => (text::cut(&line, room - 4), " ..."),
@@ -306,6 +400,14 @@ mod tests {
         assert_eq!(parse_id("bor"), Ok(0x8000));
         assert!(parse_id("65536").is_err());
         assert!(parse_id("Trigger").is_err());
+    }
+
+    #[test]
+    fn serial_numbers_may_be_ranges() {
+        assert_eq!(parse_serial("7"), Ok(7..=7));
+        assert_eq!(parse_serial("10-20"), Ok(10..=20));
+        assert!(parse_serial("20-10").is_err());
+        assert!(parse_serial("10-").is_err());
     }
 
     #[test]

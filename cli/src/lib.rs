@@ -15,6 +15,7 @@ mod analyze;
 mod args;
 mod demo;
 mod dump;
+mod inputs;
 mod odb;
 mod progress;
 mod scan;
@@ -79,6 +80,7 @@ impl App {
             stop.ask();
             eprintln!("\nstopping: what was read is written; press Ctrl-C again to stop at once");
         });
+        outlive_file_limit();
         let args: Vec<OsString> = std::env::args_os().skip(1).collect();
         ExitCode::from(run(&self, &args, &mut io::stdout(), &mut io::stderr()))
     }
@@ -97,7 +99,9 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 /// | 1 | finished, but with damage or module errors (counts printed) |
 /// | 2 | could not run: usage, missing file, refused chain |
 /// | 3 | stopped by the user |
-/// | 5 | an output could not be written |
+/// | 5 | an output could not be written: disk full, quota, a closed pipe that wanted events |
+///
+/// A closed pipe that shows text, as in `pactolus dump run00042.mid | head`, is all well.
 pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let outcome = parse(args).and_then(|command| match command {
         Command::Analyze(args) => analyze::run(app, *args, out, err),
@@ -119,15 +123,25 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
                 let _ = write!(out, "{help}");
                 OK
             }
-            None if is_broken_pipe(&*error) => OK,
-            None => {
-                let _ = writeln!(err, "pactolus: {}", chain(&*error));
-                let unwritten =
-                    error.downcast_ref::<pactolus::Error>().is_some_and(pactolus::Error::is_output);
-                if unwritten { UNWRITTEN } else { REFUSED }
-            }
+            None => report(&*error, err),
         },
     }
+}
+
+/// Says why a command failed; its exit code.
+fn report(error: &(dyn std::error::Error + 'static), err: &mut dyn Write) -> u8 {
+    // Bare errors of the system come from what we print ourselves: pages for people, whose reader
+    // may have seen enough. Events that could not be written are an `Output` error.
+    if let Some(stdout) = error.downcast_ref::<io::Error>() {
+        if stdout.kind() == io::ErrorKind::BrokenPipe {
+            return OK;
+        }
+        let _ = writeln!(err, "pactolus: cannot write (standard output): {stdout}");
+        return UNWRITTEN;
+    }
+    let _ = writeln!(err, "pactolus: {}", chain(error));
+    let unwritten = error.downcast_ref::<pactolus::Error>().is_some_and(pactolus::Error::is_output);
+    if unwritten { UNWRITTEN } else { REFUSED }
 }
 
 fn parse(args: &[OsString]) -> Result<Command, Box<dyn std::error::Error>> {
@@ -155,18 +169,6 @@ fn one_line(usage: &clap::Error) -> String {
     format!("pactolus: {first}{}", tip.unwrap_or_default())
 }
 
-/// The reader of our output has seen enough.
-fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
 /// An error with its causes, unless its own text has them.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -191,6 +193,17 @@ fn limit_panics() {
             standard(panic);
         }
     }));
+}
+
+/// A file that grows beyond `ulimit -f`, as batch systems set it, must fail as on a full disk: by
+/// default the signal ends the process at once, and unfinished files stay behind.
+fn outlive_file_limit() {
+    #[cfg(unix)]
+    {
+        // Any handler will do; without one the process ends, as it would have.
+        let caught = std::sync::Arc::default();
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, caught);
+    }
 }
 
 /// Multi-stage event analyzer for experiments that run the MIDAS data acquisition system.

@@ -1,5 +1,7 @@
 //! `pactolus scan`: what is in a file.
 
+mod check;
+
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,11 +13,13 @@ use pactolus::formats::{Compression, Tid};
 use pactolus::scan::{IdSeen, Range, RunSeen, Scan, Scanned};
 use serde::Serialize;
 
+use crate::dump::open;
 use crate::dump::text::{count, kind_word, utc};
-use crate::dump::{open, unwritten};
 use crate::progress::thousands;
 use crate::summary::without_text;
-use crate::{DAMAGED, OK, Outcome};
+use crate::{DAMAGED, OK, Outcome, inputs};
+
+use check::Checks;
 
 /// Tell what is in run files: runs, event ids, banks, gaps, damage.
 ///
@@ -24,9 +28,15 @@ use crate::{DAMAGED, OK, Outcome};
 #[derive(Args)]
 #[command(after_help = EXAMPLES, override_usage = "pactolus scan <FILE>... [OPTIONS]")]
 pub(crate) struct ScanArgs {
-    /// Run files; `-` is standard input
+    /// Run files; directories, for all run files in them; patterns such as 'run*.mid'; `-` is
+    /// standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+
+    /// Compare with the checksums that MIDAS's logger wrote beside the file: run00042.mid.crc32c of
+    /// the events uncompressed, run00042.mid.lz4.crc32c of the file as it stands
+    #[arg(long)]
+    check: bool,
 
     /// One JSON object per file and line
     #[arg(long)]
@@ -36,22 +46,29 @@ pub(crate) struct ScanArgs {
 const EXAMPLES: &str = "\
 Examples:
   pactolus scan run00042.mid.gz
-  pactolus scan /data/run*.mid.lz4 --json | jq '[.runs[].events]'
+  pactolus scan /data --check
+  pactolus scan '/data/run*.mid.lz4' --json | jq '[.runs[].events]'
 
-Exit codes: 0 all well; 1 broken banks, or a file that is cut or broken; 2 could
-not run; 5 the output could not be written.";
+Exit codes: 0 all well; 1 broken banks, a file that is cut or broken, or, with
+--check, a checksum that differs, or none found for any file; 2 could not run; 5
+the output could not be written.";
 
-pub(crate) fn run(args: &ScanArgs, out: &mut dyn Write, _err: &mut dyn Write) -> Outcome {
+pub(crate) fn run(args: &ScanArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let mut code = OK;
-    for (i, path) in args.files.iter().enumerate() {
+    let mut compared = false;
+    for (i, path) in inputs::find_all(args.files.iter())?.iter().enumerate() {
         let scanned = read(path)?;
-        if scanned.scan.is_damaged() || scanned.without_text.is_some() {
+        let checks = args.check.then(|| Checks::of(path));
+        let wrong = checks.as_ref().is_some_and(Checks::is_wrong);
+        if scanned.scan.is_damaged() || scanned.without_text.is_some() || wrong {
             code = DAMAGED;
         }
+        compared |= checks.as_ref().is_some_and(Checks::is_any);
         // In one piece: a reader that has seen enough leaves no half line behind.
         let mut page = Vec::new();
         if args.json {
-            let file = File { file: path.display().to_string(), scanned: &scanned };
+            let checksums = checks.as_ref();
+            let file = File { file: path.display().to_string(), scanned: &scanned, checksums };
             serde_json::to_writer(&mut page, &file)?;
             page.push(b'\n');
         } else {
@@ -59,8 +76,16 @@ pub(crate) fn run(args: &ScanArgs, out: &mut dyn Write, _err: &mut dyn Write) ->
                 page.push(b'\n');
             }
             print(path, &scanned, &mut page)?;
+            if let Some(checks) = checks {
+                checks.print(&mut page)?;
+            }
         }
-        out.write_all(&page).and_then(|()| out.flush()).map_err(unwritten)?;
+        out.write_all(&page).and_then(|()| out.flush())?;
+    }
+    if args.check && !compared {
+        // Who asks for a check must not take silence for an answer.
+        let _ = writeln!(err, "pactolus: nothing was checked: no side file was found");
+        code = DAMAGED;
     }
     Ok(code)
 }
@@ -75,6 +100,8 @@ struct File<'s> {
     file: String,
     #[serde(flatten)]
     scanned: &'s Scanned,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checksums: Option<&'s Checks>,
 }
 
 /// All of it, for people.

@@ -11,7 +11,6 @@ use pactolus::formats::compress::Output;
 use pactolus::simulate::{Shape, Simulation};
 use pactolus::{OutputFile, OutputKind, expand};
 
-use crate::dump::unwritten;
 use crate::progress::thousands;
 use crate::{OK, Outcome};
 
@@ -76,7 +75,7 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write)
         Simulation { run: args.run, events: args.events, seed: args.seed, shape, ..Simulation::default() };
     let started = Instant::now();
     let bytes = if output.is_stdout() {
-        write(&simulation, &output, out).map_err(unwritten)?
+        write(&simulation, &output, out)?
     } else {
         write_file(&simulation, &output, args.force)?
     };
@@ -100,7 +99,7 @@ fn write_file(simulation: &Simulation, output: &OutputFile, force: bool) -> Resu
         // It may be a real run: a simulated one is soon made again, a real one is not.
         return Err(format!("{} exists: give another name, or --force", path.display()).into());
     }
-    let mut file = WholeFile::create(path)?;
+    let mut file = WholeFile::create(path).map_err(pactolus::Error::Output)?;
     let failed = |error| pactolus::Error::Output(pactolus::formats::Error::io("write", path)(error));
     write(simulation, output, &mut file).map_err(failed)?;
     Ok(file.finish().map_err(pactolus::Error::Output)?)

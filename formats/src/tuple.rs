@@ -97,7 +97,7 @@ use std::sync::Arc;
 pub use columns::{Batch, Columns};
 pub use refused::{Refusal, Refused};
 pub use stream::TableStream;
-pub use writer::{TableSummary, TableWriter};
+pub use writer::{SettledTable, TableSummary, TableWriter};
 
 use crate::{BankName, Layout};
 

@@ -53,12 +53,26 @@ impl WholeFile {
         file.finish().map(drop)
     }
 
+    /// Brings all that was written to the disk: a full disk or a quota is found out here at the
+    /// latest, before the file has its name. What can fail afterwards is the name.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn settle(&mut self) -> Result<()> {
+        let written = self.inner.flush().and_then(|()| match self.inner.get_ref().sync_all() {
+            // A device, or a file system that knows no such call.
+            Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            synced => synced,
+        });
+        written.map_err(Error::io("write", &self.path))
+    }
+
     /// Gives the file its name; its size in bytes.
     ///
     /// # Errors
     /// Those of the operating system; what had that name before is still there then.
     pub fn finish(mut self) -> Result<u64> {
-        self.inner.flush().map_err(Error::io("write", &self.path))?;
+        self.settle()?;
         if let Some(beside) = &self.beside {
             fs::rename(beside, &self.path).map_err(Error::io("rename", &self.path))?;
         }

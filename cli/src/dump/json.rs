@@ -32,7 +32,7 @@ struct Line<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     big_endian: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    banks: Option<Vec<Shown<'e>>>,
+    banks: Option<Shown<'e>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hex: Option<Hex<'e>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub(super) fn write(
     };
     match event.kind() {
         Kind::Data => match Payload::of(event) {
-            Payload::Empty => line.banks = Some(Vec::new()),
+            Payload::Empty => line.banks = Some(Shown { event, args }),
             Payload::Fixed => line.hex = Some(Hex(event.payload)),
             Payload::Banks(area) => data(&mut line, args, event, area),
         },
@@ -83,25 +83,39 @@ pub(super) fn write(
     Ok(line.damage.is_some())
 }
 
-fn data<'e>(line: &mut Line<'e>, args: &DumpArgs, event: &EventView<'e>, area: Area) {
+fn data<'e>(line: &mut Line<'e>, args: &'e DumpArgs, event: &'e EventView<'e>, area: Area) {
     line.flags = Some(area.flags);
     line.big_endian = (area.order == Order::Big).then_some(true);
     let mut broken = None;
-    let wanted = |bank: &Bank<'_>| args.bank.is_empty() || args.bank.contains(&bank.name);
-    let shown = banks(event, &mut broken).filter(wanted).map(|bank| Shown { bank, hex: args.hex });
-    line.banks = Some(shown.collect());
+    banks(event, &mut broken).for_each(drop);
+    line.banks = Some(Shown { event, args });
     line.damage = broken.map(|(kind, position)| {
         let offset = pactolus::formats::Header::SIZE + position;
         format!("{kind} at byte {offset} of the event")
     });
 }
 
+/// The banks of an event that are asked for, never all of them at once: an event may claim millions.
 struct Shown<'e> {
+    event: &'e EventView<'e>,
+    args: &'e DumpArgs,
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let DumpArgs { bank: names, hex, .. } = self.args;
+        let wanted = |bank: &Bank<'_>| names.is_empty() || names.contains(&bank.name);
+        let banks = self.event.banks().map_while(Result::ok).filter(wanted);
+        serializer.collect_seq(banks.map(|bank| ShownBank { bank, hex: *hex }))
+    }
+}
+
+struct ShownBank<'e> {
     bank: Bank<'e>,
     hex: bool,
 }
 
-impl Serialize for Shown<'_> {
+impl Serialize for ShownBank<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let bank = &self.bank;
         let mut map = serializer.serialize_map(None)?;

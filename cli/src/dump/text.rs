@@ -60,10 +60,22 @@ pub(crate) fn cut(text: &str, chars: usize) -> &str {
     text.char_indices().nth(chars).map_or(text, |(end, _)| &text[..end])
 }
 
+/// Bytes of a line that are escaped at a time: a broken file may hold one line of 100 MB. A
+/// character that is longer than its piece is shown as bytes.
+const PIECE: usize = 1 << 16;
+
+/// Pieces of the lines of a text, and whether each is the last of its line.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
+    bytes.trim_ascii_end().split(|&byte| byte == b'\n').flat_map(|line| {
+        let count = line.len().div_ceil(PIECE).max(1);
+        (1..=count).map(move |i| (&line[(i - 1) * PIECE..line.len().min(i * PIECE)], i == count))
+    })
+}
+
 /// Lines of a text, each indented and broken where the terminal ends.
 pub(crate) fn write_wrapped(out: &mut impl Write, bytes: &[u8], indent: usize) -> io::Result<()> {
-    for line in bytes.trim_ascii_end().split(|&byte| byte == b'\n') {
-        let line = escaped(line);
+    for (piece, _) in pieces(bytes) {
+        let line = escaped(piece);
         let mut rest = line.as_str();
         loop {
             let mut head = cut(rest, WIDTH - indent);
@@ -85,8 +97,8 @@ pub(crate) fn write_wrapped(out: &mut impl Write, bytes: &[u8], indent: usize) -
 
 /// Lines of a text as they are, but for control characters.
 pub(crate) fn write_lines(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    for line in bytes.trim_ascii_end().split(|&byte| byte == b'\n') {
-        writeln!(out, "{}", escaped(line))?;
+    for (piece, last) in pieces(bytes) {
+        write!(out, "{}{}", escaped(piece), if last { "\n" } else { "" })?;
     }
     Ok(())
 }
@@ -159,5 +171,10 @@ mod tests {
         write_wrapped(&mut out, &[b'x'; 100], 2).unwrap();
         let lines: Vec<usize> = String::from_utf8(out).unwrap().lines().map(str::len).collect();
         assert_eq!(lines, [80, 24]);
+
+        let mut out = Vec::new();
+        let text = ["a".repeat(PIECE), "b\n\nc\n".into()].concat();
+        write_lines(&mut out, text.as_bytes()).unwrap();
+        assert!(out == text.as_bytes());
     }
 }

@@ -11,7 +11,6 @@ use pactolus::odb::shell::{self, Shell, Surroundings};
 
 use super::OdbArgs;
 use super::source::Source;
-use crate::dump::unwritten;
 use crate::{DAMAGED, OK, Outcome};
 
 pub(super) fn run(args: &OdbArgs, file: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
@@ -33,7 +32,8 @@ pub(super) fn run(args: &OdbArgs, file: &Path, out: &mut dyn Write, err: &mut dy
     let mut program = Program { out };
     if args.commands.is_empty() {
         for line in io::stdin().lock().lines() {
-            one(&mut shell, &line?, &mut program)?;
+            let line = line.map_err(|e| format!("cannot read (standard input): {e}"))?;
+            one(&mut shell, &line, &mut program)?;
         }
     }
     for line in &args.commands {
@@ -45,8 +45,8 @@ pub(super) fn run(args: &OdbArgs, file: &Path, out: &mut dyn Write, err: &mut dy
 /// Runs a line. The first that fails ends the program: what follows may depend on it.
 fn one(shell: &mut Shell, line: &str, program: &mut Program<'_>) -> Result<(), Box<dyn Error>> {
     match shell.run(line, program) {
-        Ok(()) => program.out.flush().map_err(unwritten),
-        Err(shell::Error::Output(error)) => Err(unwritten(error)),
+        Ok(()) => Ok(program.out.flush()?),
+        Err(shell::Error::Output(error)) => Err(error.into()),
         Err(shell::Error::Save(error)) => Err(error),
         Err(error) => Err(format!("{line}: {error}").into()),
     }

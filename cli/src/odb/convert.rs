@@ -9,7 +9,7 @@ use pactolus::odb::dump::Kind;
 use pactolus::odb::{Mode, Save, Tree};
 
 use super::source::Source;
-use crate::dump::{text::count, unwritten};
+use crate::dump::text::count;
 use crate::{OK, Outcome};
 
 /// Write the ODB of a run file or a dump as .odb, .xml or .json.
@@ -60,7 +60,7 @@ pub(super) fn run(args: &ConvertArgs, out: &mut dyn Write, err: &mut dyn Write) 
     let tree = Source::whole(&args.input, args.eor, err)?;
     let text = save.write(&tree, &args.path)?;
     if args.output.as_os_str() == "-" {
-        out.write_all(&text).and_then(|()| out.flush()).map_err(unwritten)?;
+        out.write_all(&text).and_then(|()| out.flush())?;
     } else {
         WholeFile::write(&args.output, &text).map_err(pactolus::Error::Output)?;
     }

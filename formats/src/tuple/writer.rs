@@ -98,6 +98,29 @@ pub struct TableSummary {
     pub bytes: u64,
 }
 
+/// A table that is whole, but has no name yet; dropped, nothing remains.
+pub struct SettledTable {
+    temp: TempFile,
+    summary: TableSummary,
+}
+
+impl SettledTable {
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be named.
+    pub fn finish(self) -> Result<TableSummary> {
+        self.temp.rename(&self.summary.path).map_err(Error::io("rename", &self.summary.path))?;
+        Ok(self.summary)
+    }
+}
+
+impl fmt::Debug for SettledTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SettledTable").field("summary", &self.summary).finish_non_exhaustive()
+    }
+}
+
 impl TableWriter {
     /// A table that will appear as `path`.
     ///
@@ -155,7 +178,16 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Table`] if the file cannot be written, [`Error::Io`] if it cannot be named. Nothing
     /// remains then.
-    pub fn finish(mut self, metadata: &[(String, String)]) -> Result<TableSummary> {
+    pub fn finish(self, metadata: &[(String, String)]) -> Result<TableSummary> {
+        self.settle(metadata)?.finish()
+    }
+
+    /// Completes the file with `metadata` (key, value) and brings it to the disk, without its name:
+    /// so that several appear together or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Table`] if the file cannot be written. Nothing remains then.
+    pub fn settle(mut self, metadata: &[(String, String)]) -> Result<SettledTable> {
         if self.chunk.rows > 0 {
             self.end_chunk()?;
         }
@@ -172,9 +204,7 @@ impl TableWriter {
         };
         file.sync_all().map_err(Error::io("write", &self.path))?;
         let bytes = file.metadata().map_err(Error::io("read", &self.path))?.len();
-        drop(file);
-        temp.rename(&self.path).map_err(Error::io("rename", &self.path))?;
-        Ok(TableSummary { path: self.path.clone(), rows: self.rows, bytes })
+        Ok(SettledTable { temp, summary: TableSummary { path: self.path, rows: self.rows, bytes } })
     }
 
     fn wait(&mut self, piece: &Arc<Piece>, start: usize, end: usize) -> Result<()> {
@@ -291,7 +321,9 @@ fn reason(error: &ArrowError) -> String {
         }
         cause = error.source();
     }
-    error.to_string()
+    // Parquet hands the system's error on as text only.
+    let text = error.to_string();
+    text.strip_prefix("Parquet argument error: External: ").unwrap_or(&text).to_owned()
 }
 
 /// Writes a chunk, in list form, as `plan` says.
