@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use pactolus_formats::asc::{self, Definitions, Refusals};
+use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{self, Block, Stop};
 use pactolus_formats::{BankName, Input, Layout, Limits};
 use pactolus_odb::Tree;
 
 use crate::chain::{Chain, Mounted};
 use crate::epoch::Epoch;
-use crate::layers::event_definitions;
+use crate::layers::{dumped, event_definitions};
 
 /// Reads `.mid` and `.asc`, told apart by their first bytes, plain or compressed.
 ///
@@ -32,7 +33,13 @@ use crate::layers::event_definitions;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Events(Format);
+///
+/// What the ODB dump in a BOR defines holds for the events behind it.
+pub struct Events {
+    format: Format,
+    /// Somebody else says what is defined.
+    told: bool,
+}
 
 enum Format {
     Mid(mid::Reader<Input>),
@@ -49,20 +56,22 @@ impl Events {
     /// Those of the operating system.
     pub fn new(mut input: Input, limits: Limits) -> io::Result<Events> {
         let is_text = asc::is_text(input.peek(FIRST)?);
-        Ok(Events(if is_text {
+        let format = if is_text {
             Format::Asc(asc::Reader::new(input, Layouts::default()).with_limits(limits))
         } else {
             Format::Mid(mid::Reader::new(input).with_limits(limits))
-        }))
+        };
+        Ok(Events { format, told: false })
     }
 
     /// Leaves the pieces of large events as they are.
     #[must_use]
     pub fn with_fragments(self) -> Events {
-        match self.0 {
-            Format::Mid(reader) => Events(Format::Mid(reader.with_fragments())),
-            text => Events(text),
-        }
+        let format = match self.format {
+            Format::Mid(reader) => Format::Mid(reader.with_fragments()),
+            text => text,
+        };
+        Events { format, ..self }
     }
 
     /// Fills `block` with whole events of about `target` bytes: see [`mid::Reader::read`].
@@ -70,15 +79,23 @@ impl Events {
     /// # Errors
     /// Those of the operating system. Broken bytes are [`Stop::Damaged`], and reading goes on.
     pub fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Stop> {
-        match &mut self.0 {
+        let stop = match &mut self.format {
             Format::Mid(reader) => reader.read(block, target),
             Format::Asc(reader) => reader.read(block, target),
+        }?;
+        // A BOR is a block of its own.
+        if !self.told
+            && let Some(first) = block.events().next()
+            && first.kind() == Kind::Bor
+        {
+            self.define(Layouts::of(&dumped(first.text())));
         }
+        Ok(stop)
     }
 
     /// The input, for its progress.
     pub fn input(&self) -> &Input {
-        match &self.0 {
+        match &self.format {
             Format::Mid(reader) => reader.input(),
             Format::Asc(reader) => reader.input(),
         }
@@ -86,19 +103,20 @@ impl Events {
 
     /// Banks and FIXED events that the text does not hold; `None` for other formats.
     pub fn refused(&self) -> Option<&Refusals> {
-        match &self.0 {
+        match &self.format {
             Format::Mid(_) => None,
             Format::Asc(reader) => Some(reader.refused()),
         }
     }
 
-    /// Takes event ids and members of structures from an ODB.
-    pub fn define(&mut self, odb: &Tree) {
-        self.learn(Layouts::of(odb));
+    /// Says what is defined, dumps notwithstanding.
+    pub(crate) fn learn(&mut self, layouts: Layouts) {
+        self.told = true;
+        self.define(layouts);
     }
 
-    pub(crate) fn learn(&mut self, layouts: Layouts) {
-        match &mut self.0 {
+    fn define(&mut self, layouts: Layouts) {
+        match &mut self.format {
             Format::Mid(reader) => reader.expect(layouts.ids.iter().copied()),
             Format::Asc(reader) => *reader.definitions_mut() = layouts,
         }

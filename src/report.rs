@@ -168,7 +168,8 @@ pub struct WithoutText {
 }
 
 impl WithoutText {
-    pub(crate) fn new(input: PathBuf, refused: &Refusals) -> WithoutText {
+    /// What was left out of `input`.
+    pub fn new(input: PathBuf, refused: &Refusals) -> WithoutText {
         let first = refused.first.iter().map(ToString::to_string).collect();
         WithoutText { input, banks: refused.banks, events: refused.events, first }
     }

@@ -27,8 +27,7 @@ use pactolus_formats::mid::{Block, Stop};
 use pactolus_formats::{BankName, Compression, Damage, EventView, Header, Input, Limits};
 use serde::{Serialize, Serializer};
 
-use crate::events::{Events, Layouts};
-use crate::layers::dumped;
+use crate::Events;
 use crate::report::{WithoutText, as_place};
 
 pub use seen::{AreaSeen, BankSeen, IdSeen, OdbDump, Range, RunSeen};
@@ -158,12 +157,7 @@ impl Scan {
             let stop = reader.read(&mut block, BLOCK)?;
             cut &= block.count == 0;
             (scan.position, scan.number) = (block.offset, block.first - 1);
-            for event in block.events() {
-                if event.kind() == Kind::Bor {
-                    reader.learn(Layouts::of(&dumped(event.text())));
-                }
-                scan.add(&event);
-            }
+            block.events().for_each(|event| scan.add(&event));
             match stop {
                 Stop::End => break,
                 Stop::Damaged(damage) => {

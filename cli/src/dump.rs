@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use pactolus::formats::event::{self, Kind};
-use pactolus::formats::mid::{Block, Reader, Stop};
-use pactolus::formats::{Bank, BankName, DamageKind, EventView, Header, Input, Order};
+use pactolus::formats::mid::{Block, Stop};
+use pactolus::formats::{Bank, BankName, DamageKind, EventView, Header, Input, Limits, Order};
 use pactolus::scan::{OdbDump, Payload};
+use pactolus::{Events, WithoutText};
 
+use crate::summary::without_text;
 use crate::{DAMAGED, OK, Outcome, inputs};
 
 /// Show events and banks as text.
@@ -224,11 +226,12 @@ impl Dump<'_> {
         if self.several && !self.args.json && self.args.format == Format::Text {
             writeln!(self.out, "file {}", name.display())?;
         }
-        let mut reader = Reader::new(input).with_fragments();
+        let unread = |error| pactolus::formats::Error::io("read", &name)(error);
+        let mut reader = Events::new(input, Limits::default()).map_err(unread)?.with_fragments();
         let mut block = Block::new();
         let mut broken = 0;
         loop {
-            let stop = reader.read(&mut block, BLOCK).map_err(pactolus::formats::Error::io("read", &name))?;
+            let stop = reader.read(&mut block, BLOCK).map_err(unread)?;
             for (number, event) in (block.first..).zip(block.events()) {
                 if self.is_full() {
                     break;
@@ -251,6 +254,10 @@ impl Dump<'_> {
                 Stop::End => break,
                 Stop::Full | Stop::Bor | Stop::Eor => {}
             }
+        }
+        if let Some(refused) = reader.refused().filter(|refused| refused.count() > 0) {
+            self.damaged = true;
+            without_text(&WithoutText::new(name.clone(), refused), err)?;
         }
         if broken > 0 {
             self.damaged = true;

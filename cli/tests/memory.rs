@@ -14,7 +14,8 @@ use pactolus::formats::compress::{Compression, Output};
 const LIMIT: u32 = 200 << 10;
 
 fn header(id: u16, serial: u32, size: u32) -> Vec<u8> {
-    let mut bytes = [id.to_le_bytes(), 0_u16.to_le_bytes()].concat();
+    let mask = if id < 0x8000 { 0_u16 } else { 0x494d };
+    let mut bytes = [id.to_le_bytes(), mask.to_le_bytes()].concat();
     [serial, 0x5968_2f00, size].iter().for_each(|word| bytes.extend(word.to_le_bytes()));
     bytes
 }
@@ -51,8 +52,10 @@ fn hostile_files_are_shown_in_little_memory() {
     pack(&file("text.mid"), |out| {
         for id in [0x8000, 0x8002] {
             out.write_all(&header(id, 1, 16 << 20)).unwrap();
-            let some = vec![0x1b; 1 << 20];
-            (0..16).for_each(|_| out.write_all(&some).unwrap());
+            let mut some = vec![0x1b; 1 << 20];
+            (0..15).for_each(|_| out.write_all(&some).unwrap());
+            some[(1 << 20) - 1] = 0;
+            out.write_all(&some).unwrap();
         }
     });
     // A bank of 16 MB.

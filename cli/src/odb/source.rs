@@ -5,9 +5,11 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use pactolus::Events;
+use pactolus::formats::asc::is_text;
 use pactolus::formats::event::Kind as EventKind;
-use pactolus::formats::mid::{Block, Reader, Stop};
-use pactolus::formats::{ByteSource, Damage, Input};
+use pactolus::formats::mid::{Block, Stop};
+use pactolus::formats::{Damage, Input};
 use pactolus::odb::dump::{Kind, Limits};
 use pactolus::odb::{Dump, Load, Tree};
 
@@ -40,9 +42,6 @@ impl Error for Problem {}
 /// Remarks that are shown.
 const MOST: usize = 5;
 
-/// Bytes that show what a file is.
-const SNIFF: usize = 64;
-
 /// How a run file begins: id and mask of its BOR event.
 const BOR: &[u8] = &[0x00, 0x80, 0x4d, 0x49];
 
@@ -56,18 +55,17 @@ impl Source {
         let name = input.name().to_owned();
         let problem = |what: String| Problem { file: name.clone(), what };
         let unread = |error: io::Error| pactolus::formats::Error::io("read", &name)(error);
-        let mut first = Vec::new();
-        input.by_ref().take(SNIFF as u64).read_to_end(&mut first).map_err(unread)?;
+        let first = input.peek(Input::PEEK).map_err(unread)?.to_vec();
         let text = match dump_kind(&first) {
             Some(_) if eor => {
                 return Err(problem("--eor: this is a dump, only run files have a second one".into()).into());
             }
             Some(_) => {
-                let mut text = first;
+                let mut text = Vec::new();
                 input.take(MAX_TEXT).read_to_end(&mut text).map_err(unread)?;
                 text
             }
-            None => from_run(Joined { first: io::Cursor::new(first), input }, eor, &name)?,
+            None => from_run(input, first.starts_with(BOR) || is_text(&first), eor, &name)?,
         };
         let kind = Kind::detect(&text).map_err(|error| problem(error.to_string()))?;
         let (dump, damage) = Dump::read(kind, &text, &Limits::default());
@@ -101,26 +99,26 @@ fn dump_kind(first: &[u8]) -> Option<Kind> {
 }
 
 /// The dump in a run's first BOR or EOR event.
-fn from_run(input: Joined, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
+fn from_run(input: Input, begins_a_run: bool, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let problem = |what: String| Box::new(Problem { file: name.to_owned(), what });
-    let begins_a_run = input.first.get_ref().starts_with(BOR);
     let (wanted, word) = if eor {
         (EventKind::Eor, "end-of-run event (EOR)")
     } else {
         (EventKind::Bor, "begin-of-run event (BOR)")
     };
-    let mut reader = Reader::new(input);
+    let read = pactolus::formats::Error::io("read", name);
+    let mut events = Events::new(input, pactolus::formats::Limits::default()).map_err(read)?;
     let mut block = Block::new();
-    let mut events = 0;
+    let mut seen = 0;
     let mut broken: Option<Damage> = None;
     let missing = |broken: &Option<Damage>| match broken {
         Some(damage) => problem(format!("no whole {word} in this run: {damage}")),
         None => problem(format!("no ODB in this run: it has no {word}")),
     };
     loop {
-        let stop = reader.read(&mut block, 1 << 16).map_err(pactolus::formats::Error::io("read", name))?;
+        let stop = events.read(&mut block, 1 << 16).map_err(pactolus::formats::Error::io("read", name))?;
         for event in block.events() {
-            events += 1;
+            seen += 1;
             let kind = event.header.kind();
             if kind == wanted {
                 let text = event.payload;
@@ -135,7 +133,7 @@ fn from_run(input: Joined, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Er
             }
         }
         match stop {
-            Stop::End if events == 0 && !begins_a_run => {
+            Stop::End if seen == 0 && !begins_a_run => {
                 let why = broken.map_or_else(String::new, |damage| format!(": {damage}"));
                 return Err(problem(format!("neither an ODB dump nor a run file{why}")));
             }
@@ -145,26 +143,5 @@ fn from_run(input: Joined, eor: bool, name: &Path) -> Result<Vec<u8>, Box<dyn Er
             }
             Stop::Full | Stop::Bor | Stop::Eor => {}
         }
-    }
-}
-
-/// An input whose first bytes were read already.
-struct Joined {
-    first: io::Cursor<Vec<u8>>,
-    input: Input,
-}
-
-impl Read for Joined {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self.first.read(buf)? {
-            0 => self.input.read(buf),
-            n => Ok(n),
-        }
-    }
-}
-
-impl ByteSource for Joined {
-    fn compressed_offset(&self) -> Option<u64> {
-        self.input.compressed_offset()
     }
 }

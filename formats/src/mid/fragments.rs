@@ -94,6 +94,17 @@ impl Fragments {
         Some([&open.header.to_bytes()[..], &open.payload].concat())
     }
 
+    /// The damage to tell first: this one, unless others were found before.
+    pub(super) fn lost_before(&mut self, damage: Damage) -> Damage {
+        match self.lost.pop_front() {
+            None => damage,
+            Some(earlier) => {
+                self.lost.push_back(damage);
+                earlier
+            }
+        }
+    }
+
     fn lose(&mut self, kind: DamageKind, place: Place, end: u64) {
         let Place { offset, event, compressed_offset } = place;
         self.lost.push_back(Damage { kind, offset, end, compressed_offset, event });

@@ -219,7 +219,14 @@ impl<R: ByteSource> Reader<R> {
         self.number += block.count;
         let stop = match stop {
             Ok(stop) => stop,
-            Err(kind) => Stop::Damaged(self.search(kind)?),
+            Err(kind) => {
+                let damage = self.search(kind)?;
+                // What is owed of earlier places comes first, wherever the block ends.
+                Stop::Damaged(match &mut self.fragments {
+                    Some(fragments) => fragments.lost_before(damage),
+                    None => damage,
+                })
+            }
         };
         if let (Stop::End, Some(fragments)) = (&stop, &mut self.fragments) {
             fragments.end(self.input.compressed_offset());
@@ -273,6 +280,11 @@ impl<R: ByteSource> Reader<R> {
                 };
             };
             let kind = header.kind();
+            let piece = self.fragments.is_some() && matches!(kind, Kind::FragmentFirst | Kind::FragmentNext);
+            // Before it is believed: what is learnt from it must not speak against it the next time.
+            if piece && block.count > 0 {
+                return Scan::Stop(Stop::Full);
+            }
             if kind == Kind::Data && fills(payload) {
                 self.known.note_banks(&header);
             } else {
@@ -282,8 +294,8 @@ impl<R: ByteSource> Reader<R> {
                     Believe::No(kind) => return Scan::Lost(kind),
                 }
             }
-            if self.fragments.is_some() && matches!(kind, Kind::FragmentFirst | Kind::FragmentNext) {
-                return if block.count == 0 { Scan::Piece(size) } else { Scan::Stop(Stop::Full) };
+            if piece {
+                return Scan::Piece(size);
             }
             if let (Kind::Bor | Kind::Eor, Some(fragments)) = (kind, &mut self.fragments) {
                 fragments.end(self.input.compressed_offset());
