@@ -12,6 +12,7 @@ use super::*;
 use crate::{Bank, Header, Order, Tid};
 
 mod flat;
+mod random;
 mod stream;
 
 const KINDS: [TableKind; 2] = [TableKind::Parquet, TableKind::Arrow];
