@@ -148,9 +148,17 @@ impl Scan {
     /// Those of the operating system. A cut or broken input is no error, but
     /// [`damage`](Scan::damage).
     pub fn read(input: Input) -> io::Result<Scanned> {
+        Scan::read_with(input, Limits::default())
+    }
+
+    /// The same, with limits of its own to what is believed.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn read_with(input: Input, limits: Limits) -> io::Result<Scanned> {
         let compression = input.compression();
         let mut scan = Scan::new();
-        let mut reader = Events::new(input, Limits::default())?;
+        let mut reader = Events::new(input, limits)?;
         let mut block = Block::new();
         let mut cut = false;
         loop {

@@ -118,7 +118,7 @@ fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>>
     }
     job.strict = args.strict;
     job.allow_missing = args.allow_missing;
-    job.limits.event = args.max_event;
+    job.limits = args.believe.limits();
     job.host = host();
     job.stop = app.stop.clone();
     Ok(job)

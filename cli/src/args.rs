@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use pactolus::formats::Limits;
 
 /// Pass the events of run files through the modules of a definition.
 ///
@@ -85,9 +86,8 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long)]
     pub(crate) allow_missing: bool,
 
-    /// Largest event to believe in, as 4M or 2G
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256M")]
-    pub(crate) max_event: usize,
+    #[command(flatten)]
+    pub(crate) believe: Believe,
 
     /// Files loaded into the ODB before everything else
     #[arg(long, value_name = "FILE", num_args = 1..)]
@@ -151,6 +151,20 @@ impl std::fmt::Display for Foreign {
 }
 
 impl std::error::Error for Foreign {}
+
+/// What to believe of the claims of an input.
+#[derive(Args)]
+pub(crate) struct Believe {
+    /// Largest event to believe in, as 4M or 2G
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256M")]
+    max_event: usize,
+}
+
+impl Believe {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { event: self.max_event, ..Limits::default() }
+    }
+}
 
 /// A number of bytes, with K, M or G behind it.
 fn size(text: &str) -> Result<usize, String> {

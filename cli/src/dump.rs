@@ -13,10 +13,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use pactolus::formats::event::{self, Kind};
 use pactolus::formats::mid::{Block, Stop};
-use pactolus::formats::{Bank, BankName, DamageKind, EventView, Header, Input, Limits, Order};
+use pactolus::formats::{Bank, BankName, DamageKind, EventView, Header, Input, Order};
 use pactolus::scan::{OdbDump, Payload};
 use pactolus::{Events, WithoutText};
 
+use crate::args::Believe;
 use crate::summary::without_text;
 use crate::{DAMAGED, OK, Outcome, inputs};
 
@@ -66,6 +67,9 @@ pub(crate) struct DumpArgs {
     /// One JSON object per event and line
     #[arg(long, conflicts_with = "format")]
     json: bool,
+
+    #[command(flatten)]
+    believe: Believe,
 
     /// The layout
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -227,7 +231,7 @@ impl Dump<'_> {
             writeln!(self.out, "file {}", name.display())?;
         }
         let unread = |error| pactolus::formats::Error::io("read", &name)(error);
-        let mut reader = Events::new(input, Limits::default()).map_err(unread)?.with_fragments();
+        let mut reader = Events::new(input, self.args.believe.limits()).map_err(unread)?.with_fragments();
         let mut block = Block::new();
         let mut broken = 0;
         loop {

@@ -13,6 +13,7 @@ use pactolus::formats::{Compression, Tid};
 use pactolus::scan::{IdSeen, Range, RunSeen, Scan, Scanned};
 use serde::Serialize;
 
+use crate::args::Believe;
 use crate::dump::open;
 use crate::dump::text::{count, kind_word, utc};
 use crate::progress::thousands;
@@ -41,6 +42,9 @@ pub(crate) struct ScanArgs {
     /// One JSON object per file and line
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    believe: Believe,
 }
 
 const EXAMPLES: &str = "\
@@ -57,7 +61,7 @@ pub(crate) fn run(args: &ScanArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
     let mut code = OK;
     let mut compared = false;
     for (i, path) in inputs::find_all(args.files.iter())?.iter().enumerate() {
-        let scanned = read(path)?;
+        let scanned = read(path, &args.believe)?;
         let checks = args.check.then(|| Checks::of(path));
         let wrong = checks.as_ref().is_some_and(Checks::is_wrong);
         if scanned.scan.is_damaged() || scanned.without_text.is_some() || wrong {
@@ -90,9 +94,9 @@ pub(crate) fn run(args: &ScanArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
     Ok(code)
 }
 
-fn read(path: &Path) -> Result<Scanned, Box<dyn Error>> {
+fn read(path: &Path, believe: &Believe) -> Result<Scanned, Box<dyn Error>> {
     let input = open(path)?;
-    Ok(Scan::read(input).map_err(pactolus::formats::Error::io("read", path))?)
+    Ok(Scan::read_with(input, believe.limits()).map_err(pactolus::formats::Error::io("read", path))?)
 }
 
 #[derive(Serialize)]
