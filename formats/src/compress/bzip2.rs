@@ -114,7 +114,7 @@ impl Bzip2 {
             return Step::silent(0, Next::Need(11));
         };
         if magic != BLOCK {
-            return Step::corrupt("bzip2 stream is corrupt");
+            return Step::corrupt("bzip2 block wanted, other bytes found");
         }
         let from = self.scanned.max(self.bit + MIN_BLOCK_BITS);
         let Some((_, mut end)) = bits.find(from, Magic::Any) else {
@@ -128,13 +128,13 @@ impl Bzip2 {
             let ended = self.unpack(Bits(all), all.len() * 8, crc as u32, false);
             let fault = match ended {
                 Ended::Short if last => Fault::Cut,
-                _ => Fault::Corrupt("bzip2 stream is corrupt".into()),
+                _ => Fault::Corrupt("bzip2 block is corrupt".into()),
             };
             return self.broken(fault, if last { input.len() } else { 0 });
         };
         let short = end / 8 < SHORT_BLOCK;
         if short && self.failures >= MAX_FAILURES {
-            return self.broken(Fault::Corrupt("bzip2 stream is corrupt".into()), 0);
+            return self.broken(Fault::Corrupt("bzip2 block is corrupt".into()), 0);
         }
         let mut ended = self.unpack(bits, end, crc as u32, true);
         // Once in 30 terabytes, the number stands in a block by chance.
@@ -151,7 +151,7 @@ impl Bzip2 {
                 self.begin(self.level, end % 8, combined);
                 Step::silent(end / 8, Next::Block)
             }
-            Ended::Short | Ended::Badly => self.broken(Fault::Corrupt("bzip2 stream is corrupt".into()), 0),
+            Ended::Short | Ended::Badly => self.broken(Fault::Corrupt("bzip2 block is corrupt".into()), 0),
         }
     }
 
@@ -167,7 +167,7 @@ impl Bzip2 {
             return Step::silent(0, Next::Need(11));
         };
         if self.combined.is_some_and(|combined| u64::from(combined) != crc) {
-            return Step::corrupt("bzip2 stream is corrupt");
+            return Step::corrupt("bzip2 checksum does not match");
         }
         let end = (self.bit + MAGIC_BITS + CRC_BITS).div_ceil(8);
         self.state = State::Header;
