@@ -31,6 +31,12 @@ pub enum Error {
         /// Where it begins, from 1.
         at: usize,
     },
+    /// An answer without end, because links lead back.
+    #[error("more than {limit} values: links lead to the same directories again and again")]
+    TooMany {
+        /// The most values of an answer.
+        limit: usize,
+    },
     /// The tree.
     #[error(transparent)]
     Odb(#[from] crate::Error),

@@ -2,7 +2,7 @@
 //!
 //! `odbedit` prints `status: 1, json: ` before each, which no JSON reader takes; these do not.
 
-use super::{Call, Command, Result};
+use super::{Call, Command, Error, Result};
 use crate::Save;
 use crate::dump::json as json_text;
 use crate::key::{Content, Key};
@@ -88,8 +88,7 @@ fn values(tree: &Tree, at: &Path, level: usize, left: &mut usize) -> Result<Vec<
     let mut members = Members::new(level);
     for key in tree.directory(&at.to_string())?.iter() {
         if *left == 0 {
-            let what = "more than a million values: do links lead in a circle?";
-            return Err(crate::Error::Store(what.to_owned()).into());
+            return Err(Error::TooMany { limit: MOST });
         }
         *left -= 1;
         let name = spelling::to_bytes(key.name());
