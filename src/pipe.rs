@@ -95,7 +95,7 @@ impl<'j> Pipe<'j> {
 
     fn open(&mut self, name: Name, def: &Arc<TableDef>) {
         if let Some(target) = self.target.take() {
-            let table = TableStream::new(Path::new(&self.output.pattern), target, def);
+            let table = TableStream::new(Path::new("(standard output)"), target, def);
             self.table = Some((name, if self.flat { table.flat() } else { table }));
         }
     }

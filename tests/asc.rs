@@ -68,7 +68,7 @@ fn an_unknown_type_is_left_out_by_name_and_the_rest_stays() {
     assert_eq!((ran.code, &*ran.err), (1, ""), "{}", ran.out);
     let refused = "  bank ZZZZ refused: the text holds no values of an unknown type, line ";
     assert!(
-        ran.out.contains(&format!("g43_110.asc does not hold 1 banks, 0 events:\n{refused}")),
+        ran.out.contains(&format!("g43_110.asc does not hold 1 bank, 0 events:\n{refused}")),
         "{}",
         ran.out
     );

@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ScanArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
     }
     if args.check && !compared {
         // Who asks for a check must not take silence for an answer.
-        let _ = writeln!(err, "pactolus: nothing was checked: no side file was found");
+        let _ = writeln!(err, "pactolus: nothing was checked: no side file (FILE.crc32c) was found");
         code = DAMAGED;
     }
     Ok(code)

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use pactolus::{Report, RunReport, WithoutText};
 
+use crate::dump::text::count;
 use crate::progress::thousands;
 
 /// Places of broken bytes that are shown.
@@ -57,7 +58,8 @@ fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 /// What the text of an input does not hold.
 pub(crate) fn without_text(text: &WithoutText, out: &mut dyn Write) -> io::Result<()> {
     let WithoutText { input, banks, events, first } = text;
-    writeln!(out, "the text of {} does not hold {banks} banks, {events} events:", input.display())?;
+    let (banks, events) = (count(*banks, "bank"), count(*events, "event"));
+    writeln!(out, "the text of {} does not hold {banks}, {events}:", input.display())?;
     for refusal in first {
         writeln!(out, "  {refusal}")?;
     }

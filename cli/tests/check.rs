@@ -48,7 +48,10 @@ fn files_of_the_logger_have_the_checksums_that_it_wrote() {
 #[test]
 fn a_side_file_that_is_missing_is_said() {
     let (code, lines, err) = check(&[&corpus("run00005.mid.gz")]);
-    assert_eq!((code, err.as_str()), (1, "pactolus: nothing was checked: no side file was found\n"));
+    assert_eq!(
+        (code, err.as_str()),
+        (1, "pactolus: nothing was checked: no side file (FILE.crc32c) was found\n")
+    );
     assert_eq!(lines, ["  checksum: no side file run00005.mid.crc32c or run00005.mid.gz.crc32c"]);
     // One of several is enough.
     let (code, lines, err) = check(&[&corpus("run00004.mid.bz2"), &corpus("run00006.mid")]);
