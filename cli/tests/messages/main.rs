@@ -1,0 +1,316 @@
+//! Every message of `docs/messages.md` is provoked, and ends with the exit code that stands there.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use pactolus_cli::App;
+use tempfile::TempDir;
+
+#[path = "../../../tests/common/mod.rs"]
+mod common;
+
+mod asc;
+mod inputs;
+mod mid;
+mod odb;
+mod outputs;
+mod packed;
+mod sources;
+mod tables;
+
+/// Exit code, and all that was printed.
+struct Ran {
+    code: u8,
+    said: String,
+}
+
+/// Makes what it needs in a place of its own, and runs the program.
+type Provoke = fn(&Place) -> Ran;
+
+/// Messages as they stand in the page, each with what provokes it.
+type Provokers = Vec<(&'static str, Provoke)>;
+
+/// A directory. In arguments `@` stands for it; what is printed has it not.
+struct Place(TempDir);
+
+impl Place {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Writes a file.
+    fn put(&self, name: &str, bytes: impl AsRef<[u8]>) -> &Place {
+        fs::write(self.path(name), bytes).unwrap();
+        self
+    }
+
+    fn dir(&self) -> String {
+        format!("{}/", self.0.path().display())
+    }
+
+    fn args(&self, args: &[&str]) -> Vec<OsString> {
+        args.iter().map(|arg| arg.replace('@', &self.dir()).into()).collect()
+    }
+
+    /// Runs a command line, cut at its blanks, in this process.
+    fn run(&self, line: &str) -> Ran {
+        self.run_args(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    fn run_args(&self, args: &[&str]) -> Ran {
+        let mut out = Vec::new();
+        let ran = self.run_into(args, &mut out);
+        Ran { said: self.said(&out) + &ran.said, ..ran }
+    }
+
+    fn run_into(&self, args: &[&str], out: &mut dyn Write) -> Ran {
+        let mut err = Vec::new();
+        let app = App::new(pactolus_modules::catalogue());
+        let code = pactolus_cli::run(&app, &self.args(args), out, &mut err);
+        Ran { code, said: self.said(&err) }
+    }
+
+    /// Runs the program itself, behind some words of bash, with this standard input.
+    fn process(&self, bash: &str, line: &str, stdin: &[u8]) -> Ran {
+        let script = format!("{bash} \"$@\"");
+        let mut command = Command::new("bash");
+        command.args(["-c", &script, "bash", env!("CARGO_BIN_EXE_pactolus")]);
+        command.args(self.args(&line.split(' ').collect::<Vec<_>>())).current_dir(self.0.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // It may have ended without reading it.
+        let _ = child.stdin.take().unwrap().write_all(stdin);
+        let ran = child.wait_with_output().unwrap();
+        let said = self.said(&[ran.stdout, ran.stderr].concat());
+        Ran { code: u8::try_from(ran.status.code().unwrap()).unwrap(), said }
+    }
+
+    fn said(&self, bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).replace(&self.dir(), "")
+    }
+}
+
+/// What a row of the page says.
+#[derive(Debug)]
+struct Row {
+    message: String,
+    code: u8,
+    /// The whole line, with MESSAGE where it stands.
+    frame: String,
+}
+
+fn page() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/messages.md")).unwrap()
+}
+
+/// What stands between the backticks around a text, of which there may be several.
+fn code_span(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let ticks = text.len() - text.trim_start_matches('`').len();
+    let inside = text.get(ticks..text.len() - ticks)?;
+    (ticks > 0).then_some(if ticks > 1 { inside.trim() } else { inside })
+}
+
+/// The rows of all tables of messages. Above each stands `Printed as` with the line.
+fn rows(page: &str) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut frame = String::new();
+    let mut in_table = false;
+    for line in page.lines() {
+        if let Some(printed) = line.strip_prefix("Printed as ") {
+            frame = code_span(printed.trim_end_matches('.')).unwrap().to_owned();
+            assert!(frame.contains("MESSAGE"), "{line}");
+        }
+        in_table = line.starts_with('|') && (in_table || line.starts_with("| message |"));
+        if !in_table || line.starts_with("| message |") || line.starts_with("|---") {
+            continue;
+        }
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
+        let [message, code, meaning] = cells[..] else { panic!("three cells wanted: {line}") };
+        assert!(!meaning.trim().is_empty(), "{line}");
+        let message = code_span(message).unwrap_or_else(|| panic!("{line}")).to_owned();
+        rows.push(Row { message, code: code.trim().parse().unwrap(), frame: frame.clone() });
+    }
+    rows
+}
+
+/// Whether a line is a pattern in which `...` stands for anything.
+fn matches(pattern: &str, line: &str) -> bool {
+    let (first, rest) = pattern.split_once("...").map_or((pattern, None), |(a, b)| (a, Some(b)));
+    let Some(behind) = line.strip_prefix(first) else { return false };
+    match rest {
+        None => behind.is_empty(),
+        Some(rest) => {
+            (0..=behind.len()).any(|at| behind.is_char_boundary(at) && matches(rest, &behind[at..]))
+        }
+    }
+}
+
+/// Pairs of a message and what provokes it.
+macro_rules! provoke {
+    ($($message:expr => $provoke:expr;)*) => {
+        vec![$({
+            let provoke: crate::Provoke = $provoke;
+            ($message, provoke)
+        }),*]
+    };
+}
+pub(crate) use provoke;
+
+/// Standard output of which every write fails so.
+struct Failing(i32);
+
+impl Write for Failing {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::from_raw_os_error(self.0))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn every_message_of_the_page_is_printed_with_its_exit_code() {
+    let page = page();
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for row in self::rows(&page) {
+        let twice = rows.insert(row.message.clone(), row);
+        assert!(twice.is_none(), "twice in the page: {twice:?}");
+    }
+    assert!(rows.len() > 150, "{} rows found", rows.len());
+    let mut wrong = Vec::new();
+    let topics = [mid::all, packed::all, asc::all, odb::all, tables::all, inputs::all, outputs::all];
+    for (message, provoke) in topics.into_iter().flat_map(|all| all()) {
+        let Some(row) = rows.remove(message) else {
+            wrong.push(format!("not in the page, or provoked twice: {message}"));
+            continue;
+        };
+        let ran = provoke(&Place(TempDir::new().unwrap()));
+        let line = row.frame.replace("MESSAGE", message);
+        if !ran.said.lines().any(|found| matches(&line, found.trim())) {
+            let said: String = ran.said.chars().take(1500).collect();
+            wrong.push(format!("not printed: {line}\n  but, with code {}: {said}", ran.code));
+        } else if ran.code != row.code {
+            wrong.push(format!("code {} wanted, {} found: {message}", row.code, ran.code));
+        }
+    }
+    wrong.extend(rows.into_keys().map(|message| format!("nothing provokes: {message}")));
+    assert!(wrong.is_empty(), "{} faults\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A source file of the workspace.
+fn source(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)).unwrap()
+}
+
+#[test]
+fn every_reason_by_which_damage_is_counted_is_in_the_page() {
+    let (page, source) = (page(), source("formats/src/error.rs"));
+    let body = source.split_once("pub fn reason(").unwrap().1.split_once("\n    }\n").unwrap().0;
+    let reasons: Vec<&str> = body
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix("\",")?.split_once("=> \""))
+        .map(|r| r.1)
+        .collect();
+    assert!(reasons.len() >= 16, "{reasons:?}");
+    for reason in reasons {
+        assert!(page.contains(&format!("`{reason}`")), "{reason}");
+    }
+}
+
+#[test]
+fn the_table_of_exit_codes_has_all_of_them() {
+    let (page, source) = (page(), source("cli/src/lib.rs"));
+    let constants = source.lines().filter_map(|line| line.strip_prefix("const ")?.split_once(": u8 = "));
+    let mut wanted: Vec<u8> =
+        constants.map(|(_, code)| code.trim_end_matches(';').parse().unwrap()).collect();
+    let table = page.split_once("| code |").unwrap().1.split_once("\n\n").unwrap().0;
+    let mut found: Vec<u8> =
+        table.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok()).collect();
+    wanted.sort_unstable();
+    found.sort_unstable();
+    assert_eq!(found, wanted);
+}
+
+/// Where the messages of the page are made.
+const SOURCES: &[&str] = &[
+    "formats/src/error.rs",
+    "formats/src/asc/reader.rs",
+    "formats/src/asc/record.rs",
+    "formats/src/asc/refused.rs",
+    "formats/src/compress/bzip2.rs",
+    "formats/src/compress/decoder.rs",
+    "formats/src/compress/gzip.rs",
+    "formats/src/compress/lz4.rs",
+    "formats/src/compress/lz4/frame.rs",
+    "formats/src/compress/zstd.rs",
+    "formats/src/tuple/refused.rs",
+    "odb/src/dump/draft.rs",
+    "odb/src/dump/json.rs",
+    "odb/src/dump/json/node.rs",
+    "odb/src/dump/odb.rs",
+    "odb/src/dump/odb/writer.rs",
+    "odb/src/dump/xml.rs",
+    "odb/src/dump/xml/tag.rs",
+    "odb/src/shell/call.rs",
+    "odb/src/shell/error.rs",
+    "odb/src/shell/words.rs",
+    "src/job.rs",
+    "src/pipe.rs",
+    "src/sink.rs",
+    "cli/src/inputs.rs",
+    "cli/src/odb/convert.rs",
+    "cli/src/odb/source.rs",
+    "cli/src/scan/check.rs",
+];
+
+/// Texts that are no messages of their own.
+const NOT_IN_THE_PAGE: &[&str] = &[
+    // Ends and parts of messages.
+    "; 1 byte lost",
+    "no more members",
+    "elements of a key",
+    "the access modes of ...",
+    "... ... without keys",
+    // Never printed: what was wrong at first is.
+    "bzip2 stream is corrupt",
+    // There with fewer dots.
+    "...: standard output takes one table, and there are ...: name one, as in -o -.....arrow",
+    "...: standard output takes one table, and behind ... comes ...: name one, as in -o -.....arrow",
+    // Text of dumps that are written.
+    "/MIDAS git revision",
+    "a tree is no deeper than its paths",
+    "{ \"type\" : ...",
+    ", \"num_values\" : ...",
+    ", \"item_size\" : ...",
+    ", \"access_mode\" : ..., \"last_written\" : ... }",
+    "= INT : 0",
+    "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\\n",
+    "<!-- ... -->\\n",
+];
+
+#[test]
+fn no_message_of_the_sources_is_missing_in_the_page() {
+    let page = page();
+    let lines: Vec<String> =
+        rows(&page).iter().map(|row| row.frame.replace("MESSAGE", &row.message)).collect();
+    let mut missing = Vec::new();
+    for name in SOURCES {
+        for text in sources::texts(&source(name)) {
+            let pattern = format!("...{text}...");
+            let known = NOT_IN_THE_PAGE.contains(&text.as_str()) || page.contains(&format!("`{text}`"));
+            if !known && !lines.iter().any(|line| matches(&pattern, line)) {
+                missing.push(format!("{name}: {text}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}

@@ -1,0 +1,250 @@
+//! ODB dumps, and the shell on them.
+
+use crate::common::MidFile;
+use crate::{Place, Provokers, Ran, provoke};
+
+/// Looks into a dump: its first bytes say in which form it is.
+fn look(place: &Place, text: impl AsRef<[u8]>) -> Ran {
+    place.put("a.dump", text).run("odb @a.dump -c pwd")
+}
+
+/// An `.odb` text behind a sound key.
+fn plain(place: &Place, text: &str) -> Ran {
+    look(place, format!("[/]\nok = INT : 1\n{text}"))
+}
+
+/// XML behind a sound key.
+fn xml(place: &Place, text: &str) -> Ran {
+    look(place, format!("<odb root=\"/\"><key name=\"ok\" type=\"INT\">1</key>{text}"))
+}
+
+/// JSON behind a sound key.
+fn json(place: &Place, text: &str) -> Ran {
+    look(place, format!("{{ \"ok\" : 1,{text}"))
+}
+
+/// A command on a small ODB.
+fn shell(place: &Place, command: &str) -> Ran {
+    const TREE: &str = r#"{ "Runinfo" : { "State" : 3, "Run number" : 8 }, "ADC" : [ 1, 2, 3 ],
+        "Hidden/key" : { "type" : 7, "access_mode" : 2 }, "Hidden" : 1,
+        "A/key" : { "type" : 16, "link" : "/B" }, "A" : "/B", "B/key" : { "type" : 16, "link" : "/A" }, "B" : "/A" }"#;
+    place.put("a.json", TREE).run_args(&["odb", "@a.json", "-c", command])
+}
+
+/// Converts a JSON dump to `.odb`.
+fn convert(place: &Place, json: &str) -> Ran {
+    place.put("a.json", json).run("odb convert @a.json @a.odb")
+}
+
+/// Looks into a run file.
+fn run(place: &Place, file: MidFile, flag: &str) -> Ran {
+    place.put("run00042.mid", file.bytes).run(&format!("odb @run00042.mid -c pwd{flag}"))
+}
+
+/// Directories of links, each to the next directory: what is below them is endless for a reader.
+fn many() -> String {
+    let links = |to: u32| (0..16).map(move |n| format!("l{n} = LINK : [4] /d{to}\n")).collect::<String>();
+    let directories: String = (1..5).map(|n| format!("[/d{n}]\n{}", links(n + 1))).collect();
+    format!("{directories}[/d5]\n{}", (0..16).map(|n| format!("v{n} = INT : 1\n")).collect::<String>())
+}
+
+pub(crate) fn all() -> Provokers {
+    [structure(), keys(), files(), commands(), conversions()].into_iter().flatten().collect()
+}
+
+/// Dumps whose structure breaks.
+fn structure() -> Provokers {
+    provoke! {
+        "a string of several lines that does not end" => |p| plain(p, "x = STRING : [====#$@$#====]\nline\n");
+        "at most ... keys expected, more found" => |p| look(p, "a = BOOL : y\n".repeat((1 << 20) + 1).replacen('a', "[/]\na", 1));
+        "at most ... bytes of a string expected, more found" => |p| {
+            plain(p, &format!("x = STRING : [32] {}\n", "x".repeat(17 << 20)))
+        };
+        "at most ... bytes of memory expected, more needed" => |p| {
+            json(p, &format!("\"x\":[{}1]}}", "1,".repeat(5 << 20)))
+        };
+        "at most ... levels of directories expected, more found" => |p| json(p, &"\"a\":{".repeat(70));
+        "at most ... values within each other expected, more found" => |p| {
+            json(p, &format!("\"a\":{}", "[".repeat(100)))
+        };
+        "at most ... elements within each other expected, more found" => |p| xml(p, &"<x>".repeat(100));
+        "at most ... attributes expected, more found" => |p| {
+            xml(p, &format!("<key {}>", "a=\"1\" ".repeat(40)))
+        };
+        "/...: more than ... levels of directories" => |p| plain(p, &format!("[{}]\n", "/d".repeat(70)));
+        "'...' cannot be the name of a key: ..." => |p| look(p, "<odb root=\"/a\x01b\"></odb>");
+        "element 'odb' expected, '...' found" => |p| look(p, "<html></html>");
+        "element 'odb' expected, the end found" => |p| look(p, "<?xml version=\"1.0\"?>\n");
+        "cut short: '</...>' expected, the end found" => |p| xml(p, "<dir name=\"d\">");
+        "'</...>' expected, '</...>' found" => |p| xml(p, "<dir name=\"d\"></odb>");
+        "nothing expected, '</...>' found" => |p| xml(p, "</odb></dir>");
+        "a tag that does not end" => |p| xml(p, "<dir name=\"d\"");
+        "a closing tag that does not end" => |p| xml(p, "</odb");
+        "a comment that does not end" => |p| xml(p, "<!-- made");
+        "a CDATA section that does not end" => |p| xml(p, "<![CDATA[ text");
+        "an instruction that does not end" => |p| xml(p, "<?xml");
+        "a declaration that does not end" => |p| xml(p, "<!DOCTYPE");
+        "a name of an element expected after '<'" => |p| xml(p, "< dir>");
+        "an attribute 'name=\"value\"' expected" => |p| xml(p, "<dir name>");
+        "a quote expected after '...='" => |p| xml(p, "<dir name=d>");
+        "a string that does not end" => |p| json(p, "\"x");
+        "'\"' expected, ... found" => |p| json(p, "x : 1 }");
+        "':' expected, ... found" => |p| json(p, "\"x\" 1 }");
+        "',' or '}' expected, ... found" => |p| json(p, "\"x\" : 1 \"y\" : 2 }");
+        "',' or ']' expected, ... found" => |p| json(p, "\"x\" : [ 1 2 ] }");
+        "a value expected, ... found" => |p| json(p, "\"x\" : }");
+        "an escape expected, ... found" => |p| json(p, "\"x\\");
+        "four hexadecimal digits expected, ... found" => |p| json(p, "\"x\" : \"\\u12\" }");
+        "the end expected, ... found" => |p| json(p, "\"x\" : 1 } more");
+    }
+}
+
+/// Keys that are left out.
+fn keys() -> Provokers {
+    provoke! {
+        "an element without an array" => |p| plain(p, "[3] 4\n");
+        "a section title without ']': its keys are passed over" => |p| plain(p, "[/Runinfo\nx = INT : 1\n");
+        "neither a section nor 'name = TYPE : value'" => |p| plain(p, "once upon a time\n");
+        "'...' cannot be the name of a key: it holds a control character: the keys of this section are passed over" => |p| {
+            plain(p, "[/a\x01b]\nx = INT : 1\n")
+        };
+        "'...' cannot be the name of a key: it is empty" => |p| xml(p, "<key name=\"\" type=\"INT\">1</key></odb>");
+        "'...' cannot be the name of a key: it is longer than 255 bytes" => |p| {
+            plain(p, &format!("{} = INT : 1\n", "x".repeat(300)))
+        };
+        "'...' cannot be the name of a key: a slash separates directories" => |p| plain(p, "a/b = INT : 1\n");
+        "'...' cannot be the name of a key: it means a directory itself, or the one above" => |p| {
+            plain(p, ".. = INT : 1\n")
+        };
+        "'...' cannot be the name of a key: it holds a control character" => |p| plain(p, "a\x01b = INT : 1\n");
+        "an array of ... ends after ..." => |p| plain(p, "x = INT[5] :\n[0] 1\n");
+        "key '...': type ... has no value in text" => |p| plain(p, "x = STRUCT : 1\n");
+        "key '...' of unknown type '...'" => |p| plain(p, "x = INTEGER : 1\n");
+        "key '...' has no value" => |p| json(p, "\"x\" : null }");
+        "element '...' without a name" => |p| xml(p, "<key type=\"INT\">1</key></odb>");
+        "unexpected element '...'" => |p| xml(p, "<html/></odb>");
+        "the end expected, element '...' found" => |p| xml(p, "</odb><odb/>");
+        "a NUL ends the dump, but ... bytes of text follow" => |p| {
+            plain(p, &format!("; {}\n\0x = INT : 1\n", "-".repeat(80)))
+        };
+        "key left out: ... as ...: ... does not fit" => |p| plain(p, "ok = STRING : [32] two\n");
+        "key left out: ... is a value, not a directory" => |p| plain(p, "[/ok]\nx = INT : 1\n");
+        "key left out: ... is a directory, not a value" => |p| {
+            plain(p, "[/d]\nx = INT : 1\n[/]\nd = INT : 1\n")
+        };
+        "key left out: ... has no element ...: its length is ..." => |p| plain(p, "x = INT[2] :\n[99] 5\n[1] 6\n");
+        "key left out: ... is write protected" => |p| {
+            json(p, "\"x/key\" : { \"type\" : 7, \"access_mode\" : 1 }, \"x\" : 1, \"x\" : 2 }")
+        };
+        "and ... more" => |p| plain(p, &"?\n".repeat(9));
+    }
+}
+
+/// Files that hold no ODB.
+fn files() -> Provokers {
+    provoke! {
+        "--eor: this is a dump, only run files have a second one" => |p| {
+            p.put("a.odb", "[/]\nok = INT : 1\n").run("odb @a.odb --eor -c pwd")
+        };
+        "neither an ODB dump nor a run file..." => |p| look(p, "once upon a time there was a file\n");
+        "no ODB dump: ..." => |p| look(p, "[nothing\n");
+        "no ODB in this run: it has no begin-of-run event (BOR)" => |p| {
+            run(p, MidFile::new().words(1, 0, "ADC0", &[1]).eor(42), "")
+        };
+        "no ODB in this run: it has no end-of-run event (EOR)" => |p| {
+            run(p, MidFile::new().bor(42).words(1, 0, "ADC0", &[1]), " --eor")
+        };
+        "no ODB in this run: its ... is empty" => |p| run(p, MidFile::new().bor(42).eor(42), "");
+        "no whole ... in this run: ..." => |p| {
+            let mut file = MidFile::new().raw(0x8000, 0x494d, 42, &[b'x'; 400]);
+            file.bytes.truncate(300);
+            run(p, file, "")
+        };
+        "not an ODB dump: ... where '<', '{', '[' or ';' was expected (byte ...)" => |p| {
+            run(p, MidFile::new().raw(0x8000, 0x494d, 42, b"saved elsewhere\0").eor(42), "")
+        };
+        "... dump, line ... (byte ...): ..." => |p| {
+            p.put("a.json", "{ \"x\" : 1").put("b.json", "{ \"x\" : 1 }").run("odb diff @a.json @b.json")
+        };
+        "standard input is the file: commands are given with -c" => |p| p.run("odb -");
+        "commands are given with -c 'ls /', or one on a line of standard input" => |p| {
+            // Only a terminal provokes it, and this lends one.
+            p.put("a.odb", "[/]\nok = INT : 1\n");
+            let script = format!("script -qec '{} odb a.odb' /dev/null #", env!("CARGO_BIN_EXE_pactolus"));
+            p.process(&script, "odb", b"")
+        };
+        "configuration file ...: ..." => |p| {
+            p.put("run00042.mid", crate::mid::run_of(2).eor(42).bytes).put("a.json", "{ \"x\" : 1");
+            p.run("analyze @run00042.mid -c @a.json")
+        };
+        "warning: ... line ...: ..." => |p| {
+            p.put("run00042.mid", crate::mid::run_of(2).eor(42).bytes).put("a.odb", "[/]\nx = INT : 1\n?\n");
+            p.run("analyze @run00042.mid -c @a.odb")
+        };
+        "warning: run ...: its ODB dump cannot be read: ..." => |p| {
+            let run = MidFile::new().raw(0x8000, 0x494d, 42, b"{ \"x\" : \0").words(1, 0, "ADC0", &[1]).eor(42);
+            p.put("run00042.mid", run.bytes).run("analyze @run00042.mid")
+        };
+    }
+}
+
+/// Commands of the shell.
+fn commands() -> Provokers {
+    provoke! {
+        "no command '...', did you mean '...'?; `help` lists them" => |p| shell(p, "lss");
+        "no command '...'; `help` lists them" => |p| shell(p, "manufacture");
+        "'...' knows no -...; usage: ..." => |p| shell(p, "ls -q");
+        "one word expected, '...' is a second one (paths with blanks need quotes); usage: ..." => |p| {
+            shell(p, "get /Runinfo/Run number")
+        };
+        "'...' needs ...; usage: ..." => |p| shell(p, "get");
+        "nothing expected behind 'pwd', '...' found; usage: pwd" => |p| shell(p, "pwd here");
+        "a file and a path expected, '...' is a third word; usage: ..." => |p| shell(p, "save a.odb / b");
+        "the quote at character ... does not end" => |p| shell(p, "ls '/Runinfo");
+        "the backslash at character ... does not end" => |p| shell(p, "ls \\");
+        "no key ..., did you mean '...'?" => |p| shell(p, "get /Runinfo/Stat");
+        "no key ..." => |p| shell(p, "get /Nowhere/At/All");
+        "... is a directory, not a value" => |p| shell(p, "get /Runinfo");
+        "... is a value, not a directory" => |p| shell(p, "cd /ADC");
+        "... has no element ...: its length is ..." => |p| shell(p, "get /ADC[3]");
+        "... is read protected" => |p| shell(p, "get /Hidden");
+        "...: more than ... links lead on from here, or in a circle" => |p| shell(p, "get /A");
+        "...: more than ... levels of directories" => |p| shell(p, &format!("cd {}", "/d".repeat(70)));
+        "more than ... values: links lead to the same directories again and again" => |p| {
+            p.put("a.odb", many()).run_args(&["odb", "@a.odb", "-c", "jsvalues /d1"])
+        };
+    }
+}
+
+/// What a form cannot hold.
+fn conversions() -> Provokers {
+    provoke! {
+        "... cannot be saved as ...: its name would not be found again; save as .json" => |p| {
+            convert(p, "{ \"[x\" : 1 }")
+        };
+        "... cannot be saved as ...: a string holds a NUL; save as .json" => |p| {
+            convert(p, "{ \"x\" : \"a\\u0000b\" }")
+        };
+        "... cannot be saved as ...: the target of a link holds a line end; save as .json" => |p| {
+            convert(p, "{ \"x/key\" : { \"type\" : 16, \"link\" : \"/a\\nb\" }, \"x\" : \"/a\\nb\" }")
+        };
+        "... cannot be saved as ...: an array of strings holds a line end; save as .json" => |p| {
+            convert(p, "{ \"x\" : [ \"a\\nb\", \"c\" ] }")
+        };
+        "... cannot be saved as ...: a character is a line end; save as .json" => |p| {
+            convert(p, "{ \"x/key\" : { \"type\" : 3 }, \"x\" : \"\\n\" }")
+        };
+        "... cannot be saved as ...: bitfields have no text; save as .json" => |p| {
+            convert(p, "{ \"x/key\" : { \"type\" : 11 }, \"x\" : 5 }")
+        };
+        "... cannot be saved as ...: a line of the string looks like its end; save as .json" => |p| {
+            convert(p, "{ \"x\" : \"====#$@$#====\\nb\" }")
+        };
+        "...: .odb, .xml or .json expected, or --format" => |p| {
+            p.put("a.json", "{ \"x\" : 1 }").run("odb convert @a.json @a.txt")
+        };
+        "... does not hold ...; .json does" => |p| {
+            convert(p, "{ \"x/key\" : { \"type\" : 7, \"access_mode\" : 1 }, \"x\" : 1, \"empty\" : {} }")
+        };
+    }
+}
