@@ -99,6 +99,6 @@ for target in "${targets[@]}"; do
         "${coverage:-0}" "$(find "corpus/$target" -type f | wc -l)" "$findings"
     # What broke, once each.
     cat "${logs[@]}" | grep -A1 -aE "panicked at|^SUMMARY: (libFuzzer: (timeout|out-of-memory)|AddressSanitizer)" |
-        grep -av '^--' | cut -c1-200 | sort | uniq -c | sed 's/^/    /' || true
+        grep -av '^--' | sed 's/(\([0-9]*\)) panicked/panicked/' | cut -c1-160 | sort | uniq -c | sed 's/^/    /' || true
 done
 [ $found -eq 0 ]

@@ -82,6 +82,18 @@ for target in gzip lz4 bzip2 zstd; do
     { printf '\0360\0007\0001\0050\0000\0377'; cat "$work/events"; } >"corpus/$target/recipe.changed"
 done
 
+# Whole events of the texts: from a line with an id to the empty line before another.
+for file in "$corpus"/golden/g02/g02.asc "$corpus"/golden/g16/g16.asc "$corpus"/golden/g18/g18.asc \
+    "$corpus"/golden/g43_110/g43_110.asc "$corpus"/golden/g50/g50.asc; do
+    name=$(basename "$file" .asc)
+    for events in 1 8; do
+        awk -v n=$events 'index($0, "%ID ") == 1 && ++seen > n { exit } { print }' "$file" | head -c 4000 >"corpus/asc/$name.$events"
+    done
+    # From the middle of the file.
+    awk 'NR > 300 && index($0, "%ID ") == 1 { on = 1; if (++seen > 3) exit } on { print }' "$file" | head -c 4000 >"corpus/asc/$name.middle"
+done
+for file in "$corpus"/mlogger2014/*; do head -c 1500 "$file" >"corpus/asc/$(basename "$file")"; done
+
 for kind in odb xml json; do
     for file in "$corpus"/odb/*."$kind"; do
         name=$(basename "$file" ".$kind")

@@ -1,5 +1,6 @@
 //! `.mid`: every byte is in an event or in a range of damage, and what is read is written again.
 
+use std::collections::VecDeque;
 use std::io::Cursor;
 
 use pactolus::formats::event::Kind;
@@ -14,20 +15,26 @@ use pactolus::scan::Scan;
 use super::pieces::Pieces;
 
 pub fn mid(input: &[u8]) -> bool {
-    if Compression::detect(input) != Compression::None {
+    if Compression::detect(input) != Compression::None || asc::is_text(input) {
         return false;
     }
-    let whole = read(Reader::new(input), 1 << 20, input.len());
-    tiles(&whole, input);
+    let single = read(Reader::new(input).with_fragments(), 1 << 20, input.len());
+    tiles(&single, input);
+    let pieces = read(Reader::new(Pieces::new(input)).with_fragments(), 64, input.len());
+    assert!(single == pieces, "depends on pieces and blocks:\n{single:?}\n{pieces:?}");
+    let joined = read(Reader::new(input), 1 << 20, input.len());
+    let same = read(Reader::new(Pieces::new(input)), 1 << 20, input.len());
+    assert!(joined == same, "depends on pieces:\n{joined:?}\n{same:?}");
     let pieces = read(Reader::new(Pieces::new(input)), 64, input.len());
-    assert!(whole == pieces, "depends on pieces and blocks:\n{whole:?}\n{pieces:?}");
-    for (_, bytes) in &whole.events {
+    assert!(joined == pieces, "depends on pieces and blocks:\n{joined:?}\n{pieces:?}");
+    fragments(&single, &joined);
+    for (_, bytes) in &joined.events {
         let (event, rest) = EventView::parse(bytes).unwrap();
         assert!(rest.is_empty());
         one(&event);
     }
-    scan(input, &whole);
-    !whole.events.is_empty()
+    scan(input, &joined);
+    !single.events.is_empty()
 }
 
 /// What a reader gave.
@@ -46,7 +53,8 @@ fn read(mut reader: Reader<impl ByteSource>, target: usize, len: usize) -> Was {
         let stop = reader.read(&mut block, target).expect("memory has no errors of the system");
         let mut at = block.offset;
         let events: Vec<EventView> = block.events().collect();
-        assert_eq!(block.first, was.events.len() as u64 + 1);
+        // Pieces of events count too.
+        assert!(block.first > was.events.len() as u64);
         assert_eq!(block.count, events.len() as u64);
         assert_eq!(block.data, events.iter().filter(|e| e.kind() == Kind::Data).count() as u64);
         for event in &events {
@@ -63,7 +71,7 @@ fn read(mut reader: Reader<impl ByteSource>, target: usize, len: usize) -> Was {
             Stop::Bor | Stop::Full => assert!(!events.is_empty()),
         }
     }
-    panic!("no end after {} bytes", len);
+    panic!("no end after {len} bytes");
 }
 
 /// Events and damage fill the input without gap or overlap.
@@ -84,8 +92,38 @@ fn tiles(was: &Was, input: &[u8]) {
     }
     for damage in &was.damage {
         assert!(damage.compressed_offset.is_none());
+        let before = was.events.iter().filter(|(at, _)| *at < damage.offset).count();
+        assert_eq!(damage.event, before as u64 + 1, "the number of the event");
         let text = damage.to_string();
         assert!(!text.contains('\n'), "{text}");
+    }
+}
+
+/// With fragments put together, the other events are as they were, and so is the damage.
+fn fragments(single: &Was, joined: &Was) {
+    let is_piece = |bytes: &[u8]| {
+        let (event, _) = EventView::parse(bytes).unwrap();
+        matches!(event.kind(), Kind::FragmentFirst | Kind::FragmentNext)
+    };
+    let (pieces, mut others): (Vec<_>, VecDeque<_>) = {
+        let (pieces, others): (Vec<_>, Vec<_>) = single.events.iter().partition(|(_, bytes)| is_piece(bytes));
+        (pieces, others.into())
+    };
+    for event in &joined.events {
+        if others.front() == Some(&event) {
+            others.pop_front();
+            continue;
+        }
+        let (made, _) = EventView::parse(&event.1).unwrap();
+        let first = pieces.iter().map(|(_, bytes)| EventView::parse(bytes).unwrap().0).find(|first| {
+            first.header.id == made.header.id | 0xc000 && first.payload == made.header.size.to_le_bytes()
+        });
+        assert!(first.is_some(), "an event that no fragment announces: {:?}", made.header);
+    }
+    assert!(others.is_empty(), "lost {others:?}");
+    let mut found = joined.damage.iter();
+    for damage in &single.damage {
+        assert!(found.any(|found| found == damage), "lost {damage}:\n{single:?}\n{joined:?}");
     }
 }
 
@@ -185,6 +223,7 @@ fn scan(input: &[u8], was: &Was) {
     assert_eq!(scan.events, was.events.len() as u64);
     assert_eq!(scan.bytes, was.events.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>());
     assert_eq!(scan.ids.values().map(|id| id.events).sum::<u64>(), scan.events);
+    assert_eq!(scan.broken, was.damage.len() as u64);
     assert!(was.damage.is_empty() || scan.is_damaged());
     serde_json::to_string(&scanned).unwrap();
 }

@@ -14,6 +14,7 @@
     reason = "checks panic where a promise is broken, and each user takes a part of them"
 )]
 
+pub mod asc;
 pub mod definition;
 pub mod dump;
 pub mod mid;
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, fn(&[u8]) -> bool)] = &[
     ("lz4", packed::lz4),
     ("bzip2", packed::bzip2),
     ("zstd", packed::zstd),
+    ("asc", asc::asc),
     ("odb", dump::odb),
     ("xml", dump::xml),
     ("json", dump::json),

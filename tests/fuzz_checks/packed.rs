@@ -125,6 +125,12 @@ fn made(compression: Compression, recipe: &[u8]) -> bool {
     if let Some((_, plain)) = before {
         assert!(decoded.bytes.starts_with(&content[..plain.end]), "lost before the damage");
     }
+    // What lies in members behind the last change is there too, and comes last.
+    let last = bytes.iter().zip(&sound).rposition(|(a, b)| a != b).unwrap_or(first);
+    let behind = places.iter().find(|(packed, _)| packed.start > last);
+    if let Some((_, plain)) = behind {
+        assert!(decoded.bytes.ends_with(&content[plain.start..]), "lost behind: {:?}", decoded.breaks);
+    }
     true
 }
 
