@@ -18,7 +18,7 @@ macro_rules! target {
 }
 
 /// Runs one check and holds it to its memory.
-pub fn run(check: fn(&[u8]) -> bool, input: &[u8]) -> libfuzzer_sys::Corpus {
+pub fn run(check: checks::Check, input: &[u8]) -> libfuzzer_sys::Corpus {
     let (reached, peak) = memory::peak(|| check(input));
     assert!(peak <= MEMORY, "{peak} bytes of memory at once");
     if reached { libfuzzer_sys::Corpus::Keep } else { libfuzzer_sys::Corpus::Reject }

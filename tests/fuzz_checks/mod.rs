@@ -23,8 +23,11 @@ pub mod parameter;
 mod pieces;
 mod run;
 
-/// The targets by name.
-pub const TARGETS: &[(&str, fn(&[u8]) -> bool)] = &[
+/// A check: whether the input reached the code in question.
+pub type Check = fn(&[u8]) -> bool;
+
+/// The checks by the names of their targets.
+pub const TARGETS: &[(&str, Check)] = &[
     ("mid", mid::mid),
     ("gzip", packed::gzip),
     ("lz4", packed::lz4),
