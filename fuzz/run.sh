@@ -68,6 +68,14 @@ campaign() {
         echo "exit code $code" >>"$log"
         left=$((seconds - (SECONDS - begin)))
         [ $code -ne 0 ] || break
+        # An input of the corpus itself would break every round before it has begun.
+        local found
+        found=$(sed -n 's/.*Test unit written to .*-\([0-9a-f]\{40\}\)$/\1/p' "$log")
+        if [ -n "$found" ]; then
+            find "corpus/$target" -type f -exec sha1sum {} + | sed -n "s/^$found  //p" | while read -r file; do
+                rm -f "$file"
+            done
+        fi
     done
     echo $((SECONDS - begin)) >"logs/$target.seconds"
     # Keep of the corpus what is needed to reach the same code.
