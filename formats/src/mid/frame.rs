@@ -272,26 +272,26 @@ impl Known {
         }
     }
 
-    /// Whether no other event begins inside of the one at the first of these bytes; `followed`:
-    /// one begins behind it.
-    pub(super) fn is_alone(&self, header: &Header, bytes: &[u8], followed: bool, last: bool) -> Answer {
-        let size = Header::SIZE + header.size as usize;
-        // Where its own banks are, if it has any.
-        let area = Area::parse(&bytes[Header::SIZE..size]).ok().map(|(_, area)| area);
-        let area = area.filter(|a| a.is_plausible() && header.kind() == Kind::Data);
-        let area = area.filter(|_| !self.fixed.contains_key(&header.id));
-        let own = Header::SIZE + area.map_or(0, |area| area.total as usize + Area::SIZE);
+    /// Whether an event that does not vouch for itself is to be believed, where that can be told
+    /// without a look for others inside of it. `followed`: another begins behind it.
+    pub(super) fn at_a_glance(&self, header: &Header, payload: &[u8], followed: bool) -> Option<bool> {
         match header.kind() {
             // mana's events are up to four bytes longer or shorter than their banks.
-            _ if followed && own.abs_diff(size) < 8 => return Answer::Yes,
+            _ if followed && self.own(header, payload).abs_diff(payload.len()) < 8 => Some(true),
             // Pieces of events may well hold events.
-            Kind::FragmentNext if followed => return Answer::Yes,
-            _ if size > DOUBT => return if followed { Answer::Yes } else { Answer::No },
+            Kind::FragmentNext if followed => Some(true),
+            _ if payload.len() > DOUBT => Some(followed),
             // The first of all: nothing speaks for it.
-            _ if !followed && self.time.is_none() => return Answer::No,
-            _ => {}
+            _ if !followed && self.time.is_none() => Some(false),
+            _ => None,
         }
-        for at in own.min(size)..size {
+    }
+
+    /// Whether no other event begins inside of the one at the first of these bytes.
+    pub(super) fn is_alone(&self, header: &Header, bytes: &[u8], last: bool) -> Answer {
+        let size = Header::SIZE + header.size as usize;
+        let own = self.own(header, &bytes[Header::SIZE..size]);
+        for at in (Header::SIZE + own).min(size)..size {
             match self.resumes(&bytes[at..], last) {
                 Answer::No => {}
                 Answer::Yes => return Answer::No,
@@ -299,6 +299,14 @@ impl Known {
             }
         }
         Answer::Yes
+    }
+
+    /// Bytes of the payload that its own banks claim, if it has any.
+    fn own(&self, header: &Header, payload: &[u8]) -> usize {
+        let area = Area::parse(payload).ok().map(|(_, area)| area);
+        let area = area.filter(|a| a.is_plausible() && header.kind() == Kind::Data);
+        let area = area.filter(|_| !self.fixed.contains_key(&header.id));
+        area.map_or(0, |area| area.total as usize + Area::SIZE)
     }
 }
 

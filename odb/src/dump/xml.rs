@@ -146,6 +146,11 @@ fn open(offset: usize, tag: &Tag<'_>, stack: &[(&[u8], Open)], draft: &mut Draft
                 draft.valueless(offset, &name, &String::from_utf8_lossy(&spelled));
                 return Ok(Open::Unknown);
             };
+            if tid == Some(Tid::Link) && tag.name == b"keyarray" {
+                draft
+                    .remark(offset, || format!("key '{name}' left out: an array of links, which no ODB has"));
+                return Ok(Open::Unknown);
+            }
             let partial = Partial {
                 offset,
                 name,
