@@ -264,10 +264,12 @@ const SOURCES: &[&str] = &[
     "odb/src/shell/error.rs",
     "odb/src/shell/words.rs",
     "src/job.rs",
+    "src/events.rs",
     "src/pipe.rs",
     "src/sink.rs",
     "cli/src/inputs.rs",
     "cli/src/odb/convert.rs",
+    "cli/src/odb/commands.rs",
     "cli/src/odb/source.rs",
     "cli/src/scan/check.rs",
 ];

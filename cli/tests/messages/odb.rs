@@ -121,6 +121,9 @@ fn keys() -> Provokers {
         "key '...': type ... has no value in text" => |p| plain(p, "x = STRUCT : 1\n");
         "key '...' of unknown type '...'" => |p| plain(p, "x = INTEGER : 1\n");
         "key '...' has no value" => |p| json(p, "\"x\" : null }");
+        "key '...' left out: an array of links, which no ODB has" => |p| {
+            xml(p, "<keyarray name=\"x\" type=\"LINK\" num_values=\"1\"><value>/ok</value></keyarray></odb>")
+        };
         "element '...' without a name" => |p| xml(p, "<key type=\"INT\">1</key></odb>");
         "unexpected element '...'" => |p| xml(p, "<html/></odb>");
         "the end expected, element '...' found" => |p| xml(p, "</odb><odb/>");
@@ -172,6 +175,9 @@ fn files() -> Provokers {
             p.put("a.odb", "[/]\nok = INT : 1\n");
             let script = format!("script -qec '{} odb a.odb' /dev/null #", env!("CARGO_BIN_EXE_pactolus"));
             p.process(&script, "odb", b"")
+        };
+        "cannot read (standard input): ..." => |p| {
+            p.put("a.odb", "[/]\nok = INT : 1\n").process("exec", "odb a.odb", b"ls \xff\n")
         };
         "configuration file ...: ..." => |p| {
             p.put("run00042.mid", crate::mid::run_of(2).eor(42).bytes).put("a.json", "{ \"x\" : 1");
