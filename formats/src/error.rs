@@ -64,6 +64,14 @@ pub enum DamageKind {
         /// Bytes of payload that events with this id had before.
         seen: usize,
     },
+    /// An event holds the begin of another, which reaches beyond its end: it was cut.
+    #[error("event of id {id} and {size} bytes is cut: another event begins inside of it")]
+    Crossed {
+        /// Event id.
+        id: u16,
+        /// Bytes of payload that the header claims.
+        size: u32,
+    },
     /// A fragment without the one that begins its event.
     #[error("fragment of an event of id {id}: its first fragment is missing")]
     StrayFragment {
@@ -150,6 +158,7 @@ impl DamageKind {
             DamageKind::NoHeader { .. } => "no event header",
             DamageKind::BankTotal { .. } => "event and banks disagree on size",
             DamageKind::FixedSize { .. } => "FIXED event of another size",
+            DamageKind::Crossed { .. } => "event cut inside of a file",
             DamageKind::StrayFragment { .. } => "fragment without the first",
             DamageKind::FragmentsMissing { .. } => "fragments missing",
             DamageKind::AreaCutShort { .. } => "bank area header cut short",

@@ -18,14 +18,19 @@
 //! The corpus holds files of the real logger (`run00001` to `run00008`), of the real bank library
 //! (`run00100` to `run00107`) and of an independent writer (`run00108` to `run00110`).
 
+mod block;
 mod fragments;
 mod frame;
 pub mod layout;
 mod reader;
+mod window;
 mod writer;
 
-pub use reader::{Block, Reader, Stop};
+pub use block::Block;
+pub use reader::{Reader, Stop};
 pub use writer::{write_event, write_raw};
+
+use window::Window;
 
 #[cfg(test)]
 mod tests;

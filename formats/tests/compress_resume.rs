@@ -426,7 +426,10 @@ fn a_bzip2_block_that_is_broken_costs_that_block() {
             let mut damaged = file.clone();
             damaged[start + at] ^= 0x10;
             let given = read("a.bz2", &damaged);
-            assert_eq!(given.errors, ["bzip2 stream is corrupt"], "block {broken}, byte {at}");
+            // The number of the first block is where it is wanted; that of another ends the one before.
+            let first = broken == 0 && at == 1;
+            let what = if first { "block wanted, other bytes found" } else { "block is corrupt" };
+            assert_eq!(given.errors, [format!("bzip2 {what}")], "block {broken}, byte {at}");
             assert!(content.starts_with(&given.pieces[0]), "block {broken} is held back");
             let behind = given.pieces.get(1).map_or(&[][..], |piece| piece);
             assert!(content.ends_with(behind));

@@ -23,9 +23,12 @@ pub fn asc(input: &[u8]) -> bool {
         end = damage.end;
     }
     assert!(end <= input.len() as u64);
-    // A value is at most eight bytes for a line of one or more, and structures are padded.
+    // A value is at most eight bytes for a line of one or more, and structures are padded; banks of
+    // text by 64 kB at most.
     let bytes: usize = whole.events.iter().map(Vec::len).sum();
-    assert!(bytes <= 100 + 100 * input.len(), "{bytes} bytes of events from {}", input.len());
+    let banks = input.windows(3).filter(|three| three == b"BK ").count();
+    let most = 100 + 100 * input.len() + 66_000 * banks;
+    assert!(bytes <= most, "{bytes} bytes of events from {}", input.len());
     again(&whole);
     !whole.events.is_empty()
 }

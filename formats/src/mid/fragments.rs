@@ -107,6 +107,13 @@ impl Fragments {
 
     fn lose(&mut self, kind: DamageKind, place: Place, end: u64) {
         let Place { offset, event, compressed_offset } = place;
+        // Neighbours that lack the same are one damage.
+        if let Some(before) =
+            self.lost.back_mut().filter(|before| before.kind == kind && before.end == offset)
+        {
+            before.end = end;
+            return;
+        }
         self.lost.push_back(Damage { kind, offset, end, compressed_offset, event });
     }
 

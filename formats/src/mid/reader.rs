@@ -3,83 +3,11 @@
 use std::io;
 
 use super::fragments::{Fragments, Place};
-use super::frame::{Answer, Known, Looks, fills};
+use super::frame::{Answer, Believe, Known, fills};
+use super::window::Read;
+use super::{Block, Window};
 use crate::event::{Header, Kind, MIDAS_MAGIC};
-use crate::{ByteSource, Damage, DamageKind, EventView, Limits};
-
-/// A stretch of whole events, in the order of the input. Its memory is reused.
-#[derive(Clone, Debug, Default)]
-pub struct Block {
-    buffer: Vec<u8>,
-    len: usize,
-    /// Where the first byte stands in the uncompressed input.
-    pub offset: u64,
-    /// Number of the first event in its input, counted from 1.
-    pub first: u64,
-    /// How many events the block holds.
-    pub count: u64,
-    /// How many of them are data events.
-    pub data: u64,
-}
-
-impl Block {
-    /// An empty block.
-    pub fn new() -> Block {
-        Block::default()
-    }
-
-    /// The bytes of the events.
-    pub fn bytes(&self) -> &[u8] {
-        &self.buffer[..self.len]
-    }
-
-    /// The events in order.
-    pub fn events(&self) -> impl Iterator<Item = EventView<'_>> {
-        let mut rest = self.bytes();
-        std::iter::from_fn(move || {
-            let (event, behind) = EventView::parse(rest)?;
-            rest = behind;
-            Some(event)
-        })
-    }
-
-    /// Adds the events of the block that follows this one in the input.
-    pub fn append(&mut self, next: &Block) {
-        self.buffer.truncate(self.len);
-        self.buffer.extend_from_slice(next.bytes());
-        self.len = self.buffer.len();
-        self.count += next.count;
-        self.data += next.data;
-    }
-
-    /// Takes the last event away.
-    pub fn pop(&mut self) {
-        let Some(last) = self.events().last() else { return };
-        let (size, data) = (Header::SIZE + last.payload.len(), u64::from(last.header.id < 0x8000));
-        self.len -= size;
-        self.count -= 1;
-        self.data -= data;
-    }
-
-    /// Empties the block for events that begin at `offset`, of which `first` is the number.
-    pub(crate) fn begin(&mut self, offset: u64, first: u64) {
-        (self.offset, self.first, self.count, self.data, self.len) = (offset, first, 0, 0, 0);
-    }
-
-    /// Adds the event that `write` appends; none if it fails.
-    pub(crate) fn push<E>(
-        &mut self,
-        data: bool,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.buffer.truncate(self.len);
-        write(&mut self.buffer)?;
-        self.len = self.buffer.len();
-        self.count += 1;
-        self.data += u64::from(data);
-        Ok(())
-    }
-}
+use crate::{ByteSource, Damage, DamageKind, Limits};
 
 /// Why a block ends where it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,27 +40,18 @@ pub struct Reader<R> {
     known: Known,
     /// `None`: pieces of events are left as they are.
     fragments: Option<Fragments>,
-    /// Bytes that were read behind the last block's end.
-    carry: Vec<u8>,
+    /// Bytes behind the last block's end.
+    window: Window,
     offset: u64,
     number: u64,
     /// Nothing follows what has been read.
     ended: bool,
     /// What broke off the compressed stream; it may go on behind.
     broken: Option<String>,
-    /// Bytes that were searched for events inside of others.
-    looked: u64,
-    /// Bytes asked from the input at a time: fewer behind damage, where much of them is copied
-    /// each time.
-    pace: usize,
 }
 
-/// Bytes asked from the input at a time.
-const STEP: usize = 1 << 20;
-/// The same after damage.
-const SEARCH: usize = 1 << 16;
-/// Bytes that may be searched for events inside of others, however short the input.
-const LOOKS: u64 = 64 << 20;
+/// Bytes by which a block may exceed its target where it is not clear that an event follows.
+const SLACK: usize = 16 << 20;
 
 impl<R: ByteSource> Reader<R> {
     /// A reader with the default limits. It puts events together that came in fragments.
@@ -143,13 +62,11 @@ impl<R: ByteSource> Reader<R> {
             limits,
             known: Known::new(limits.event),
             fragments: Some(Fragments::default()),
-            carry: Vec::new(),
+            window: Window::default(),
             offset: 0,
             number: 1,
             ended: false,
             broken: None,
-            looked: 0,
-            pace: STEP,
         }
     }
 
@@ -189,37 +106,48 @@ impl<R: ByteSource> Reader<R> {
         if let Some(lost) = self.fragments.as_mut().and_then(|f| f.lost.pop_front()) {
             return Ok(Stop::Damaged(lost));
         }
-        if block.buffer.len() < self.carry.len() {
-            block.buffer.resize(self.carry.len(), 0);
-        }
-        block.buffer[..self.carry.len()].copy_from_slice(&self.carry);
-        block.len = self.carry.len();
-        self.carry.clear();
-
         let mut end = 0;
+        // Where the last event begins, if it vouches for itself.
+        let mut last = None;
         let stop = loop {
-            match self.step(block, &mut end, target) {
+            let lost = match self.step(block, &mut end, &mut last, target) {
                 Scan::Stop(stop) => break Ok(stop),
                 Scan::Piece(size) => {
-                    if self.piece(block, size) {
+                    self.piece(block, size);
+                    if block.count > 0 {
                         return Ok(Stop::Full);
                     }
+                    if let Some(lost) = self.fragments.as_mut().and_then(|f| f.lost.pop_front()) {
+                        return Ok(Stop::Damaged(lost));
+                    }
+                    continue;
                 }
-                Scan::Lost(kind) => break Err(kind),
-                Scan::More(_) if self.ended => match self.at_end(&block.buffer[end..block.len]) {
+                Scan::Lost(kind) => kind,
+                Scan::More(_) if self.ended => match self.at_end(end) {
                     None => break Ok(Stop::End),
-                    Some(kind) => break Err(kind),
+                    Some(kind) => kind,
                 },
                 Scan::More(needed) => {
-                    let missing = needed - (block.len - end);
-                    let up_to = block.len + missing.max(target.saturating_sub(block.len)).min(self.pace);
-                    self.fill(&mut block.buffer, &mut block.len, up_to)?;
-                    self.pace = (2 * self.pace).min(STEP);
+                    self.fill((end + needed).max(target))?;
+                    continue;
+                }
+            };
+            // An event may vouch for itself and still be cut: then it holds the begin of another,
+            // which reaches beyond its end.
+            let Some(start) = last else { break Err(lost) };
+            match self.known.is_crossed(&self.window.rest()[start..], end - start, self.ended) {
+                Answer::No => break Err(lost),
+                Answer::More(needed) => self.fill(start + needed)?,
+                Answer::Yes => {
+                    let header = Header::read(&self.window.rest()[start..]);
+                    end = start;
+                    block.count -= 1;
+                    block.data -= 1;
+                    break Err(DamageKind::Crossed { id: header.id, size: header.size });
                 }
             }
         };
-        self.carry.extend_from_slice(&block.buffer[end..block.len]);
-        block.len = end;
+        block.take(&mut self.window, end);
         self.offset += end as u64;
         self.number += block.count;
         let stop = match stop {
@@ -242,30 +170,23 @@ impl<R: ByteSource> Reader<R> {
         Ok(stop)
     }
 
-    /// Reads more bytes behind the first `len`. A broken stream ends like any other, for now.
-    fn fill(&mut self, buffer: &mut Vec<u8>, len: &mut usize, up_to: usize) -> io::Result<()> {
-        if buffer.len() < up_to {
-            buffer.resize(up_to, 0);
-        }
-        loop {
-            match self.input.read(&mut buffer[*len..up_to]) {
-                Ok(0) => self.ended = true,
-                Ok(n) => *len += n,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) if is_damage(&e) => {
-                    self.ended = true;
-                    self.broken = Some(e.to_string());
-                }
-                Err(e) => return Err(e),
+    /// Reads more, up to `wanted` bytes in all. A broken stream ends like any other, for now.
+    fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        match self.window.fill(&mut self.input, wanted)? {
+            Read::More => {}
+            Read::End => self.ended = true,
+            Read::Broken(why) => {
+                self.ended = true;
+                self.broken = Some(why);
             }
-            return Ok(());
         }
+        Ok(())
     }
 
     /// Steps over whole events from `end` on.
-    fn step(&mut self, block: &mut Block, end: &mut usize, target: usize) -> Scan {
+    fn step(&mut self, block: &mut Block, end: &mut usize, last: &mut Option<usize>, target: usize) -> Scan {
         loop {
-            let rest = &block.buffer[*end..block.len];
+            let rest = &self.window.rest()[*end..];
             if rest.len() < Header::SIZE {
                 return Scan::More(Header::SIZE);
             }
@@ -290,14 +211,27 @@ impl<R: ByteSource> Reader<R> {
             if piece && block.count > 0 {
                 return Scan::Stop(Stop::Full);
             }
-            if kind == Kind::Data && fills(payload) {
-                self.known.note_banks(&header);
-            } else {
-                match self.believe(&header, rest, block.offset + *end as u64) {
-                    Believe::Yes => self.known.note(&header, payload),
+            let sound = kind == Kind::Data && fills(payload);
+            if !sound {
+                match self.known.believe(&header, rest, block.offset + *end as u64, self.ended) {
+                    Believe::Yes => {}
                     Believe::More(needed) => return Scan::More(needed),
                     Believe::No(kind) => return Scan::Lost(kind),
                 }
+            }
+            // A block must not end behind an event that turns out to be cut.
+            let full = *end + size >= target;
+            let follows = match full.then(|| self.known.begins(&rest[size..], &header, self.ended)) {
+                Some(Answer::More(needed)) => return Scan::More(size + needed),
+                Some(Answer::Yes) => true,
+                _ => *end + size >= target.saturating_add(SLACK),
+            };
+            if sound {
+                self.known.note_banks(&header);
+                *last = Some(*end);
+            } else {
+                self.known.note(&header, payload);
+                *last = None;
             }
             if piece {
                 return Scan::Piece(size);
@@ -311,73 +245,37 @@ impl<R: ByteSource> Reader<R> {
             match kind {
                 Kind::Bor => return Scan::Stop(Stop::Bor),
                 Kind::Eor => return Scan::Stop(Stop::Eor),
-                _ if *end >= target => return Scan::Stop(Stop::Full),
+                _ if full && follows => return Scan::Stop(Stop::Full),
                 _ => {}
             }
         }
     }
 
-    /// Whether the whole event at the first of these bytes, at `offset` in the input, is one.
-    #[cold]
-    fn believe(&mut self, header: &Header, rest: &[u8], offset: u64) -> Believe {
-        let size = Header::SIZE + header.size as usize;
-        let (looks, last) = (self.known.look(header, &rest[Header::SIZE..size]), self.ended);
-        let doubt = match &looks {
-            Looks::Sound => return Believe::Yes,
-            Looks::Not(kind) => return Believe::No(kind.clone()),
-            Looks::Odd(kind) => kind.clone(),
-            Looks::New => DamageKind::NoHeader { id: header.id, mask: header.mask, size: header.size },
-        };
-        let followed = match self.known.begins(&rest[size..], header.time, last) {
-            Answer::Yes => true,
-            Answer::No if looks != Looks::New => return Believe::No(doubt),
-            Answer::No => false,
-            Answer::More(more) => return Believe::More(size + more),
-        };
-        let alone = match self.known.at_a_glance(header, &rest[Header::SIZE..size], followed) {
-            Some(alone) => alone,
-            // Who forges doubts gets no more looks than the input is long.
-            None if self.looked > LOOKS + 8 * offset => followed,
-            None => match self.known.is_alone(header, rest, last) {
-                Answer::More(needed) => return Believe::More(needed),
-                answer => {
-                    self.looked += size as u64;
-                    answer == Answer::Yes
-                }
-            },
-        };
-        if alone { Believe::Yes } else { Believe::No(doubt) }
-    }
-
-    /// Takes a piece of an event from the front of a block that is empty otherwise. Whether the
-    /// event is now whole: then it is the block, and what follows is left for the next.
-    fn piece(&mut self, block: &mut Block, size: usize) -> bool {
-        let Some(fragments) = &mut self.fragments else { return false };
-        let header = Header::read(&block.buffer);
+    /// Takes a piece of an event from the front. If the event is now whole, it is the block.
+    fn piece(&mut self, block: &mut Block, size: usize) {
+        let Some(fragments) = &mut self.fragments else { return };
+        let piece = &self.window.rest()[..size];
         let compressed_offset = self.input.compressed_offset();
         let place = Place { offset: self.offset, event: self.number, compressed_offset };
-        let payload = &block.buffer[Header::SIZE..size];
-        let whole = fragments.add(&header, payload, place, self.limits.event);
+        let whole = fragments.add(&Header::read(piece), &piece[Header::SIZE..], place, self.limits.event);
+        block.begin(self.offset, self.number);
+        if let Some(event) = whole {
+            block.set(&event);
+        }
+        self.window.skip(size);
         self.offset += size as u64;
         self.number += 1;
-        if let Some(event) = whole {
-            self.carry.extend_from_slice(&block.buffer[size..block.len]);
-            block.buffer.clear();
-            block.buffer.extend_from_slice(&event);
-            (block.len, block.count, block.data) = (event.len(), 1, 1);
-            return true;
+        if block.count == 0 {
+            block.begin(self.offset, self.number);
         }
-        block.buffer.copy_within(size..block.len, 0);
-        block.len -= size;
-        (block.offset, block.first) = (self.offset, self.number);
-        false
     }
 
     /// Why no event is behind the last whole one, where the bytes end; `None` if all is well.
-    fn at_end(&self, rest: &[u8]) -> Option<DamageKind> {
+    fn at_end(&self, end: usize) -> Option<DamageKind> {
         if let Some(why) = &self.broken {
             return Some(DamageKind::Compression(why.clone()));
         }
+        let rest = &self.window.rest()[end..];
         if rest.is_empty() {
             return None;
         }
@@ -391,47 +289,47 @@ impl<R: ByteSource> Reader<R> {
 
     /// Goes to the next place where an event begins, or to the end.
     fn search(&mut self, kind: DamageKind) -> io::Result<Damage> {
-        self.pace = SEARCH;
         let compressed_offset = self.input.compressed_offset();
         let (offset, event) = (self.offset, self.number);
-        let mut window = std::mem::take(&mut self.carry);
-        let mut len = window.len();
         // An event that was cut may well be followed by another, but it is none itself.
-        let mut at = len.min(1);
+        let mut at = self.window.rest().len().min(1);
         loop {
-            let mut answer = Answer::More(0);
-            while at < len {
-                answer = self.known.resumes(&window[at..len], self.ended);
-                if answer != Answer::No {
-                    break;
+            let rest = self.window.rest();
+            let mut wanted = None;
+            while at < rest.len() {
+                match self.known.resumes(&rest[at..], self.ended) {
+                    Answer::No => at += 1,
+                    Answer::More(more) => {
+                        wanted = Some(more);
+                        break;
+                    }
+                    Answer::Yes => {
+                        self.window.skip(at);
+                        self.offset += at as u64;
+                        return Ok(Damage { kind, offset, end: self.offset, compressed_offset, event });
+                    }
                 }
-                at += 1;
             }
-            if answer == Answer::Yes {
-                break;
-            }
-            window.copy_within(at..len, 0);
-            len -= at;
+            self.window.skip(at);
             self.offset += at as u64;
             at = 0;
             if !self.ended {
-                let up_to = len + SEARCH;
-                self.fill(&mut window, &mut len, up_to)?;
-            } else if self.broken.take().is_some() && self.input.resume()? {
-                self.offset += len as u64;
-                len = 0;
-                self.ended = false;
-            } else {
-                self.offset += len as u64;
-                len = 0;
-                break;
+                self.fill(wanted.unwrap_or(0).max(SEARCH))?;
+                continue;
             }
+            let left = self.window.rest().len();
+            self.window.skip(left);
+            self.offset += left as u64;
+            if self.broken.take().is_none() || !self.input.resume()? {
+                return Ok(Damage { kind, offset, end: self.offset, compressed_offset, event });
+            }
+            self.ended = false;
         }
-        self.offset += at as u64;
-        self.carry.extend_from_slice(&window[at..len]);
-        Ok(Damage { kind, offset, end: self.offset, compressed_offset, event })
     }
 }
+
+/// Bytes looked through at a time.
+const SEARCH: usize = 1 << 16;
 
 enum Scan {
     Stop(Stop),
@@ -441,16 +339,4 @@ enum Scan {
     Lost(DamageKind),
     /// So many bytes from the last whole event's end on are needed.
     More(usize),
-}
-
-enum Believe {
-    Yes,
-    No(DamageKind),
-    /// So many bytes from the event's begin on are needed.
-    More(usize),
-}
-
-/// Whether an error comes from the compressed bytes rather than from the system.
-fn is_damage(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
