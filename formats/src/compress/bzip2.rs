@@ -37,6 +37,8 @@ pub(super) struct Bzip2 {
     combined: Option<u32>,
     /// The next number has been looked for up to this bit of the input.
     scanned: usize,
+    /// The block is none up to this bit, where the next number stands.
+    failed: Option<usize>,
     /// How many short blocks in a row could not be decoded.
     failures: usize,
     /// One block as a stream, compressed and not.
@@ -75,6 +77,7 @@ impl Bzip2 {
             bit: 0,
             combined: None,
             scanned: 0,
+            failed: None,
             failures: 0,
             packed: Vec::new(),
             content: Vec::new(),
@@ -99,7 +102,7 @@ impl Bzip2 {
     /// Before a block whose number begins at this bit.
     fn begin(&mut self, level: u8, bit: usize, combined: Option<u32>) {
         (self.level, self.bit, self.combined) = (level, bit, combined);
-        (self.state, self.scanned) = (State::Blocks, 0);
+        (self.state, self.scanned, self.failed) = (State::Blocks, 0, None);
     }
 
     fn block(&mut self, input: &[u8], last: bool) -> Step {
@@ -116,34 +119,44 @@ impl Bzip2 {
         if magic != BLOCK {
             return Step::corrupt("bzip2 stream is corrupt");
         }
-        let from = self.scanned.max(self.bit + MIN_BLOCK_BITS);
-        let Some((_, mut end)) = bits.find(from, Magic::Any) else {
-            // The largest block: 20 bits for each byte, and tables.
-            let max = usize::from(self.level) * UNIT / 8 * 20 + (64 << 10);
-            if input.len() < max && !last {
-                self.scanned = (input.len() * 8).saturating_sub(MAGIC_BITS);
-                return Step::silent(0, Next::Need(input.len() + 1));
-            }
-            let all = &input[..input.len().min(max)];
+        // The largest block: 20 bits for each byte, and tables. What comes later does not count,
+        // whether it has arrived or not.
+        let max = usize::from(self.level) * UNIT / 8 * 20 + (64 << 10);
+        let more = input.len() <= max && !last;
+        let all = &input[..input.len().min(max)];
+        let scanned = (all.len() * 8).saturating_sub(MAGIC_BITS - 1);
+
+        let from = self.failed.map_or(self.bit + MIN_BLOCK_BITS, |end| end + 1).max(self.scanned);
+        let found = Bits(all).find(from, Magic::Any).map(|(_, end)| end);
+        if found.is_none() && more {
+            self.scanned = scanned;
+            return Step::silent(0, Next::Need(input.len() + 1));
+        }
+        let Some(first) = self.failed.or(found) else {
             let ended = self.unpack(Bits(all), all.len() * 8, crc as u32, false);
             let fault = match ended {
-                Ended::Short if last => Fault::Cut,
+                Ended::Short if input.len() <= max => Fault::Cut,
                 _ => Fault::Corrupt("bzip2 stream is corrupt".into()),
             };
-            return self.broken(fault, if last { input.len() } else { 0 });
+            return self.broken(fault, input.len());
         };
-        let short = end / 8 < SHORT_BLOCK;
+        let short = first / 8 < SHORT_BLOCK;
         if short && self.failures >= MAX_FAILURES {
             return self.broken(Fault::Corrupt("bzip2 stream is corrupt".into()), 0);
         }
-        let mut ended = self.unpack(bits, end, crc as u32, true);
-        // Once in 30 terabytes, the number stands in a block by chance.
-        if self.content.is_empty()
-            && let Some((_, next)) = bits.find(end + 1, Magic::Any)
-            && matches!(self.unpack(bits, next, crc as u32, true), Ended::Well)
-        {
-            (end, ended) = (next, Ended::Well);
-        }
+        let (end, ended) = match (self.failed, found) {
+            (None, _) => {
+                let ended = self.unpack(bits, first, crc as u32, true);
+                if self.content.is_empty() {
+                    self.failed = Some(first);
+                    return Step::silent(0, Next::More);
+                }
+                (first, ended)
+            }
+            // Once in 30 terabytes, the number stands in a block by chance.
+            (Some(_), Some(next)) => (next, self.unpack(bits, next, crc as u32, true)),
+            (Some(_), None) => (first, Ended::Badly),
+        };
         match ended {
             Ended::Well => {
                 self.failures = 0;
@@ -238,14 +251,18 @@ impl Decode for Bzip2 {
 
     /// A block found in the middle of a stream need not be tried first: it is held back if its
     /// checksum is wrong.
-    fn find(&mut self, input: &[u8], _last: bool, _credit: &mut Credit) -> Found {
+    fn find(&mut self, input: &[u8], last: bool, _credit: &mut Credit) -> Found {
         let bits = Bits(input);
         let mut from = 0;
         while let Some((_, bit)) = bits.find(from, Magic::Block) {
             from = bit + 1;
             let at = bit / 8;
             // No block is that short.
-            if Bits(&input[..input.len().min(at + MIN_BLOCK_BITS / 8)]).find(from, Magic::Any).is_some() {
+            let shortest = at + MIN_BLOCK_BITS / 8;
+            if input.len() < shortest && !last {
+                return Found::Need(shortest);
+            }
+            if Bits(&input[..input.len().min(shortest)]).find(from, Magic::Any).is_some() {
                 continue;
             }
             let level = (bit.is_multiple_of(8) && at >= HEADER)
