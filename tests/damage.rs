@@ -206,7 +206,7 @@ fn json_tells_ranges_reasons_and_counts() {
     let scan: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!((&scan["broken"], &scan["lost"], &scan["cut"]), (&1.into(), &44.into(), &false.into()));
     assert_eq!(scan["damage"][0]["end"], 281);
-    assert_eq!(scan["reasons"], serde_json::json!({ "event and banks disagree on size": 1 }));
+    assert_eq!(scan["reasons"], serde_json::json!({ "event body cut short": 1 }));
 }
 
 #[test]

@@ -49,7 +49,9 @@
 //! ```
 //!
 //! Not supported: LZ4 frames and Zstandard frames that need a dictionary; windows above 128 MiB need
-//! other [`Limits`](crate::Limits). This room knows nothing of events.
+//! other [`Limits`](crate::Limits). A Zstandard frame may claim a window of that size (`zstd
+//! --long=27`) in its first bytes; it is allocated at once, as address space that fills up only with
+//! content. This room knows nothing of events.
 
 mod bzip2;
 mod decode;

@@ -37,8 +37,8 @@ pub(super) struct Bzip2 {
     combined: Option<u32>,
     /// The next number has been looked for up to this bit of the input.
     scanned: usize,
-    /// How many short blocks in a row could not be decoded.
-    failures: usize,
+    /// The block is none up to this bit, where the next number stands.
+    failed: Option<usize>,
     /// One block as a stream, compressed and not.
     packed: Vec<u8>,
     content: Vec<u8>,
@@ -59,10 +59,6 @@ const MAGIC_BITS: usize = 48;
 const CRC_BITS: usize = 32;
 /// The shortest block, of one byte, has 184 bits.
 const MIN_BLOCK_BITS: usize = 160;
-/// Room for a block is made before it is known to be one. So many that fail in a row are enough,
-const MAX_FAILURES: usize = 64;
-/// if there are fewer bytes than that from one to the next.
-const SHORT_BLOCK: usize = 4096;
 const UNIT: usize = 100_000;
 
 impl Bzip2 {
@@ -75,7 +71,7 @@ impl Bzip2 {
             bit: 0,
             combined: None,
             scanned: 0,
-            failures: 0,
+            failed: None,
             packed: Vec::new(),
             content: Vec::new(),
             taken: 0,
@@ -99,7 +95,7 @@ impl Bzip2 {
     /// Before a block whose number begins at this bit.
     fn begin(&mut self, level: u8, bit: usize, combined: Option<u32>) {
         (self.level, self.bit, self.combined) = (level, bit, combined);
-        (self.state, self.scanned) = (State::Blocks, 0);
+        (self.state, self.scanned, self.failed) = (State::Blocks, 0, None);
     }
 
     fn block(&mut self, input: &[u8], last: bool) -> Step {
@@ -116,37 +112,42 @@ impl Bzip2 {
         if magic != BLOCK {
             return Step::corrupt("bzip2 block wanted, other bytes found");
         }
-        let from = self.scanned.max(self.bit + MIN_BLOCK_BITS);
-        let Some((_, mut end)) = bits.find(from, Magic::Any) else {
-            // The largest block: 20 bits for each byte, and tables.
-            let max = usize::from(self.level) * UNIT / 8 * 20 + (64 << 10);
-            if input.len() < max && !last {
-                self.scanned = (input.len() * 8).saturating_sub(MAGIC_BITS);
-                return Step::silent(0, Next::Need(input.len() + 1));
-            }
-            let all = &input[..input.len().min(max)];
+        // The largest block: 20 bits for each byte, and tables. What comes later does not count,
+        // whether it has arrived or not.
+        let max = usize::from(self.level) * UNIT / 8 * 20 + (64 << 10);
+        let more = input.len() <= max && !last;
+        let all = &input[..input.len().min(max)];
+        let scanned = (all.len() * 8).saturating_sub(MAGIC_BITS - 1);
+
+        let from = self.failed.map_or(self.bit + MIN_BLOCK_BITS, |end| end + 1).max(self.scanned);
+        let found = Bits(all).find(from, Magic::Any).map(|(_, end)| end);
+        if found.is_none() && more {
+            self.scanned = scanned;
+            return Step::silent(0, Next::Need(input.len() + 1));
+        }
+        let Some(first) = self.failed.or(found) else {
             let ended = self.unpack(Bits(all), all.len() * 8, crc as u32, false);
             let fault = match ended {
-                Ended::Short if last => Fault::Cut,
+                Ended::Short if input.len() <= max => Fault::Cut,
                 _ => Fault::Corrupt("bzip2 block is corrupt".into()),
             };
-            return self.broken(fault, if last { input.len() } else { 0 });
+            return self.broken(fault, input.len());
         };
-        let short = end / 8 < SHORT_BLOCK;
-        if short && self.failures >= MAX_FAILURES {
-            return self.broken(Fault::Corrupt("bzip2 block is corrupt".into()), 0);
-        }
-        let mut ended = self.unpack(bits, end, crc as u32, true);
-        // Once in 30 terabytes, the number stands in a block by chance.
-        if self.content.is_empty()
-            && let Some((_, next)) = bits.find(end + 1, Magic::Any)
-            && matches!(self.unpack(bits, next, crc as u32, true), Ended::Well)
-        {
-            (end, ended) = (next, Ended::Well);
-        }
+        let (end, ended) = match (self.failed, found) {
+            (None, _) => {
+                let ended = self.unpack(bits, first, crc as u32, true);
+                if self.content.is_empty() {
+                    self.failed = Some(first);
+                    return Step::silent(0, Next::More);
+                }
+                (first, ended)
+            }
+            // Once in 30 terabytes, the number stands in a block by chance.
+            (Some(_), Some(next)) => (next, self.unpack(bits, next, crc as u32, true)),
+            (Some(_), None) => (first, Ended::Badly),
+        };
         match ended {
             Ended::Well => {
-                self.failures = 0;
                 let combined = self.combined.map(|sum| sum.rotate_left(1) ^ crc as u32);
                 self.begin(self.level, end % 8, combined);
                 Step::silent(end / 8, Next::Block)
@@ -238,14 +239,18 @@ impl Decode for Bzip2 {
 
     /// A block found in the middle of a stream need not be tried first: it is held back if its
     /// checksum is wrong.
-    fn find(&mut self, input: &[u8], _last: bool, _credit: &mut Credit) -> Found {
+    fn find(&mut self, input: &[u8], last: bool, _credit: &mut Credit) -> Found {
         let bits = Bits(input);
         let mut from = 0;
         while let Some((_, bit)) = bits.find(from, Magic::Block) {
             from = bit + 1;
             let at = bit / 8;
             // No block is that short.
-            if Bits(&input[..input.len().min(at + MIN_BLOCK_BITS / 8)]).find(from, Magic::Any).is_some() {
+            let shortest = at + MIN_BLOCK_BITS / 8;
+            if input.len() < shortest && !last {
+                return Found::Need(shortest);
+            }
+            if Bits(&input[..input.len().min(shortest)]).find(from, Magic::Any).is_some() {
                 continue;
             }
             let level = (bit.is_multiple_of(8) && at >= HEADER)

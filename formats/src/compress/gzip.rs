@@ -131,6 +131,9 @@ impl Gzip {
     }
 
     /// Whether these bytes begin like a deflate stream, or are one with its trailer behind it.
+    ///
+    /// However many have arrived, the decision is about the same ones: a flaw further on does not
+    /// count.
     fn inflates(&mut self, input: &[u8], credit: &mut Credit) -> bool {
         if !credit.is_left() {
             return false;
@@ -138,12 +141,13 @@ impl Gzip {
         self.inflate.reset(false);
         self.content.reset();
         let mut scratch = [0; 4096];
+        let deflated = &input[..input.len().min(EVIDENCE)];
         let sound = loop {
             let (read, written) = (self.inflate.total_in() as usize, self.inflate.total_out());
             if read >= EVIDENCE || written >= EVIDENCE_CONTENT {
                 break true;
             }
-            let status = self.inflate.decompress(&input[read..], &mut scratch, FlushDecompress::None);
+            let status = self.inflate.decompress(&deflated[read..], &mut scratch, FlushDecompress::None);
             let (now, content) = (self.inflate.total_in() as usize, self.inflate.total_out());
             self.content.update(&scratch[..(content - written) as usize]);
             match status {

@@ -44,7 +44,7 @@ impl<W: Write> Output<W> {
     /// | gzip | 0 to 9 | 3 | one member |
     /// | bzip2 | 1 to 9 | 9 | one stream |
     /// | zstd | 1 to 22 | 3 | one frame with checksum |
-    /// | lz4 | - | - | one frame of independent 1 MB blocks with content checksum |
+    /// | lz4 | - | - | one frame of independent 1 MB blocks with block and content checksums |
     /// | none | - | - | the bytes as they are |
     ///
     /// # Errors
@@ -61,6 +61,8 @@ impl<W: Write> Output<W> {
                 let frame = FrameInfo::new()
                     .block_size(BlockSize::Max1MB)
                     .block_mode(BlockMode::Independent)
+                    // One wrong bit in a block's size could take in what follows as content.
+                    .block_checksums(true)
                     .content_checksum(true);
                 Encoder::Lz4(Box::new(FrameEncoder::with_frame_info(frame, inner)))
             }

@@ -7,6 +7,10 @@
 //! | 0, 1 | window, unless single segment: exponent less 10 in the upper five bits, eighths to add |
 //! | 0, 1, 2, 4 | dictionary |
 //! | 0, 1, 2, 4, 8 | content size |
+//!
+//! The library allocates the window at once, whatever follows; its pages are touched only as content
+//! arrives. The windows of `zstd --long=27`, 128 MiB, must be read, so a frame of a few bytes can
+//! have that much.
 
 use std::io;
 
@@ -25,6 +29,8 @@ pub(super) struct Zstd {
     wrong_checksum: Option<usize>,
     /// Bytes the library would like to see next.
     hint: usize,
+    /// The last call filled the output: the library may hold more.
+    full: bool,
 }
 
 /// Size of a block header.
@@ -39,12 +45,19 @@ impl Zstd {
         let mut decoder = Decoder::new()?;
         // The limit is checked here, exactly; the library knows powers of two only.
         decoder.set_parameter(DParameter::WindowLogMax(if usize::BITS < 64 { 30 } else { 31 }))?;
-        Ok(Zstd { decoder, limit: limit as u64, begun: false, wrong_checksum: None, hint: FRAME_HEADER })
+        Ok(Zstd {
+            decoder,
+            limit: limit as u64,
+            begun: false,
+            wrong_checksum: None,
+            hint: FRAME_HEADER,
+            full: false,
+        })
     }
 
     /// Before a frame; whether the library agrees.
     fn begin(&mut self) -> bool {
-        (self.begun, self.wrong_checksum, self.hint) = (false, None, FRAME_HEADER);
+        (self.begun, self.wrong_checksum, self.hint, self.full) = (false, None, FRAME_HEADER, false);
         self.decoder.reinit().is_ok()
     }
 
@@ -52,8 +65,11 @@ impl Zstd {
     ///
     /// When the library meets an error, it forgets what it decoded in the same call. So each call
     /// gets one block, and the header of the next block, which the hint includes, goes into a call
-    /// of its own.
+    /// of its own. Nor does a call get anything while output is left of the one before.
     fn offer(&self, available: usize) -> usize {
+        if self.full {
+            return 0;
+        }
         let piece = if self.hint > BLOCK_HEADER { self.hint - BLOCK_HEADER } else { self.hint };
         piece.clamp(1, available.max(1)).min(available)
     }
@@ -98,15 +114,18 @@ impl Decode for Zstd {
         let mut to = OutBuffer::around(output);
         let status = self.decoder.run(&mut from, &mut to);
         let (read, written) = (from.pos(), to.pos());
+        let was_full = std::mem::replace(&mut self.full, written == output.len());
         let next = match status {
             Ok(0) => {
-                self.hint = FRAME_HEADER;
-                self.begun = false;
+                (self.begun, self.hint, self.full) = (false, FRAME_HEADER, false);
                 Next::End
             }
             Ok(hint) => {
                 self.hint = hint;
-                if read == 0 && written == 0 { Next::Need(input.len() + 1) } else { Next::More }
+                match read == 0 && written == 0 && !was_full {
+                    true => Next::Need(input.len() + 1),
+                    false => Next::More,
+                }
             }
             Err(why) => {
                 let why = why.to_string().to_lowercase();

@@ -4,7 +4,7 @@
 //! it says of itself, by what was seen before, and by what follows it.
 //!
 //! An event is *timely* if its serial number follows that of the event before with the same id (by
-//! less than a thousand), or if its time is within a day of the event before. An id is *known* if
+//! less than a thousand; not for id 0), or if its time is within a day of the event before. An id is *known* if
 //! it was seen or is [expected](super::Reader::expect).
 //!
 //! | an event | vouches for itself if |
@@ -197,7 +197,8 @@ impl Known {
     /// Whether the serial number goes on where the event before with this id stopped.
     fn is_next(&self, header: &Header) -> bool {
         let next = self.next[usize::from(header.id)];
-        next != 0 && header.serial.wrapping_sub(next) < GAP
+        // Zeros and small numbers are everywhere: they are no evidence for id 0.
+        next != 0 && header.id != 0 && header.serial.wrapping_sub(next) < GAP
     }
 
     fn is_timely(&self, header: &Header) -> bool {
@@ -234,7 +235,6 @@ impl Known {
         if timely && (self.fixed.contains_key(&id) || payload.is_empty() && self.has(id)) {
             return Looks::Sound;
         }
-        // An id with the mask of BOR and EOR was one of theirs once.
         if timely && mask != MIDAS_MAGIC {
             return Looks::New;
         }
@@ -284,7 +284,13 @@ impl Known {
                 (DamageKind::NoHeader { id: header.id, mask: header.mask, size: header.size }, true)
             }
         };
-        let followed = match self.leads(&bytes[size..], header, last).behind(size) {
+        // An id with the mask of BOR and EOR was one of theirs once, unless others have it too.
+        let foreign = header.kind() == Kind::Data && header.mask == MIDAS_MAGIC && !self.is_next(header);
+        let follower = match foreign {
+            true => self.is_row(header, bytes, last),
+            false => self.leads(&bytes[size..], header, last).behind(size),
+        };
+        let followed = match follower {
             Answer::More(needed) => return Believe::More(needed),
             answer => answer == Answer::Yes,
         };
