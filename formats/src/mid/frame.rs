@@ -287,7 +287,7 @@ impl Known {
         // An id with the mask of BOR and EOR was one of theirs once, unless others have it too.
         let foreign = header.kind() == Kind::Data && header.mask == MIDAS_MAGIC && !self.is_next(header);
         let follower = match foreign {
-            true => self.is_row(header, bytes, last),
+            true => precedes(header, bytes, last),
             false => self.leads(&bytes[size..], header, last).behind(size),
         };
         let followed = match follower {
@@ -436,26 +436,29 @@ impl Known {
         if header.kind() != Kind::Data || header.size == 0 || size > SMALL || self.has(header.id) {
             return Answer::No;
         }
-        let Some(behind) = bytes.get(size..size + Header::SIZE) else {
-            return if last { Answer::No } else { Answer::More(size + Header::SIZE) };
-        };
-        let next = Header::read(behind);
-        let same = (next.id, next.mask, next.size) == (header.id, header.mask, header.size);
-        Answer::of(same && next.serial.wrapping_sub(header.serial) == 1)
+        precedes(header, bytes, last)
     }
 
     /// Whether an event begins inside the first `size` of these bytes that reaches beyond them.
     pub(super) fn is_crossed(&mut self, bytes: &[u8], size: usize, last: bool) -> Answer {
         let mut at = HEAD;
-        while at < size {
+        // Padding may stand for the first bytes of a header that has lost its own.
+        while at + HEAD <= size {
             match self.resumes(&bytes[at..], last).behind(at) {
                 Answer::No => at += 1,
                 Answer::Yes => {
-                    let end = at + Header::SIZE + Header::read(&bytes[at..]).size as usize;
-                    if end > size {
-                        return Answer::Yes;
+                    let header = Header::read(&bytes[at..]);
+                    let end = at + Header::SIZE + header.size as usize;
+                    // Weaker evidence than this must not speak against an event that is sound.
+                    let strong = match header.kind() {
+                        Kind::Data => agrees(&bytes[at + Header::SIZE..], header.size as usize),
+                        kind => matches!(kind, Kind::Bor | Kind::Eor),
+                    };
+                    match strong {
+                        true if end > size => return Answer::Yes,
+                        true => at = end,
+                        false => at += 1,
                     }
-                    at = end;
                 }
                 more => return more,
             }
@@ -468,6 +471,17 @@ impl Known {
 fn is_area(payload: &[u8]) -> bool {
     let area = Area::parse(payload).ok().map(|(_, area)| area).filter(Area::is_plausible);
     area.is_some_and(|area| area.order == Order::Little || fills(payload))
+}
+
+/// Whether the event at the first of these bytes is followed by the next with its id.
+fn precedes(header: &Header, bytes: &[u8], last: bool) -> Answer {
+    let size = Header::SIZE + header.size as usize;
+    let Some(behind) = bytes.get(size..size + Header::SIZE) else {
+        return if last { Answer::No } else { Answer::More(size + Header::SIZE) };
+    };
+    let next = Header::read(behind);
+    let alike = next.id == header.id && (next.mask == header.mask || next.size == header.size);
+    Answer::of(alike && next.serial.wrapping_sub(header.serial) == 1)
 }
 
 /// Whether an event is four bytes longer or shorter than its banks, as mana's are.
