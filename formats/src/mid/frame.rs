@@ -442,10 +442,12 @@ impl Known {
     /// Whether an event begins inside the first `size` of these bytes that reaches beyond them.
     pub(super) fn is_crossed(&mut self, bytes: &[u8], size: usize, last: bool) -> Answer {
         let mut at = HEAD;
+        // Others lead here.
+        let mut led = false;
         // Padding may stand for the first bytes of a header that has lost its own.
-        while at + HEAD <= size {
+        while at + HEAD <= size || led && at < size {
             match self.resumes(&bytes[at..], last).behind(at) {
-                Answer::No => at += 1,
+                Answer::No => (at, led) = (at + 1, false),
                 Answer::Yes => {
                     let header = Header::read(&bytes[at..]);
                     let end = at + Header::SIZE + header.size as usize;
@@ -456,8 +458,8 @@ impl Known {
                     };
                     match strong {
                         true if end > size => return Answer::Yes,
-                        true => at = end,
-                        false => at += 1,
+                        true => (at, led) = (end, true),
+                        false => (at, led) = (at + 1, false),
                     }
                 }
                 more => return more,
