@@ -93,7 +93,7 @@ impl Answer {
     }
 
     /// The answer to the same question, asked `bytes` further on.
-    fn behind(self, bytes: usize) -> Answer {
+    pub(super) fn behind(self, bytes: usize) -> Answer {
         match self {
             Answer::More(more) => Answer::More(bytes + more),
             answer => answer,
@@ -440,7 +440,7 @@ impl Known {
     }
 
     /// Whether an event begins inside the first `size` of these bytes that reaches beyond them.
-    pub(super) fn is_crossed(&mut self, bytes: &[u8], size: usize, last: bool) -> Answer {
+    pub(super) fn is_crossed(&self, bytes: &[u8], size: usize, last: bool) -> Answer {
         let mut at = HEAD;
         // Others lead here.
         let mut led = false;

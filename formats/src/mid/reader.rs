@@ -135,11 +135,17 @@ impl<R: ByteSource> Reader<R> {
             // An event may vouch for itself and still be cut: then it holds the begin of another,
             // which reaches beyond its end.
             let Some(start) = last else { break Err(lost) };
-            match self.known.is_crossed(&self.window.rest()[start..], end - start, self.ended) {
+            let rest = self.window.rest();
+            let header = Header::read(&rest[start..]);
+            let crossed = match self.known.begins(&rest[end..], &header, self.ended).behind(end - start) {
+                Answer::Yes => Answer::No,
+                Answer::No => self.known.is_crossed(&rest[start..], end - start, self.ended),
+                more => more,
+            };
+            match crossed {
                 Answer::No => break Err(lost),
                 Answer::More(needed) => self.fill(start + needed)?,
                 Answer::Yes => {
-                    let header = Header::read(&self.window.rest()[start..]);
                     end = start;
                     block.count -= 1;
                     block.data -= 1;
@@ -207,10 +213,6 @@ impl<R: ByteSource> Reader<R> {
             };
             let kind = header.kind();
             let piece = self.fragments.is_some() && matches!(kind, Kind::FragmentFirst | Kind::FragmentNext);
-            // Before it is believed: what is learnt from it must not speak against it the next time.
-            if piece && block.count > 0 {
-                return Scan::Stop(Stop::Full);
-            }
             let sound = kind == Kind::Data && fills(payload);
             if !sound {
                 match self.known.believe(&header, rest, block.offset + *end as u64, self.ended) {
@@ -219,16 +221,23 @@ impl<R: ByteSource> Reader<R> {
                     Believe::No(kind) => return Scan::Lost(kind),
                 }
             }
-            // A block must not end behind an event that turns out to be cut.
-            let full = *end + size >= target;
-            let follows = match full.then(|| self.known.begins(&rest[size..], &header, self.ended)) {
-                Some(Answer::More(needed)) => return Scan::More(size + needed),
-                Some(Answer::Yes) => true,
-                _ => *end + size >= target.saturating_add(SLACK),
-            };
+            // Before anything is learnt from it, which may speak against it the next time.
+            if piece && block.count > 0 {
+                return Scan::Stop(Stop::Full);
+            }
+            let mut full = *end + size >= target;
             if sound {
                 self.known.note_banks(&header);
                 *last = Some(*end);
+                // A block must not end behind an event that turns out to be cut.
+                let slack = *end + size >= target.saturating_add(SLACK);
+                if full && !slack {
+                    match self.known.begins(&rest[size..], &header, self.ended) {
+                        Answer::Yes => {}
+                        Answer::No => full = false,
+                        Answer::More(needed) => return Scan::More(size + needed),
+                    }
+                }
             } else {
                 self.known.note(&header, payload);
                 *last = None;
@@ -245,7 +254,7 @@ impl<R: ByteSource> Reader<R> {
             match kind {
                 Kind::Bor => return Scan::Stop(Stop::Bor),
                 Kind::Eor => return Scan::Stop(Stop::Eor),
-                _ if full && follows => return Scan::Stop(Stop::Full),
+                _ if full => return Scan::Stop(Stop::Full),
                 _ => {}
             }
         }
