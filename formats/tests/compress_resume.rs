@@ -705,3 +705,18 @@ fn the_first_bytes_can_be_seen_before_they_are_read() {
     assert_eq!(cut.read(&mut buf).unwrap(), 3);
     assert_eq!(cut.read(&mut buf).unwrap_err().kind(), ErrorKind::UnexpectedEof);
 }
+
+#[test]
+fn a_file_behind_one_that_was_cut_is_given_once() {
+    let content = adc(150_000, 9);
+    let mut output = Output::new(Compression::Lz4, None, Vec::new()).unwrap();
+    output.write_all(&content).unwrap();
+    let file = output.finish().unwrap();
+    let cut = file.len() / 2;
+    let given = read("a.lz4", &[&file[..cut], &file].concat());
+    let pieces: Vec<u8> = given.pieces.concat();
+    let before = pieces.len() - content.len();
+    assert!(content.starts_with(&pieces[..before]), "{before} bytes before");
+    assert!(pieces[before..] == content);
+    assert!(before <= cut * 2, "{before} bytes of {cut}");
+}

@@ -122,14 +122,14 @@ impl Lz4 {
         self.window.next(self.frame.linked);
         let data = &rest[..size.min(rest.len())];
         let fault = if rest.len() < needed {
-            self.window.decode_prefix(data, stored, self.frame.max_block);
+            self.window.decode_prefix(before_frame(data), stored, self.frame.max_block);
             Some(Fault::Cut)
         } else if self.frame.block_checksum && rest[size..needed] != frame::xxh32(data) {
             Some(Fault::Corrupt("lz4 block checksum does not match".into()))
         } else if self.window.decode(data, stored, self.frame.max_block) {
             None
         } else {
-            self.window.decode_prefix(data, stored, self.frame.max_block);
+            self.window.decode_prefix(before_frame(data), stored, self.frame.max_block);
             Some(Fault::Corrupt("lz4 block is corrupt".into()))
         };
         self.frame.add(self.window.block());
@@ -220,6 +220,16 @@ impl Decode for Lz4 {
     fn examined(&self) -> usize {
         self.examined
     }
+}
+
+/// What stands before a frame that begins inside of a broken block: a file was cut there, and
+/// another one follows, which is not to be given twice.
+fn before_frame(data: &[u8]) -> &[u8] {
+    let begins = |at: &usize| {
+        let rest = &data[*at..];
+        rest.starts_with(&LZ4) && matches!(Frame::read(&rest[LZ4.len()..], usize::MAX), Ok(Header::Whole(..)))
+    };
+    &data[..(0..data.len()).find(begins).unwrap_or(data.len())]
 }
 
 /// Whether a legacy frame ends because another frame begins. No block is as long as these numbers.
