@@ -186,7 +186,8 @@ impl Decode for Gzip {
             return Found::Not(0);
         }
         match input.get(TRAILER..) {
-            Some([]) if last => Found::End,
+            // It may have taken in others on the way to the end.
+            Some([]) if last => Found::Not(0),
             Some(behind) if behind.len() > HEADER && Compression::Gzip.begins(behind) => {
                 match self.trial(behind, last, credit) {
                     Found::Member(_) => Found::Member(TRAILER),
