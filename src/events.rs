@@ -66,9 +66,9 @@ impl Events {
 
     /// Leaves the pieces of large events as they are.
     #[must_use]
-    pub fn with_fragments(self) -> Events {
+    pub fn keep_fragments(self) -> Events {
         let format = match self.format {
-            Format::Mid(reader) => Format::Mid(reader.with_fragments()),
+            Format::Mid(reader) => Format::Mid(reader.keep_fragments()),
             text => text,
         };
         Events { format, ..self }

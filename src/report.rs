@@ -144,12 +144,13 @@ impl Broken {
 
 /// A place as members of an object: what, reason, from and to which byte, which event.
 pub(crate) fn as_place<S: Serializer>(damage: &Damage, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut place = serializer.serialize_struct("Damage", 6)?;
+    let mut place = serializer.serialize_struct("Damage", 7)?;
     place.serialize_field("what", &damage.kind.to_string())?;
     place.serialize_field("reason", damage.kind.reason())?;
     place.serialize_field("byte", &damage.offset)?;
     place.serialize_field("end", &damage.end)?;
     place.serialize_field("compressed_byte", &damage.compressed_offset)?;
+    place.serialize_field("compressed_end", &damage.compressed_end)?;
     place.serialize_field("event", &damage.event)?;
     place.end()
 }

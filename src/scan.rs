@@ -284,7 +284,15 @@ impl Scan {
                     self.damaged += 1;
                     let offset = offset + (Header::SIZE + position) as u64;
                     let event = self.number;
-                    self.place(Damage { kind, offset, end: offset, compressed_offset: None, event });
+                    let (compressed_offset, compressed_end) = (None, None);
+                    self.place(Damage {
+                        kind,
+                        offset,
+                        end: offset,
+                        compressed_offset,
+                        compressed_end,
+                        event,
+                    });
                     break;
                 }
             };

@@ -192,7 +192,7 @@ fn json_tells_ranges_reasons_and_counts() {
     let name = input.to_str().unwrap();
     let place = serde_json::json!({
         "what": "event of 16711724 bytes: at most 1048576 expected", "reason": "event too large",
-        "byte": 237, "end": 281, "compressed_byte": null, "event": 7
+        "byte": 237, "end": 281, "compressed_byte": null, "compressed_end": null, "event": 7
     });
     let ran = common::run(&["analyze", name, "--json", "--max-event", "1M"]);
     let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();

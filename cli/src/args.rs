@@ -8,7 +8,7 @@ use pactolus::formats::Limits;
 
 /// Pass the events of run files through the modules of a definition.
 ///
-/// Reads .mid files, plain or compressed (.gz .lz4 .bz2 .zst, found by the first bytes). Without a
+/// Reads .mid and .asc files, plain or compressed (.gz .lz4 .bz2 .zst, found by the first bytes). Without a
 /// definition, events are taken as they are and requests come from the run's own ODB.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]

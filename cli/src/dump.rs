@@ -231,7 +231,7 @@ impl Dump<'_> {
             writeln!(self.out, "file {}", name.display())?;
         }
         let unread = |error| pactolus::formats::Error::io("read", &name)(error);
-        let mut reader = Events::new(input, self.args.believe.limits()).map_err(unread)?.with_fragments();
+        let mut reader = Events::new(input, self.args.believe.limits()).map_err(unread)?.keep_fragments();
         let mut block = Block::new();
         let mut broken = 0;
         loop {

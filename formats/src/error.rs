@@ -188,22 +188,30 @@ pub struct Damage {
     pub end: u64,
     /// How far the compressed file had been read by then, if it is compressed.
     pub compressed_offset: Option<u64>,
+    /// Where decoding of the compressed file went on or ended, if it broke off: how much the bytes
+    /// between would have given is not known.
+    pub compressed_end: Option<u64>,
     /// Number of the event in its input, counted from 1.
     pub event: u64,
 }
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Damage { kind, offset, end, compressed_offset, event } = self;
+        let Damage { kind, offset, end, compressed_offset, compressed_end, event } = self;
         write!(f, "{kind} at byte {offset}")?;
         if let Some(at) = compressed_offset {
             write!(f, " (byte {at} of the compressed file)")?;
         }
         write!(f, ", event {event}")?;
-        match end.saturating_sub(*offset) {
-            0 => Ok(()),
-            1 => write!(f, "; 1 byte lost"),
-            lost => write!(f, "; {lost} bytes lost"),
+        let bytes = |n: u64| format!("{n} byte{}", if n == 1 { "" } else { "s" });
+        let packed = compressed_end.zip(*compressed_offset).map_or(0, |(end, at)| end.saturating_sub(at));
+        match (end.saturating_sub(*offset), packed) {
+            (0, 0) => Ok(()),
+            (lost, 0) => write!(f, "; {} lost", bytes(lost)),
+            (0, packed) => write!(f, "; {} of the compressed file lost", bytes(packed)),
+            (lost, packed) => {
+                write!(f, "; {} lost, and {} of the compressed file", bytes(lost), bytes(packed))
+            }
         }
     }
 }

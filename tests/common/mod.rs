@@ -89,7 +89,7 @@ pub struct Plain {
 
 /// The events of a `.mid` file. `fixed`: id of events without banks.
 pub fn events(path: &Path, fixed: u16) -> Vec<Plain> {
-    let mut reader = Reader::new(Input::open(path).unwrap()).with_fragments();
+    let mut reader = Reader::new(Input::open(path).unwrap()).keep_fragments();
     let mut events = Vec::new();
     let mut block = Block::new();
     loop {

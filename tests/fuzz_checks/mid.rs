@@ -18,9 +18,9 @@ pub fn mid(input: &[u8]) -> bool {
     if Compression::detect(input) != Compression::None || asc::is_text(input) {
         return false;
     }
-    let single = read(Reader::new(input).with_fragments(), 1 << 20, input.len());
+    let single = read(Reader::new(input).keep_fragments(), 1 << 20, input.len());
     tiles(&single, input);
-    let pieces = read(Reader::new(Pieces::new(input)).with_fragments(), 64, input.len());
+    let pieces = read(Reader::new(Pieces::new(input)).keep_fragments(), 64, input.len());
     assert!(single == pieces, "depends on pieces and blocks:\n{single:?}\n{pieces:?}");
     let joined = read(Reader::new(input), 1 << 20, input.len());
     let same = read(Reader::new(Pieces::new(input)), 1 << 20, input.len());

@@ -259,7 +259,7 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
         let offset = self.base + self.at as u64;
         let event = self.number;
         self.number += 1;
-        let compressed_offset = self.input.compressed_offset();
+        let (compressed_offset, mut compressed_end) = (self.input.compressed_offset(), None);
         match from {
             Lost::UpTo(at) => {
                 let lost = &self.text[self.at..at];
@@ -267,13 +267,14 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
                 self.at = at;
                 if at == self.len && self.broken.take().is_some() {
                     self.ended = !self.input.resume()?;
+                    compressed_end = self.input.compressed_offset();
                 }
                 self.seek(false)?;
             }
             Lost::Line => self.seek(true)?,
         }
         let end = self.base + self.at as u64;
-        Ok(Damage { kind, offset, end, compressed_offset, event })
+        Ok(Damage { kind, offset, end, compressed_offset, compressed_end, event })
     }
 
     /// Goes to the next line that begins an event, or to the end of the text. `inside`: not to

@@ -114,7 +114,7 @@ impl Fragments {
             before.end = end;
             return;
         }
-        self.lost.push_back(Damage { kind, offset, end, compressed_offset, event });
+        self.lost.push_back(Damage { kind, offset, end, compressed_offset, compressed_end: None, event });
     }
 
     /// The event with this id will not be whole.

@@ -78,7 +78,7 @@ impl<R: ByteSource> Reader<R> {
     }
 
     /// Leaves fragments of events as they are.
-    pub fn with_fragments(mut self) -> Reader<R> {
+    pub fn keep_fragments(mut self) -> Reader<R> {
         self.fragments = None;
         self
     }
@@ -300,6 +300,7 @@ impl<R: ByteSource> Reader<R> {
     fn search(&mut self, kind: DamageKind) -> io::Result<Damage> {
         let compressed_offset = self.input.compressed_offset();
         let (offset, event) = (self.offset, self.number);
+        let mut compressed_end = None;
         // An event that was cut may well be followed by another, but it is none itself.
         let mut at = self.window.rest().len().min(1);
         loop {
@@ -315,7 +316,14 @@ impl<R: ByteSource> Reader<R> {
                     Answer::Yes => {
                         self.window.skip(at);
                         self.offset += at as u64;
-                        return Ok(Damage { kind, offset, end: self.offset, compressed_offset, event });
+                        return Ok(Damage {
+                            kind,
+                            offset,
+                            end: self.offset,
+                            compressed_offset,
+                            compressed_end,
+                            event,
+                        });
                     }
                 }
             }
@@ -329,8 +337,20 @@ impl<R: ByteSource> Reader<R> {
             let left = self.window.rest().len();
             self.window.skip(left);
             self.offset += left as u64;
-            if self.broken.take().is_none() || !self.input.resume()? {
-                return Ok(Damage { kind, offset, end: self.offset, compressed_offset, event });
+            let resumed = self.broken.take().is_some() && {
+                let resumed = self.input.resume()?;
+                compressed_end = self.input.compressed_offset();
+                resumed
+            };
+            if !resumed {
+                return Ok(Damage {
+                    kind,
+                    offset,
+                    end: self.offset,
+                    compressed_offset,
+                    compressed_end,
+                    event,
+                });
             }
             self.ended = false;
         }
