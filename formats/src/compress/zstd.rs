@@ -13,6 +13,7 @@
 //! have that much.
 
 use std::io;
+use std::ops::Range;
 
 use ::zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
@@ -23,20 +24,36 @@ pub(super) struct Zstd {
     decoder: Decoder<'static>,
     /// Largest window.
     limit: u64,
-    /// The frame's header has been looked at.
-    begun: bool,
-    /// The checksum behind the content is wrong, and ends so many bytes on.
-    wrong_checksum: Option<usize>,
-    /// Bytes the library would like to see next.
-    hint: usize,
-    /// The last call filled the output: the library may hold more.
-    full: bool,
+    /// What comes next in the input.
+    part: Part,
+    /// What the last block gave.
+    block: Vec<u8>,
+    /// The part of it that has not been handed out.
+    held: Range<usize>,
+    /// The checksum behind the content is wrong.
+    wrong_checksum: bool,
 }
 
+/// What goes into one call of the library.
+///
+/// When it meets an error, it forgets what it decoded in the same call, so each call gets one part,
+/// whole, and room for all that this gives. Then what comes out before an error depends on the
+/// bytes alone, not on how many had arrived or were asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    FrameHeader,
+    /// With its header. If it is cut, the part that is there.
+    Block,
+    Checksum,
+}
+
+/// The beginning of a frame header that tells its length, magic number included.
+const FRAME_HEADER: usize = 5;
 /// Size of a block header.
 const BLOCK_HEADER: usize = 3;
-/// The shortest frame header, magic number included.
-const FRAME_HEADER: usize = 5;
+/// Size of the largest block, decoded or not.
+const MAX_BLOCK: usize = 128 << 10;
+const CHECKSUM: usize = 4;
 /// What a look at a place that may be a frame costs besides its bytes.
 const TRIAL: u64 = 256;
 
@@ -48,30 +65,57 @@ impl Zstd {
         Ok(Zstd {
             decoder,
             limit: limit as u64,
-            begun: false,
-            wrong_checksum: None,
-            hint: FRAME_HEADER,
-            full: false,
+            part: Part::FrameHeader,
+            block: vec![0; MAX_BLOCK],
+            held: 0..0,
+            wrong_checksum: false,
         })
     }
 
     /// Before a frame; whether the library agrees.
     fn begin(&mut self) -> bool {
-        (self.begun, self.wrong_checksum, self.hint, self.full) = (false, None, FRAME_HEADER, false);
+        (self.part, self.held, self.wrong_checksum) = (Part::FrameHeader, 0..0, false);
         self.decoder.reinit().is_ok()
     }
 
-    /// How many bytes to offer.
-    ///
-    /// When the library meets an error, it forgets what it decoded in the same call. So each call
-    /// gets one block, and the header of the next block, which the hint includes, goes into a call
-    /// of its own. Nor does a call get anything while output is left of the one before.
-    fn offer(&self, available: usize) -> usize {
-        if self.full {
-            return 0;
+    /// Decodes the next part; how many bytes it had.
+    fn decode_part(&mut self, input: &[u8], last: bool) -> Result<usize, Next> {
+        let size = match self.part {
+            Part::FrameHeader => frame_header_len(input),
+            Part::Block => block_len(input),
+            Part::Checksum => Ok(CHECKSUM),
+        };
+        let size = size.map_err(Next::Need)?;
+        let cut = last && self.part == Part::Block && !input.is_empty();
+        if input.len() < size && !cut {
+            return Err(Next::Need(size));
         }
-        let piece = if self.hint > BLOCK_HEADER { self.hint - BLOCK_HEADER } else { self.hint };
-        piece.clamp(1, available.max(1)).min(available)
+        let part = &input[..size.min(input.len())];
+        if self.part == Part::FrameHeader {
+            let asked = window(part);
+            if asked > self.limit {
+                let why = format!("zstd window of {asked} bytes: at most {} expected", self.limit);
+                return Err(Next::Broken(Fault::Corrupt(why.into())));
+            }
+        }
+        let mut from = InBuffer::around(part);
+        let mut to = OutBuffer::around(&mut self.block[..]);
+        match self.decoder.run(&mut from, &mut to) {
+            Ok(hint) => {
+                self.held = 0..to.pos();
+                self.part = match self.part {
+                    _ if hint == 0 => Part::FrameHeader,
+                    Part::Block if is_last_block(part) => Part::Checksum,
+                    _ => Part::Block,
+                };
+                Ok(from.pos())
+            }
+            Err(why) => {
+                self.wrong_checksum = self.part == Part::Checksum;
+                let why = why.to_string().to_lowercase();
+                Err(Next::Broken(Fault::Corrupt(format!("zstd stream unreadable: {why}").into())))
+            }
+        }
     }
 
     /// Whether a frame begins with `input` whose first block can be decoded.
@@ -87,7 +131,7 @@ impl Zstd {
             match next {
                 _ if written > 0 => break Found::Member(0),
                 Next::End => break Found::Member(0),
-                Next::Need(wanted) if !last => break Found::Need(at + wanted.max(self.hint)),
+                Next::Need(wanted) if !last => break Found::Need(at + wanted),
                 Next::Need(_) | Next::Broken(_) => break Found::Not(1),
                 Next::More | Next::Block => {}
             }
@@ -98,59 +142,38 @@ impl Zstd {
 }
 
 impl Decode for Zstd {
-    fn decode(&mut self, input: &[u8], _last: bool, output: &mut [u8]) -> Step {
-        if !self.begun {
-            match window(input) {
-                Ok(asked) if asked > self.limit => {
-                    let why = format!("zstd window of {asked} bytes: at most {} expected", self.limit);
-                    return Step::corrupt(why);
-                }
-                Ok(_) => self.begun = true,
-                Err(wanted) => return Step::silent(0, Next::Need(wanted)),
+    fn decode(&mut self, input: &[u8], last: bool, output: &mut [u8]) -> Step {
+        let mut read = 0;
+        if self.held.is_empty() {
+            match self.decode_part(input, last) {
+                Ok(size) => read = size,
+                // So the offset points at what is wrong.
+                Err(next) => return Step::silent(0, next),
             }
         }
-        let offered = self.offer(input.len());
-        let mut from = InBuffer::around(&input[..offered]);
-        let mut to = OutBuffer::around(output);
-        let status = self.decoder.run(&mut from, &mut to);
-        let (read, written) = (from.pos(), to.pos());
-        let was_full = std::mem::replace(&mut self.full, written == output.len());
-        let next = match status {
-            Ok(0) => {
-                (self.begun, self.hint, self.full) = (false, FRAME_HEADER, false);
-                Next::End
-            }
-            Ok(hint) => {
-                self.hint = hint;
-                match read == 0 && written == 0 && !was_full {
-                    true => Next::Need(input.len() + 1),
-                    false => Next::More,
-                }
-            }
-            Err(why) => {
-                let why = why.to_string().to_lowercase();
-                self.wrong_checksum = why.contains("checksum").then_some(offered);
-                Next::Broken(Fault::Corrupt(format!("zstd stream unreadable: {why}").into()))
-            }
-        };
-        // So the offset points at what is wrong.
-        let read = if matches!(next, Next::Broken(_)) { 0 } else { read };
-        Step { read, written, next }
+        let written = self.held.len().min(output.len());
+        let given = self.held.start..self.held.start + written;
+        self.held.start = given.end;
+        output[..written].copy_from_slice(&self.block[given]);
+        let ended = self.held.is_empty() && self.part == Part::FrameHeader;
+        Step { read, written, next: if ended { Next::End } else { Next::More } }
     }
 
     /// Behind a wrong checksum, another frame may follow.
     fn skip(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found {
-        let Some(end) = self.wrong_checksum else { return Found::Not(0) };
-        match input.get(end..) {
+        if !self.wrong_checksum {
+            return Found::Not(0);
+        }
+        match input.get(CHECKSUM..) {
             Some([]) if last => Found::End,
-            Some(behind) if behind.len() < FRAME_HEADER => Found::Need(end + FRAME_HEADER),
-            Some(behind) if is_skippable(behind) && self.begin() => Found::Member(end),
+            Some(behind) if behind.len() < FRAME_HEADER => Found::Need(CHECKSUM + FRAME_HEADER),
+            Some(behind) if is_skippable(behind) && self.begin() => Found::Member(CHECKSUM),
             Some(behind) if behind.starts_with(&ZSTD) => match self.trial(behind, last, credit) {
-                Found::Member(_) => Found::Member(end),
+                Found::Member(_) => Found::Member(CHECKSUM),
                 Found::Need(wanted) => {
                     // The question will come again.
-                    self.wrong_checksum = Some(end);
-                    Found::Need(end + wanted)
+                    self.wrong_checksum = true;
+                    Found::Need(CHECKSUM + wanted)
                 }
                 other => other,
             },
@@ -172,18 +195,56 @@ impl Decode for Zstd {
     }
 }
 
-/// The window that a frame asks for, from its first bytes; else how many of them are needed.
-fn window(header: &[u8]) -> Result<u64, usize> {
-    let Some(&flags) = header.get(FRAME_HEADER - 1) else { return Err(FRAME_HEADER) };
-    if flags & 0x20 == 0 {
-        let Some(&window) = header.get(FRAME_HEADER) else { return Err(FRAME_HEADER + 1) };
+/// Size of the frame header, from its first bytes; else how many of them are needed.
+fn frame_header_len(input: &[u8]) -> Result<usize, usize> {
+    let Some(&flags) = input.get(FRAME_HEADER - 1) else { return Err(FRAME_HEADER) };
+    let window = usize::from(!is_single_segment(flags));
+    Ok(FRAME_HEADER + window + dictionary_len(flags) + content_size_len(flags))
+}
+
+fn is_single_segment(flags: u8) -> bool {
+    flags & 0x20 != 0
+}
+
+fn dictionary_len(flags: u8) -> usize {
+    [0, 1, 2, 4][usize::from(flags & 3)]
+}
+
+fn content_size_len(flags: u8) -> usize {
+    match flags >> 6 {
+        0 => usize::from(is_single_segment(flags)),
+        log => 1 << log,
+    }
+}
+
+/// The window that a frame asks for by its whole header.
+fn window(header: &[u8]) -> u64 {
+    let flags = header[FRAME_HEADER - 1];
+    if !is_single_segment(flags) {
+        let window = header[FRAME_HEADER];
         let base = 1_u64 << (10 + (window >> 3));
-        return Ok(base + base / 8 * u64::from(window & 7));
+        return base + base / 8 * u64::from(window & 7);
     }
     // A single segment: the window is the content.
-    let at = FRAME_HEADER + [0, 1, 2, 4][usize::from(flags & 3)];
-    let len = 1 << (flags >> 6);
-    let Some(size) = header.get(at..at + len) else { return Err(at + len) };
-    let size = size.iter().rev().fold(0, |size, &byte| size << 8 | u64::from(byte));
-    Ok(if len == 2 { size + 256 } else { size })
+    let size = &header[FRAME_HEADER + dictionary_len(flags)..];
+    let add = if size.len() == 2 { 256 } else { 0 };
+    size.iter().rev().fold(0, |size, &byte| size << 8 | u64::from(byte)) + add
+}
+
+/// Size of a block with its header, from its first bytes; else how many of them are needed.
+/// Where the header is wrong, it is the header's: the library says why.
+fn block_len(input: &[u8]) -> Result<usize, usize> {
+    let &[a, b, c, ..] = input else { return Err(BLOCK_HEADER) };
+    let header = u32::from_le_bytes([a, b, c, 0]);
+    let size = (header >> 3) as usize;
+    Ok(match header >> 1 & 3 {
+        // A byte to be repeated.
+        1 => BLOCK_HEADER + 1,
+        0 | 2 if size <= MAX_BLOCK => BLOCK_HEADER + size,
+        _ => BLOCK_HEADER,
+    })
+}
+
+fn is_last_block(block: &[u8]) -> bool {
+    block[0] & 1 != 0
 }
