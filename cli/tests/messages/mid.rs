@@ -61,6 +61,11 @@ pub(crate) fn all() -> Provokers {
             bytes[17 + 3 * 36 + 12] = 25;
             p.put("run00042.mid", bytes).run("scan @run00042.mid")
         };
+        "event of id ... and ... bytes is cut: another event begins inside of it" => |p| {
+            let large = run_of(5).words(1, 5, "ADC0", &[7; 2000]).bytes;
+            let behind = run_of(200).eor(42).bytes;
+            p.put("run00042.mid", [&large[..at(5) + 200], &behind].concat()).run("scan @run00042.mid")
+        };
         "bank area flags 0x01, 0x11 or 0x31 wanted, ... found" => |p| {
             scan(p, |b| b[at(5) + 20..at(6) + 20].fill(0))
         };
