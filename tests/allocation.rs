@@ -130,7 +130,9 @@ fn sequential_stages_allocate_nothing_per_event() {
 fn memory_does_not_grow_with_the_file() {
     for threads in [1, 2] {
         let (_, peak) = growth(None, threads);
-        assert!(peak < 4 << 20, "{peak} bytes more with {threads} threads");
+        // The short file does not need the block of every ticket, and one is being read.
+        let blocks = 2 * threads as i64 + 2 + 1;
+        assert!(peak < blocks << 20, "{peak} bytes more with {threads} threads");
     }
 }
 
