@@ -165,7 +165,8 @@ impl Decode for Zstd {
             return Found::Not(0);
         }
         match input.get(CHECKSUM..) {
-            Some([]) if last => Found::End,
+            // It may have taken in others on the way to the end.
+            Some([]) if last => Found::Not(0),
             Some(behind) if behind.len() < FRAME_HEADER => Found::Need(CHECKSUM + FRAME_HEADER),
             Some(behind) if is_skippable(behind) && self.begin() => Found::Member(CHECKSUM),
             Some(behind) if behind.starts_with(&ZSTD) => match self.trial(behind, last, credit) {
