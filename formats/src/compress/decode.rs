@@ -73,8 +73,6 @@ pub(super) enum Found {
     Not(usize),
     /// More bytes must be seen: so many in all. Bounded as in [`Next::Need`].
     Need(usize),
-    /// Nowhere: the file ends as it should.
-    End,
 }
 
 /// What is wrong with a compressed stream.

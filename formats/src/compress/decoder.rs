@@ -112,7 +112,6 @@ impl<R: Read> Decoder<R> {
                 let input = &self.buffer[self.start..self.end];
                 match self.decode.skip(input, self.ended, &mut self.credit) {
                     Found::Need(wanted) if !self.ended => self.fill(wanted)?,
-                    Found::End => return Ok(false),
                     Found::Not(_) | Found::Need(_) => break,
                     found => return Ok(self.go_on(&found)),
                 }
@@ -132,7 +131,7 @@ impl<R: Read> Decoder<R> {
             match self.decode.find(input, self.ended, &mut self.credit) {
                 Found::Need(wanted) if !self.ended => self.fill(wanted)?,
                 Found::Not(bytes) => self.advance(bytes.clamp(1, input.len())),
-                Found::Need(_) | Found::End => self.advance(1),
+                Found::Need(_) => self.advance(1),
                 found => return Ok(self.go_on(&found)),
             }
         }
@@ -142,7 +141,7 @@ impl<R: Read> Decoder<R> {
         let (bytes, state) = match *found {
             Found::Member(bytes) => (bytes, State::Between { skipped: false }),
             Found::Block(bytes) => (bytes, State::Inside),
-            Found::Not(_) | Found::Need(_) | Found::End => return false,
+            Found::Not(_) | Found::Need(_) => return false,
         };
         self.advance(bytes);
         self.begin_unit();
@@ -242,7 +241,7 @@ impl<R: Read> Decoder<R> {
                         return Ok(State::Broken(Fault::Corrupt(Cow::Owned(why))));
                     }
                     Found::Not(bytes) => at += bytes.max(1),
-                    Found::Need(_) | Found::End => at += 1,
+                    Found::Need(_) => at += 1,
                 }
             }
         }

@@ -184,7 +184,8 @@ impl Decode for Lz4 {
             State::Trailer => {
                 let end = self.frame.content_checksum_len();
                 match input.get(end..) {
-                    Some([]) if last => Found::End,
+                    // It may have taken in others on the way to the end.
+                    Some([]) if last => Found::Not(0),
                     Some(behind) if behind.len() >= 4 && Compression::Lz4.begins(behind) => {
                         self.state = State::Magic;
                         Found::Member(end)
