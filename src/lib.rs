@@ -70,6 +70,7 @@ mod error;
 mod event;
 mod events;
 mod fold;
+pub mod histo;
 mod job;
 mod layers;
 mod ledger;
