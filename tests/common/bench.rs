@@ -1,6 +1,7 @@
 //! A job over one file: in a directory of its own, and in every way that must make no difference.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -60,13 +61,15 @@ pub fn dwords(event: &Plain, name: &str) -> Option<Vec<u32>> {
     Some(data.chunks(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect())
 }
 
-/// A run of events of id 1 with four words each.
+/// A run of events of id 1 with four words each: 44 bytes an event, behind a BOR of 17 bytes.
+pub fn run_of(number: u32, events: Range<u32>) -> MidFile {
+    let file = MidFile::new().bor(number);
+    events.fold(file, |file, serial| file.words(1, serial, "ADC0", &[serial as u16, 2, 3, 4])).eor(number)
+}
+
+/// Run 42 of so many events.
 pub fn plain_run(events: u32) -> MidFile {
-    let mut file = MidFile::new().bor(42);
-    for serial in 0..events {
-        file = file.words(1, serial, "ADC0", &[serial as u16, 2, 3, 4]);
-    }
-    file.eor(42)
+    run_of(42, 0..events)
 }
 
 /// Events of ids 1 and 2 in turn.
