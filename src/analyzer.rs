@@ -12,13 +12,14 @@ use crate::chain::{Chain, Mounted, rehearse};
 use crate::definition::{Definition, Parameter};
 use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::fold;
-use crate::job::{Job, OutputFile};
+use crate::job::{InputFile, Job, OutputFile, Stop};
 use crate::layers::{
-    Base, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
+    Base, Files, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
 };
 use crate::module::{Module, Sequential, Setup};
 use crate::report::Report;
 use crate::request::Request;
+use crate::shard::{self, Part, Parts, Shard, ShardReport};
 use crate::sink::Sinks;
 use crate::stage::{AnySequential, Body, Either, Length, Mountable, Stage, guarded};
 use crate::{Error, Progress, Run};
@@ -178,6 +179,80 @@ impl Analyzer {
         Ok(report)
     }
 
+    /// Does a share of a job: its blocks go through the wide stages, and all that the whole job needs of
+    /// them to the file `part`. When all shares are there, [`merge`](Analyzer::merge) makes the outputs.
+    ///
+    /// ```no_run
+    /// use pactolus::prelude::*;
+    /// use pactolus::{Parts, Shard};
+    /// # fn main() -> std::result::Result<(), pactolus::Error> {
+    /// let analyzer = || Analyzer::new("Analyzer").on(Request::new("Trigger", 1));
+    /// let job = Job::new().input("run00042.mid.gz").output("run%05d.parquet")?;
+    /// let shards = (1..=8).filter_map(|k| Shard::new(k, 8));
+    /// for shard in shards.clone() {
+    ///     // ... each in a process of its own, on any computer.
+    ///     analyzer().shard(&job, shard, &shard.part(&job), &mut |_| {})?;
+    /// }
+    /// let parts = Parts::open(&shards.map(|shard| shard.part(&job)).collect::<Vec<_>>())?;
+    /// let report = analyzer().merge(parts, &job, &mut |_| {}, &mut std::io::sink())?;
+    /// println!("{} events", report.total().offered);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If the job cannot begin or has no shares (standard input or output, `strict`), or the part cannot
+    /// be written.
+    pub fn shard(
+        &self,
+        job: &Job,
+        shard: Shard,
+        part: &std::path::Path,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<ShardReport, Error> {
+        let warnings = self.rehearse()?;
+        job.check()?;
+        let refused = |why: &str| Err(Error::Job(format!("--shard: {why}")));
+        if job.inputs.iter().any(InputFile::is_stdin) {
+            return refused("every shard reads the whole input, and standard input can be read once only");
+        }
+        if job.outputs.iter().any(OutputFile::is_stdout) {
+            return refused("a part has no standard output; merge has: name an output file here");
+        }
+        if job.strict {
+            return refused("--strict ends at the first trouble, and no shard sees that of the others");
+        }
+        job.reads().check_output(part, 0)?;
+        let base = Base::new(self, job)?;
+        let mut writer = Part::create(self, job, &base, (shard, part), progress)?;
+        let halt = Stop::new();
+        fold::drive(self, job, &base, shard, &halt, &mut |item, tickets| writer.item(item, tickets))?;
+        let mut report = writer.finish()?;
+        report.warnings.splice(0..0, warnings);
+        Ok(report)
+    }
+
+    /// Makes the outputs of a job of its parts: those of [`run_to`](Analyzer::run_to), bit for bit. `job`
+    /// is the job of the shards, or [`Parts::job`]; its outputs may have other names.
+    ///
+    /// # Errors
+    /// If this is not the analyzer or job of the parts, if the shards have not read the same, if a part
+    /// is broken, or an output cannot be written.
+    pub fn merge(
+        &self,
+        parts: Parts,
+        job: &Job,
+        progress: &mut dyn FnMut(&Progress),
+        stdout: &mut dyn Write,
+    ) -> Result<Report, Error> {
+        let warnings = self.rehearse()?;
+        let mut job = job.clone();
+        job.keep.extend(parts.files.iter().map(|file| file.path.clone()));
+        job.check()?;
+        let mut report = shard::merge(self, parts, &job, progress, stdout)?;
+        report.warnings.splice(0..0, warnings);
+        Ok(report)
+    }
+
     /// Elements of a bank as the request of a stage declares them, or as the modules of its chain do.
     pub(crate) fn elements(&self, stage: &Mounted, bank: BankName) -> Option<usize> {
         let own = stage.banks.iter().find(|(own, _)| *own == bank).map_or(bank, |(_, mounted)| *mounted);
@@ -197,7 +272,7 @@ impl Analyzer {
         run: Run,
         dump: Option<&[u8]>,
     ) -> Result<Begun, Error> {
-        let Settled { tree, origins, mut warnings } = base.settle(self, job, &run, dump)?;
+        let Settled { tree, origins, mut warnings, files } = base.settle(self, job, &run, dump)?;
         let mut tests = Vec::new();
         let mut sequential = Vec::new();
         let mut chains = Vec::new();
@@ -229,7 +304,8 @@ impl Analyzer {
             selection: job.selection,
             strict: job.strict,
         };
-        Ok(Begun { epoch: Arc::new(epoch), sequential, odb: Odb::from(tree), origins, warnings })
+        let (dump, odb) = (dump.map(<[u8]>::to_vec), Odb::from(tree));
+        Ok(Begun { epoch: Arc::new(epoch), sequential, odb, origins, warnings, dump, files })
     }
 
     /// A stage with its switch and parameters in place.
@@ -451,4 +527,8 @@ pub(crate) struct Begun {
     pub(crate) odb: Odb,
     pub(crate) origins: Origins,
     pub(crate) warnings: Vec<String>,
+    /// What it was begun from, so that it can be begun again elsewhere: the payload of its BOR ...
+    pub(crate) dump: Option<Vec<u8>>,
+    /// ... and its configuration files.
+    pub(crate) files: Files,
 }

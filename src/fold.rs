@@ -21,6 +21,7 @@ use crate::module::EndOfRun;
 use crate::partial::{Partial, TableKey};
 use crate::provenance::{Provenance, texts};
 use crate::report::{Explained, Report, RequestReport, RunReport, StageReport, WithoutText};
+use crate::shard::Shard;
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
@@ -59,6 +60,22 @@ pub(crate) fn run(
     progress: &mut dyn FnMut(&Progress),
     stdout: &mut dyn Write,
 ) -> Result<Report, Error> {
+    // What ends the reading from within; the user's own request is another.
+    let halt = Stop::new();
+    let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
+    drive(analyzer, job, base, Shard::ALL, &halt, &mut |item, tickets| fold.item(item, tickets))?;
+    fold.finish()
+}
+
+/// Runs source and workers; `take` gets the items in order, and gives tickets back.
+pub(crate) fn drive(
+    analyzer: &Analyzer,
+    job: &Job,
+    base: &Base,
+    shard: Shard,
+    halt: &Stop,
+    take: &mut dyn FnMut(Item, &Sender<Box<Ticket>>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let threads = job.threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -72,9 +89,6 @@ pub(crate) fn run(
     for _ in 0..tickets {
         let _ = give.send(Box::new(Ticket { block: Block::new(), worker: Worker::new() }));
     }
-    // What ends the reading from within; the user's own request is another.
-    let halt = Stop::new();
-    let stop = halt.clone();
     let source = Source {
         analyzer,
         job,
@@ -82,13 +96,14 @@ pub(crate) fn run(
         pool: &pool,
         free,
         items,
-        spare: None,
-        stop,
+        spare: Vec::new(),
+        shard,
+        blocks: 0,
+        stop: halt.clone(),
         next: 0,
         done: 0,
         total: None,
     };
-    let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
     std::thread::scope(|scope| {
         scope.spawn(|| source.run());
         // Dropping the tickets on an error stops the source.
@@ -104,7 +119,7 @@ pub(crate) fn run(
             while let Some(item) = waiting.remove(&next) {
                 next += 1;
                 let Some(tickets) = &give else { break };
-                if let Err(error) = fold.item(item, tickets) {
+                if let Err(error) = take(item, tickets) {
                     failed = Some(error);
                     waiting.clear();
                     give = None;
@@ -113,8 +128,7 @@ pub(crate) fn run(
             }
         }
         failed.map_or(Ok(()), Err)
-    })?;
-    fold.finish()
+    })
 }
 
 /// The run in hand.
@@ -131,7 +145,8 @@ struct Live {
     started: Instant,
 }
 
-struct Fold<'j> {
+/// Where blocks meet.
+pub(crate) struct Fold<'j> {
     analyzer: &'j Analyzer,
     job: &'j Job,
     progress: &'j mut dyn FnMut(&Progress),
@@ -152,7 +167,7 @@ struct Fold<'j> {
 }
 
 impl<'j> Fold<'j> {
-    fn new(
+    pub(crate) fn new(
         analyzer: &'j Analyzer,
         job: &'j Job,
         progress: &'j mut dyn FnMut(&Progress),
@@ -176,7 +191,7 @@ impl<'j> Fold<'j> {
         }
     }
 
-    fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
+    pub(crate) fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
         if self.halted && !matches!(item, Item::End(_) | Item::Failed(_)) {
             // The source may be waiting for a ticket, to find that it is to stop.
             if let Item::Block(ticket) = item {
@@ -187,12 +202,11 @@ impl<'j> Fold<'j> {
         match item {
             Item::Begin(begun, input) => self.begin(*begun, *input),
             Item::Block(mut ticket) => {
-                self.report.bytes += ticket.block.bytes().len() as u64;
-                self.block(&mut ticket.worker.partial)?;
+                self.partial(ticket.block.bytes().len() as u64, &mut ticket.worker.partial)?;
                 let _ = tickets.send(ticket);
-                self.tell(false);
                 Ok(())
             }
+            Item::Elsewhere(_) => Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
                 Ok(())
@@ -214,6 +228,14 @@ impl<'j> Fold<'j> {
             }
             Item::Failed(error) => Err(error),
         }
+    }
+
+    /// Joins what a block of so many bytes contributes.
+    pub(crate) fn partial(&mut self, bytes: u64, partial: &mut Partial) -> Result<(), Error> {
+        self.report.bytes += bytes;
+        self.block(partial)?;
+        self.tell(false);
+        Ok(())
     }
 
     fn halt_if_strict(&mut self) {
@@ -240,7 +262,7 @@ impl<'j> Fold<'j> {
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, origins, warnings } = begun;
+        let Begun { epoch, sequential, odb, origins, warnings, .. } = begun;
         for warning in warnings {
             // The same file is applied to every run.
             if !self.report.warnings.contains(&warning) {
@@ -364,7 +386,7 @@ impl<'j> Fold<'j> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Report, Error> {
+    pub(crate) fn finish(mut self) -> Result<Report, Error> {
         self.sinks.finish(&self.provenance.value(true), true)?;
         self.report.outputs = std::mem::take(&mut self.sinks.written);
         self.report.stopped = self.job.stop.is_asked();
