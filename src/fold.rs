@@ -67,14 +67,17 @@ pub(crate) fn run(
     fold.finish()
 }
 
-/// Runs source and workers; `take` gets the items in order, and gives tickets back.
+/// Gets the items in order, and gives tickets back.
+pub(crate) type Take<'t> = dyn FnMut(Item, &Sender<Box<Ticket>>) -> Result<(), Error> + 't;
+
+/// Runs source and workers; what they come to goes to `take`.
 pub(crate) fn drive(
     analyzer: &Analyzer,
     job: &Job,
     base: &Base,
     shard: Shard,
     halt: &Stop,
-    take: &mut dyn FnMut(Item, &Sender<Box<Ticket>>) -> Result<(), Error>,
+    take: &mut Take<'_>,
 ) -> Result<(), Error> {
     let threads = job.threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new()

@@ -11,14 +11,20 @@
 //! them, `merge` reads them.
 
 use std::fmt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pactolus_formats::Compression;
 use serde::{Serialize, Serializer};
 
-use crate::job::Job;
-use crate::report::{Broken, WithoutText, Written};
+use crate::analyzer::Analyzer;
+use crate::fold::drive;
+use crate::job::{InputFile, Job, OutputFile, Stop};
+use crate::layers::Base;
+use crate::report::{Broken, Report, WithoutText, Written};
+use crate::shard::part::Part;
+use crate::{Error, Progress};
 
 mod file;
 mod head;
@@ -26,8 +32,6 @@ mod merge;
 mod part;
 mod parts;
 
-pub(crate) use merge::merge;
-pub(crate) use part::Part;
 pub use parts::{Parts, is_part};
 
 /// One of several equal shares of a job.
@@ -170,6 +174,82 @@ impl ShardReport {
             bytes: 0,
             seconds: 0.0,
         }
+    }
+}
+
+impl Analyzer {
+    /// Does a share of a job: its blocks go through the wide stages, and all that the whole job needs of
+    /// them to the file `part`. When all shares are there, [`merge`](Analyzer::merge) makes the outputs.
+    ///
+    /// ```no_run
+    /// use pactolus::prelude::*;
+    /// use pactolus::{Parts, Shard};
+    /// # fn main() -> std::result::Result<(), pactolus::Error> {
+    /// let analyzer = || Analyzer::new("Analyzer").on(Request::new("Trigger", 1));
+    /// let job = Job::new().input("run00042.mid.gz").output("run%05d.parquet")?;
+    /// let shards = (1..=8).filter_map(|k| Shard::new(k, 8));
+    /// for shard in shards.clone() {
+    ///     // ... each in a process of its own, on any computer.
+    ///     analyzer().shard(&job, shard, &shard.part(&job), &mut |_| {})?;
+    /// }
+    /// let parts = Parts::open(&shards.map(|shard| shard.part(&job)).collect::<Vec<_>>())?;
+    /// let report = analyzer().merge(parts, &job, &mut |_| {}, &mut std::io::sink())?;
+    /// println!("{} events", report.total().offered);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If the job cannot begin or has no shares (standard input or output, `strict`), or the part cannot
+    /// be written.
+    pub fn shard(
+        &self,
+        job: &Job,
+        shard: Shard,
+        part: &Path,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<ShardReport, Error> {
+        let warnings = self.rehearse()?;
+        job.check()?;
+        let refused = |why: &str| Err(Error::Job(format!("--shard: {why}")));
+        if job.inputs.iter().any(InputFile::is_stdin) {
+            return refused("every shard reads the whole input, and standard input can be read once only");
+        }
+        if job.outputs.iter().any(OutputFile::is_stdout) {
+            return refused("a part has no standard output; merge has: name an output file here");
+        }
+        if job.strict {
+            return refused("--strict ends at the first trouble, and no shard sees that of the others");
+        }
+        job.reads().check_output(part, 0)?;
+        let base = Base::new(self, job)?;
+        let mut writer = Part::create(self, job, &base, (shard, part), progress)?;
+        let halt = Stop::new();
+        drive(self, job, &base, shard, &halt, &mut |item, tickets| writer.item(item, tickets))?;
+        let mut report = writer.finish()?;
+        report.warnings.splice(0..0, warnings);
+        Ok(report)
+    }
+
+    /// Makes the outputs of a job of its parts: those of [`run_to`](Analyzer::run_to), bit for bit. `job`
+    /// is the job of the shards, or [`Parts::job`]; its outputs may have other names.
+    ///
+    /// # Errors
+    /// If this is not the analyzer or job of the parts, if the shards have not read the same, if a part
+    /// is broken, or an output cannot be written.
+    pub fn merge(
+        &self,
+        parts: Parts,
+        job: &Job,
+        progress: &mut dyn FnMut(&Progress),
+        stdout: &mut dyn Write,
+    ) -> Result<Report, Error> {
+        let warnings = self.rehearse()?;
+        let mut job = job.clone();
+        job.keep.extend(parts.files.iter().map(|file| file.path.clone()));
+        job.check()?;
+        let mut report = merge::merge(self, parts, &job, progress, stdout)?;
+        report.warnings.splice(0..0, warnings);
+        Ok(report)
     }
 }
 

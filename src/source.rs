@@ -74,6 +74,7 @@ pub(crate) struct Source<'j> {
     pub(crate) free: Receiver<Box<Ticket>>,
     pub(crate) items: Sender<Numbered>,
     /// Tickets that were not needed: every one that is taken goes to the fold or here.
+    #[allow(clippy::vec_box, reason = "tickets travel in their boxes")]
     pub(crate) spare: Vec<Box<Ticket>>,
     /// Which blocks are to be worked on.
     pub(crate) shard: Shard,

@@ -114,7 +114,8 @@ impl Tally {
     /// Whether it counts so many tests.
     pub(crate) fn is_of(&self, tests: usize) -> bool {
         let sets = [&self.settled, &self.pending, &self.evaluated];
-        let last = |set: &Set| set.0.last().is_none_or(|word| tests % 64 == 0 || word >> (tests % 64) == 0);
+        let last =
+            |set: &Set| set.0.last().is_none_or(|word| tests.is_multiple_of(64) || word >> (tests % 64) == 0);
         self.counts.len() == tests && sets.iter().all(|s| s.0.len() == tests.div_ceil(64) && last(s))
     }
 

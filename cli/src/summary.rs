@@ -35,7 +35,8 @@ pub(crate) fn trouble(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     totals(report, out)
 }
 
-fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+/// Broken bytes, and what text does not hold.
+pub(crate) fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for text in &report.without_text {
         without_text(text, out)?;
     }

@@ -117,8 +117,9 @@ pub(crate) struct Title {
 impl Title {
     fn parse(bytes: &[u8; TITLE]) -> Option<Title> {
         let mut from = Bytes::new(bytes);
-        let (tag, (place, (length, (sum, own)))): (u8, (u64, (u64, (u32, u32)))) = from.value().ok()?;
-        let tag = Tag::from_code(tag)?;
+        let tag = Tag::from_code(from.value().ok()?)?;
+        let (place, length) = from.value().ok()?;
+        let (sum, own): (u32, u32) = from.value().ok()?;
         (crc32c(&bytes[..TITLE - 4]) == own).then_some(Title { tag, place, length, sum })
     }
 }
@@ -154,33 +155,38 @@ impl PartFile {
             {
                 return Err(error);
             }
-            return Err(part.error("is none: merge takes the files that analyze --shard has written"));
+            return Err(part.error("this is none: merge takes the files that analyze --shard has written"));
         }
         known?;
         let version = u32::take(&mut Bytes::new(&front[MAGIC.len()..])).unwrap_or_default();
         if version != VERSION {
-            return Err(part.error(format!("is of version {version}, this program knows version {VERSION}")));
+            return Err(
+                part.error(format!("form {version} found, {VERSION} wanted: use the program that wrote it"))
+            );
         }
-        part.check_end()?;
-        part.advance()?;
+        if let Err(broken) = part.advance() {
+            part.check_end()?;
+            return Err(broken);
+        }
         if part.next.tag != Tag::Head {
             return Err(part.broken(FRONT as u64));
         }
         Ok(part)
     }
 
-    /// A part that was cut is found out before anything is made of it.
-    fn check_end(&mut self) -> Result<(), Error> {
-        let cut = |part: &PartFile| {
-            part.error(format!("cut short at byte {}: its end is missing{}", part.size, part.again()))
-        };
-        let Some(close) = self.size.checked_sub(CLOSE as u64) else { return Err(cut(self)) };
-        let mut title = [0; TITLE];
-        self.seek(close)?;
-        self.fill(&mut title)?;
-        let is_close = Title::parse(&title).is_some_and(|t| t.tag == Tag::Close && t.length == 8);
-        self.seek(FRONT as u64)?;
-        if is_close { Ok(()) } else { Err(cut(self)) }
+    /// Finds out a part that was cut, before anything is made of it.
+    pub(crate) fn check_end(&mut self) -> Result<(), Error> {
+        let at = self.at;
+        let mut is_close = false;
+        if let Some(close) = self.size.checked_sub(CLOSE as u64) {
+            let mut title = [0; TITLE];
+            self.seek(close)?;
+            self.fill(&mut title)?;
+            is_close = Title::parse(&title).is_some_and(|t| t.tag == Tag::Close && t.length == 8);
+            self.seek(at)?;
+        }
+        let cut = || self.error(format!("cut short at byte {}{}", self.size, self.again()));
+        if is_close { Ok(()) } else { Err(cut()) }
     }
 
     fn seek(&mut self, at: u64) -> Result<(), Error> {

@@ -7,7 +7,6 @@ use pactolus_formats::Limits;
 use pactolus_formats::wire::{Bytes, Malformed, Wire, put_bytes};
 use serde_json::{Map, Value, json};
 
-use crate::Error;
 use crate::analyzer::Analyzer;
 use crate::epoch::Selection;
 use crate::job::{InputFile, Job, OutputFile};
@@ -51,14 +50,10 @@ impl Head {
     }
 
     /// The job of these settings.
-    pub(crate) fn job(&self) -> Result<Job, Error> {
-        let wrong = |key: &str| Error::Job(format!("the head of the part has no `{key}`"));
-        self.read().map_err(wrong)?.map_err(Error::Format)
-    }
-
-    /// The job, or the key that is missing.
-    #[allow(clippy::type_complexity, reason = "two ways to fail, used once")]
-    fn read(&self) -> Result<Result<Job, pactolus_formats::Error>, &'static str> {
+    ///
+    /// # Errors
+    /// The key that is missing or makes no sense.
+    pub(crate) fn job(&self) -> Result<Job, &'static str> {
         let get = |key: &'static str| self.settings.get(key).ok_or(key);
         let list = |key: &'static str| get(key)?.as_array().ok_or(key);
         let texts = |key: &'static str| -> Result<Vec<String>, &'static str> {
@@ -73,10 +68,7 @@ impl Head {
             job.inputs.push(InputFile { path: path.into(), run });
         }
         for pattern in texts("outputs")? {
-            match OutputFile::new(pattern) {
-                Ok(output) => job.outputs.push(output),
-                Err(error) => return Ok(Err(error)),
-            }
+            job.outputs.push(OutputFile::new(pattern).map_err(|_| "outputs")?);
         }
         job.config = paths("config")?;
         for pair in list("parameters")? {
@@ -101,7 +93,7 @@ impl Head {
         job.limits = Limits { event: limit("event")?, line: limit("line")?, window: limit("window")? };
         job.block = number(self.settings.get("block"), "block")? as usize;
         job.keep = self.keep.iter().map(PathBuf::from).collect();
-        Ok(Ok(job))
+        Ok(job)
     }
 }
 

@@ -78,7 +78,7 @@ impl Parts {
     /// # Errors
     /// If it was not written by this program.
     pub fn job(&self) -> Result<Job, Error> {
-        self.head.job()
+        self.head.job().map_err(|key| self.files[0].error(format!("no `{key}` in its head")))
     }
 }
 
@@ -87,7 +87,11 @@ fn open(path: &Path) -> Result<(PartFile, Head), Error> {
     let mut file = PartFile::open(path)?;
     let title = file.next;
     let mut body = Vec::new();
-    file.body(&mut body)?;
+    // The body of the head may be cut, too.
+    if let Err(broken) = file.body(&mut body) {
+        file.check_end()?;
+        return Err(broken);
+    }
     let mut from = Bytes::new(&body);
     let head = Head::take(&mut from).and_then(|head| from.end().map(|()| head));
     let head = head.map_err(|malformed| file.malformed(title, malformed))?;
@@ -99,6 +103,7 @@ fn open(path: &Path) -> Result<(PartFile, Head), Error> {
         );
     }
     file.shard = Some(head.shard);
+    file.check_end()?;
     Ok((file, head))
 }
 
@@ -116,9 +121,9 @@ fn complete(files: &[PartFile], of: u32) -> Result<(), Error> {
         [one, ..] => {
             let more = count - first.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let names = first.join(", ");
+            let names = format!("{}{more}", first.join(", "));
             Err(Error::Job(format!(
-                "parts {names}{more} of {of} are missing: run analyze --shard {one}/{of}, ... again"
+                "parts {names} of {of} are missing: run analyze --shard {one}/{of}, ... again"
             )))
         }
     }
