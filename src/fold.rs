@@ -14,13 +14,14 @@ use crate::analyzer::{Analyzer, Begun};
 use crate::block::Worker;
 use crate::emit::table_def;
 use crate::epoch::Epoch;
-use crate::job::{InputFile, Job, Stop};
-use crate::layers::{Base, Origins, statistics};
+use crate::histo::Histograms;
+use crate::job::{InputFile, Job, Stop, has_run};
+use crate::layers::{Base, Origins, setting, statistics};
 use crate::ledger::Counts;
 use crate::module::EndOfRun;
-use crate::partial::{Partial, TableKey};
+use crate::partial::TableKey;
 use crate::provenance::{Provenance, texts};
-use crate::report::{Explained, Report, RequestReport, RunReport, StageReport, WithoutText};
+use crate::report::{Explained, HistogramReport, Report, RequestReport, RunReport, StageReport, WithoutText};
 use crate::shard::Shard;
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
@@ -142,6 +143,7 @@ struct Live {
     origins: Origins,
     input: InputFile,
     tests: Tests,
+    histograms: Histograms,
     counts: Counts,
     /// The first values that each table has not taken, and why.
     refused: BTreeMap<TableKey, Vec<String>>,
@@ -161,6 +163,9 @@ pub(crate) struct Fold<'j> {
     report: Report,
     started: Instant,
     read: (u64, Option<u64>),
+    /// Histograms of the runs before this one, for outputs of the whole job and where they are not
+    /// cleared between runs.
+    histograms: Histograms,
     /// Data events of the runs before this one.
     offered: u64,
     /// With `strict`, the first trouble has come.
@@ -188,6 +193,7 @@ impl<'j> Fold<'j> {
             report: Report::default(),
             started: Instant::now(),
             read: (0, None),
+            histograms: Histograms::default(),
             offered: 0,
             halted: false,
             halt,
@@ -205,7 +211,7 @@ impl<'j> Fold<'j> {
         match item {
             Item::Begin(begun, input) => self.begin(*begun, *input),
             Item::Block(mut ticket) => {
-                self.partial(ticket.block.bytes().len() as u64, &mut ticket.worker.partial)?;
+                self.work(ticket.block.bytes().len() as u64, &mut ticket.worker)?;
                 let _ = tickets.send(ticket);
                 Ok(())
             }
@@ -233,12 +239,25 @@ impl<'j> Fold<'j> {
         }
     }
 
-    /// Joins what a block of so many bytes contributes.
-    pub(crate) fn partial(&mut self, bytes: u64, partial: &mut Partial) -> Result<(), Error> {
+    /// Joins what the work on a block of so many bytes has come to.
+    pub(crate) fn work(&mut self, bytes: u64, worker: &mut Worker) -> Result<(), Error> {
         self.report.bytes += bytes;
-        self.block(partial)?;
+        self.block(worker)?;
         self.tell(false);
         Ok(())
+    }
+
+    /// Adds what was filled elsewhere in the run in hand. The answer: histograms that have other bins.
+    pub(crate) fn fill(&mut self, histograms: &Histograms) -> Vec<String> {
+        self.live.as_mut().map_or(Vec::new(), |live| live.histograms.join(histograms))
+    }
+
+    /// Ends a job that the user has stopped: the run in hand is not written.
+    pub(crate) fn give_up(mut self) -> Report {
+        self.report.outputs = std::mem::take(&mut self.sinks.written);
+        self.report.stopped = true;
+        self.report.seconds = self.started.elapsed().as_secs_f64();
+        self.report
     }
 
     fn halt_if_strict(&mut self) {
@@ -277,6 +296,7 @@ impl<'j> Fold<'j> {
         self.sinks.begin(epoch.run.number, &tables)?;
         self.live = Some(Live {
             tests: Tests::new(epoch.tests.clone()),
+            histograms: Histograms::new(epoch.run.number, &epoch.histograms),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
             epoch,
             refused: BTreeMap::new(),
@@ -290,8 +310,10 @@ impl<'j> Fold<'j> {
     }
 
     /// Joins a block: its stretches in order, and between them the events that waited.
-    fn block(&mut self, partial: &mut Partial) -> Result<(), Error> {
+    fn block(&mut self, worker: &mut Worker) -> Result<(), Error> {
         let Some(live) = &mut self.live else { return Ok(()) };
+        worker.fills.pour(&mut live.histograms);
+        let partial = &mut worker.partial;
         let tables = std::mem::take(&mut partial.tables);
         self.worker.begin(&live.epoch);
         let (mut mid, mut asc) = (0, 0);
@@ -320,6 +342,7 @@ impl<'j> Fold<'j> {
         self.sinks.mid(&partial.mid.bytes[mid..])?;
         self.sinks.asc(&partial.asc.bytes[asc..])?;
         self.worker.end();
+        self.worker.fills.pour(&mut live.histograms);
         let own = &mut self.worker.partial;
         partial.counts.join(&mut own.counts);
         live.counts.add(&partial.counts, SHOWN);
@@ -339,11 +362,20 @@ impl<'j> Fold<'j> {
     fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
         let Some(mut live) = self.live.take() else { return Ok(()) };
+        let clear =
+            setting(&live.odb.snapshot()?, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
+        if !clear {
+            // What earlier runs have filled counts on.
+            let refused = live.histograms.join(&self.histograms);
+            let number = live.epoch.run.number;
+            self.report.warnings.extend(refused.iter().map(|name| other_bins(name, number)));
+        }
         let counts = live.tests.counts();
         let mut errors = Vec::new();
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
             let entered = live.counts.stages[stage.number as usize].entered;
-            let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts };
+            let histograms = &live.histograms;
+            let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts, histograms };
             if let Err(error) = guarded(|| stage.eor(&end, &mut live.sequential)) {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }
@@ -360,7 +392,21 @@ impl<'j> Fold<'j> {
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
-        self.sinks.finish(&self.provenance.value(false), false)
+        self.sinks.finish(&self.provenance.value(false), false)?;
+        self.keep_histograms(live.histograms, clear);
+        Ok(())
+    }
+
+    /// Keeps the histograms of a run for what comes after it.
+    fn keep_histograms(&mut self, of_run: Histograms, clear: bool) {
+        if !clear || self.histograms.runs.is_empty() {
+            // They hold those of the runs before, or there are none.
+            self.histograms = of_run;
+        } else if self.job.outputs.iter().any(|output| !has_run(&output.pattern)) {
+            let number = of_run.runs.iter().copied().max().unwrap_or(0);
+            let refused = self.histograms.join(&of_run);
+            self.report.warnings.extend(refused.iter().map(|name| other_bins(name, number)));
+        }
     }
 
     /// Statistics and tests, where mana keeps them.
@@ -396,6 +442,11 @@ impl<'j> Fold<'j> {
         self.report.seconds = self.started.elapsed().as_secs_f64();
         Ok(self.report)
     }
+}
+
+/// A histogram cannot be added to those of the runs before.
+fn other_bins(name: &str, run: u32) -> String {
+    format!("histogram \"{name}\" has other bins in run {run} than before: the two are not added")
 }
 
 fn run_report(
@@ -460,6 +511,7 @@ fn run_report(
         damage: damage.collect(),
         reasons: live.counts.reasons.clone(),
         messages,
+        histograms: live.histograms.list.iter().map(HistogramReport::new).collect(),
         refused: live.counts.retyped,
         refusals: live.refused.values().flatten().take(SHOWN).cloned().collect(),
         errors,

@@ -30,6 +30,7 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
         json: args.json,
         explain: args.explain,
         odb_save: args.odb_save.as_deref(),
+        stopped: "what was read is written",
     };
     whole(&job, &say, out, err, |progress, out| analyzer.run_to(&job, progress, out))
 }
@@ -41,6 +42,8 @@ pub(crate) struct Say<'a> {
     pub(crate) json: bool,
     pub(crate) explain: bool,
     pub(crate) odb_save: Option<&'a Path>,
+    /// What becomes of a job that the user stops.
+    pub(crate) stopped: &'a str,
 }
 
 /// Does a job by `work`, which gets somebody to tell its progress to and standard output, and says
@@ -104,6 +107,9 @@ fn tell(say: &Say<'_>, report: &Report, out: Option<&mut dyn Write>, err: &mut d
     }
     if !say.quiet {
         summary::print(report, say.verbose, print)?;
+        if report.stopped {
+            writeln!(print, "stopped before the end, as you asked: {}", say.stopped)?;
+        }
     }
     print.flush()
 }

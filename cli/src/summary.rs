@@ -20,9 +20,6 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
         let rows = file.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
         writeln!(out, "wrote {}: {} bytes{rows}", file.path.display(), file.bytes)?;
     }
-    if report.stopped {
-        writeln!(out, "stopped before the end, as you asked: what was read is written")?;
-    }
     totals(report, out)
 }
 

@@ -15,12 +15,13 @@
 //! Little-endian. The first record is the head, the last the close, whose body is the number of
 //! records before it (8 bytes). Nothing of a record is believed before its sums agree.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crc32c::crc32c;
-use pactolus_formats::wire::{Bytes, Malformed, Wire};
+use pactolus_formats::wire::{Bytes, Wire};
 use pactolus_formats::{Error as FormatError, WholeFile};
 
 use crate::Error;
@@ -48,6 +49,8 @@ pub(crate) enum Tag {
     Damage,
     /// What the text of an input does not hold.
     Refused,
+    /// What was filled in a shard's own blocks of a run: each part has another.
+    Histograms,
     /// A run ends.
     End,
     /// An input without any event.
@@ -56,8 +59,17 @@ pub(crate) enum Tag {
     Close,
 }
 
-const TAGS: [Tag; 8] =
-    [Tag::Head, Tag::Begin, Tag::Block, Tag::Damage, Tag::Refused, Tag::End, Tag::Empty, Tag::Close];
+const TAGS: [Tag; 9] = [
+    Tag::Head,
+    Tag::Begin,
+    Tag::Block,
+    Tag::Damage,
+    Tag::Refused,
+    Tag::Histograms,
+    Tag::End,
+    Tag::Empty,
+    Tag::Close,
+];
 
 impl Tag {
     fn code(self) -> u8 {
@@ -252,8 +264,8 @@ impl PartFile {
     }
 
     /// A record is whole and makes no sense.
-    pub(crate) fn malformed(&self, title: Title, malformed: Malformed) -> Error {
-        self.error(format!("record {} ({:?}) makes no sense: {malformed}", title.place, title.tag))
+    pub(crate) fn malformed(&self, title: Title, why: impl Display) -> Error {
+        self.error(format!("record {} ({:?}) makes no sense: {why}", title.place, title.tag))
     }
 
     fn again(&self) -> String {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use crossbeam_channel::bounded;
 use pactolus_formats::wire::{Bytes, Malformed, Wire};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::analyzer::Analyzer;
+use crate::block::Worker;
 use crate::epoch::Epoch;
 use crate::fold::{Fold, Progress};
+use crate::histo::{Histogram, Histograms};
 use crate::job::{InputFile, Job, Stop};
 use crate::layers::Base;
 use crate::partial::Partial;
@@ -34,8 +36,8 @@ pub(crate) fn merge(
     agree(analyzer, &parts, job)?;
     let base = Base::from(analyzer, job, Some(std::mem::take(&mut parts.head.files)))?;
     let mut fold = Fold::new(analyzer, job, progress, stdout, Stop::new());
-    Merge { analyzer, job, base, parts: parts.files, place: 0, blocks: 0, live: None }.run(&mut fold)?;
-    fold.finish()
+    let mut merge = Merge { analyzer, job, base, parts: parts.files, place: 0, blocks: 0, live: None };
+    if merge.run(&mut fold)? { fold.finish() } else { Ok(fold.give_up()) }
 }
 
 /// Refuses a merge of what the shards have not made.
@@ -81,38 +83,39 @@ struct Live {
 }
 
 impl Merge<'_> {
-    fn run(&mut self, fold: &mut Fold<'_>) -> Result<(), Error> {
+    /// Reads all parts to their ends; `false` if the user has stopped it.
+    fn run(&mut self, fold: &mut Fold<'_>) -> Result<bool, Error> {
         // No ticket ever comes back: there are none.
         let (tickets, _) = bounded(0);
         let (mut body, mut other) = (Vec::new(), Vec::new());
-        loop {
+        let mut worker = Worker::new();
+        while !self.job.stop.is_asked() {
             self.place += 1;
-            if self.job.stop.is_asked() {
-                return match self.live.take() {
-                    // As where reading is stopped: no digest of what was not read to its end.
-                    Some(Live { input, .. }) => {
-                        fold.item(Item::End(vec![json!({ "file": input.display().to_string() })]), &tickets)
-                    }
-                    None => Ok(()),
-                };
-            }
             let (owner, title) = self.next()?;
             self.parts[owner].body(&mut body)?;
-            if title.tag == Tag::Block {
-                self.blocks += 1;
-            } else {
-                self.compare(title, &body, &mut other)?;
+            match title.tag {
+                Tag::Block => self.blocks += 1,
+                Tag::Histograms => {
+                    self.histograms((owner, title), &body, fold)?;
+                    for i in (0..self.parts.len()).filter(|i| *i != owner) {
+                        self.parts[i].body(&mut other)?;
+                        self.histograms((i, title), &other, fold)?;
+                    }
+                    continue;
+                }
+                _ => self.compare(title, &body, &mut other)?,
             }
             let (done, total) = self.parts.iter().map(PartFile::progress).fold((0, 0), add);
             fold.item(Item::Read { done, total: Some(total) }, &tickets)?;
             let mut from = Bytes::new(&body);
             let malformed = |error| self.parts[owner].malformed(title, error);
             let item = match title.tag {
-                Tag::Close => return Ok(()),
-                Tag::Head => return Err(malformed(from.wrong("no second head"))),
+                Tag::Close => return Ok(true),
+                Tag::Head | Tag::Histograms => return Err(malformed(from.wrong("no second head"))),
                 Tag::Block => {
-                    let (bytes, mut partial) = self.block(&mut from).map_err(malformed)?;
-                    fold.partial(bytes, &mut partial)?;
+                    let (bytes, partial) = self.block(&mut from).map_err(malformed)?;
+                    worker.partial = partial;
+                    fold.work(bytes, &mut worker)?;
                     continue;
                 }
                 Tag::Begin => self.begin(&mut from, owner, title)?,
@@ -131,11 +134,38 @@ impl Merge<'_> {
                 Tag::End => {
                     let files = ended(&mut from).map_err(malformed)?;
                     self.live = None;
-                    // What the shards have summed up over the run is joined here.
                     Item::End(files)
                 }
             };
             fold.item(item, &tickets)?;
+        }
+        Ok(false)
+    }
+
+    /// Adds what a shard's own blocks of the run have filled.
+    fn histograms(
+        &self,
+        (part, title): (usize, Title),
+        body: &[u8],
+        fold: &mut Fold<'_>,
+    ) -> Result<(), Error> {
+        let part = &self.parts[part];
+        let mut histograms = Histograms::default();
+        let mut from = Bytes::new(body);
+        let malformed = |error| part.malformed(title, error);
+        for _ in 0..from.value::<u64>().map_err(malformed)? {
+            let bytes = from.bytes().map_err(malformed)?;
+            let histogram = Histogram::from_bytes(bytes).map_err(|error| part.malformed(title, error))?;
+            let mut booked = self.live.iter().flat_map(|live| &live.epoch.histograms);
+            if booked.all(|shape| shape.name != histogram.name()) {
+                return Err(part.malformed(title, format!("nobody books {}", histogram.name())));
+            }
+            histograms.list.push(histogram);
+        }
+        from.end().map_err(malformed)?;
+        match fold.fill(&histograms).first() {
+            None => Ok(()),
+            Some(name) => Err(part.malformed(title, format!("other bins of {name}"))),
         }
     }
 
@@ -214,7 +244,7 @@ impl Merge<'_> {
         let begun = self.analyzer.begin(self.job, &self.base.with(files), run, has_dump.then_some(dump))?;
         if names(&begun.epoch) != known {
             return Err(self.parts[owner].error(format!(
-                "made with other modules than those of this program: run {number} has other requests, stages or tests"
+                "made with other modules than those of this program: run {number} has other requests, stages, tests or histograms"
             )));
         }
         self.live = Some(Live { epoch: Arc::clone(&begun.epoch), input: input.path.clone() });

@@ -11,6 +11,7 @@ use pactolus_formats::wire::{Wire, put_bytes};
 use crate::analyzer::{Analyzer, Begun};
 use crate::epoch::Epoch;
 use crate::fold::Progress;
+use crate::histo::Histograms;
 use crate::job::{InputFile, Job};
 use crate::layers::Base;
 use crate::report::{WithoutText, Written};
@@ -44,6 +45,8 @@ struct Live {
     sum: u32,
     read: u64,
     kept: u64,
+    /// What our own blocks have filled.
+    histograms: Histograms,
 }
 
 impl<'j> Part<'j> {
@@ -140,7 +143,9 @@ impl<'j> Part<'j> {
         }
         self.report.runs += 1;
         let run = epoch.run.clone();
-        self.live = Some(Live { run, input: input.path.clone(), blocks: 0, sum: 0, read: 0, kept: 0 });
+        let histograms = Histograms::new(run.number, &epoch.histograms);
+        let input = input.path.clone();
+        self.live = Some(Live { run, input, blocks: 0, sum: 0, read: 0, kept: 0, histograms });
         self.write(Tag::Begin)
     }
 
@@ -158,6 +163,7 @@ impl<'j> Part<'j> {
         self.count(bytes, block.count, crc32c(block.bytes()));
         if let Some(live) = &mut self.live {
             live.kept += counts.requests.iter().map(|r| r.kept).sum::<u64>();
+            ticket.worker.fills.pour(&mut live.histograms);
         }
         Ok(())
     }
@@ -174,10 +180,18 @@ impl<'j> Part<'j> {
         }
     }
 
-    /// What a shard sums up over its own blocks of a run belongs in front of this record.
+    /// The run ends; in front of that, what was filled in it.
     fn end(&mut self, files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
-        let (blocks, sum) = self.live.take().map_or((0, 0), |live| (live.blocks, live.sum));
+        let Some(Live { blocks, sum, histograms, .. }) = self.live.take() else { return Ok(()) };
+        if !histograms.is_empty() {
+            let filled: Vec<_> = histograms.list.iter().filter(|h| h.entries() > 0).collect();
+            filled.len().put(&mut self.body);
+            filled.iter().for_each(|histogram| put_bytes(&mut self.body, &histogram.to_bytes()));
+            self.write(Tag::Histograms)?;
+            self.place += 1;
+            self.body.clear();
+        }
         (serde_json::Value::Array(files).to_string(), (blocks, sum)).put(&mut self.body);
         self.write(Tag::End)
     }
@@ -208,12 +222,13 @@ impl<'j> Part<'j> {
     }
 }
 
-/// Names of requests, each with its stages, and of tests.
-pub(crate) type Names = (Vec<(String, Vec<String>)>, Vec<String>);
+/// Names of requests, each with its stages, of tests and of histograms.
+pub(crate) type Names = (Vec<(String, Vec<String>)>, (Vec<String>, Vec<String>));
 
 /// What a run is made of: a part and the merge must agree on it.
 pub(crate) fn names(epoch: &Arc<Epoch>) -> Names {
     let stages = |chain: &crate::epoch::RunChain| chain.stages.iter().map(|s| s.name.clone()).collect();
     let chains = epoch.chains.iter().map(|chain| (chain.name.clone(), stages(chain)));
-    (chains.collect(), epoch.tests.clone())
+    let histograms = epoch.histograms.iter().map(|shape| shape.name.clone());
+    (chains.collect(), (epoch.tests.clone(), histograms.collect()))
 }

@@ -298,6 +298,8 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "the number of an input before this",
     "a block of this run",
     "no second head",
+    "nobody books ...",
+    "other bins of ...",
     // Of the library: the program takes analyzer and job from the parts.
     "no parts: name the files that analyze --shard has written",
     "is of another analyzer or job than this: another ...",
