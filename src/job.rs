@@ -18,7 +18,7 @@ pub fn expand(pattern: &str, run: u32) -> String {
 }
 
 /// Where the first `%d` or `%0Nd` stands, and N.
-fn run_place(pattern: &str) -> Option<(usize, usize, usize)> {
+pub(crate) fn run_place(pattern: &str) -> Option<(usize, usize, usize)> {
     for (start, _) in pattern.match_indices('%') {
         let rest = &pattern[start + 1..];
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
