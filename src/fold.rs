@@ -14,6 +14,7 @@ use crate::analyzer::{Analyzer, Begun};
 use crate::block::Worker;
 use crate::emit::table_def;
 use crate::epoch::Epoch;
+use crate::histo::Histograms;
 use crate::job::{InputFile, Job, Stop};
 use crate::layers::{Base, Origins, statistics};
 use crate::ledger::Counts;
@@ -335,7 +336,7 @@ impl<'j> Fold<'j> {
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
-        self.sinks.finish(&self.provenance.value(false), false)
+        self.sinks.finish(&self.provenance.value(false), &Histograms::default(), false)
     }
 
     /// Statistics and tests, where mana keeps them.
@@ -365,7 +366,7 @@ impl<'j> Fold<'j> {
     }
 
     fn finish(mut self) -> Result<Report, Error> {
-        self.sinks.finish(&self.provenance.value(true), true)?;
+        self.sinks.finish(&self.provenance.value(true), &Histograms::default(), true)?;
         self.report.outputs = std::mem::take(&mut self.sinks.written);
         self.report.stopped = self.job.stop.is_asked();
         self.report.seconds = self.started.elapsed().as_secs_f64();
