@@ -4,6 +4,7 @@
 //! Counts are integers; sums of weights and of values are exact until they are read ([`ExactSum`]).
 //! So parts of a run can be filled anywhere and joined in any order.
 
+mod automatic;
 mod axis;
 mod book;
 mod exact;
@@ -30,6 +31,7 @@ pub use runs::Added;
 pub use set::Histograms;
 pub use state::BadState;
 
+pub(crate) use automatic::{Automatic, is_number, natural};
 pub(crate) use files::Settled;
 pub(crate) use fills::Fills;
 pub(crate) use histogram::Shape;
