@@ -392,7 +392,7 @@ impl<'j> Fold<'j> {
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
-        self.sinks.finish(&self.provenance.value(false), false)?;
+        self.sinks.finish(&self.provenance.value(false), &live.histograms, false)?;
         self.keep_histograms(live.histograms, clear);
         Ok(())
     }
@@ -436,7 +436,7 @@ impl<'j> Fold<'j> {
     }
 
     pub(crate) fn finish(mut self) -> Result<Report, Error> {
-        self.sinks.finish(&self.provenance.value(true), true)?;
+        self.sinks.finish(&self.provenance.value(true), &self.histograms, true)?;
         self.report.outputs = std::mem::take(&mut self.sinks.written);
         self.report.stopped = self.job.stop.is_asked();
         self.report.seconds = self.started.elapsed().as_secs_f64();
