@@ -228,8 +228,15 @@ impl Analyzer {
             wanted: Sinks::wanted(job),
             selection: job.selection,
             strict: job.strict,
+            watch: job.watch.then(|| self.reads()),
         };
         Ok(Begun { epoch: Arc::new(epoch), sequential, odb: Odb::from(tree), origins, warnings })
+    }
+
+    /// The banks that each stage declares to read, under the names of its mount.
+    fn reads(&self) -> Vec<Vec<BankName>> {
+        let stages = self.chains.iter().flat_map(|chain| &chain.stages);
+        stages.map(|stage| stage.reads().map(|bank| bank.name).collect()).collect()
     }
 
     /// A stage with its switch and parameters in place.

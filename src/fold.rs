@@ -25,6 +25,7 @@ use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
 use crate::test::Tests;
+use crate::verify::Watched;
 use crate::{Error, Run};
 
 /// Failures, damage and messages that a report shows of a run.
@@ -126,6 +127,7 @@ struct Live {
     input: InputFile,
     tests: Tests,
     counts: Counts,
+    watched: Watched,
     /// The first values that each table has not taken, and why.
     refused: BTreeMap<TableKey, Vec<String>>,
     started: Instant,
@@ -253,6 +255,7 @@ impl<'j> Fold<'j> {
         self.live = Some(Live {
             tests: Tests::new(epoch.tests.clone()),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
+            watched: Watched::new(&epoch),
             epoch,
             refused: BTreeMap::new(),
             sequential,
@@ -298,6 +301,8 @@ impl<'j> Fold<'j> {
         let own = &mut self.worker.partial;
         partial.counts.join(&mut own.counts);
         live.counts.add(&partial.counts, SHOWN);
+        live.watched.add(&partial.watched);
+        live.watched.add(&own.watched);
         for (key, batch) in tables.into_iter().chain(own.tables.drain(..)) {
             let def = table_def(&live.epoch.chains[key.0], key);
             let (rows, first) = self.sinks.rows(key, &def, batch)?;
@@ -319,7 +324,9 @@ impl<'j> Fold<'j> {
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
             let entered = live.counts.stages[stage.number as usize].entered;
             let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts };
-            if let Err(error) = guarded(|| stage.eor(&end, &mut live.sequential)) {
+            let answer = guarded(|| stage.eor(&end, &mut live.sequential));
+            live.watched.end(stage.number, &end, &answer);
+            if let Err(error) = answer {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }
         }
@@ -335,6 +342,7 @@ impl<'j> Fold<'j> {
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
+        self.report.watched.push(std::mem::take(&mut live.watched));
         self.sinks.finish(&self.provenance.value(false), false)
     }
 

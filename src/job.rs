@@ -221,6 +221,12 @@ pub struct Job {
     pub host: String,
     /// Bytes of events handed to a worker at a time.
     pub block: usize,
+    /// Delays each block by a short time, which depends on this seed and the number of the block, so
+    /// that blocks overtake each other. No result may depend on it: for tests, and for
+    /// [`Verify`](crate::Verify).
+    pub delay: Option<u64>,
+    /// Keeps digests of what each stage does to each event, for [`Verify`](crate::Verify).
+    pub watch: bool,
     /// Ends the job early.
     pub stop: Stop,
 }
@@ -244,6 +250,8 @@ impl Default for Job {
             limits: Limits::default(),
             host: String::new(),
             block: 1 << 20,
+            delay: None,
+            watch: false,
             stop: Stop::new(),
         }
     }

@@ -87,6 +87,7 @@ mod sink;
 mod source;
 mod stage;
 mod test;
+mod verify;
 
 pub use analyzer::Analyzer;
 pub use banks::{BankSet, BankUse, Banks};
@@ -110,3 +111,4 @@ pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
 pub use stage::TooShort;
 pub use test::Test;
+pub use verify::{Case, Cause, Compared, Culprit, Follower, Verified, Verify};

@@ -17,6 +17,7 @@ use pactolus_odb::Record;
 use rand_pcg::Pcg64Mcg;
 
 use crate::test::{Board, Test};
+use crate::verify::Watch;
 use crate::{Banks, Event, Run};
 
 /// What a module's method may fail with: any error. The stage adds its name and the event.
@@ -173,6 +174,8 @@ pub struct Context<'a> {
 pub(crate) struct Notes {
     pub(crate) messages: RefCell<Vec<String>>,
     pub(crate) queue: RefCell<Vec<NewEvent>>,
+    /// Takes in what else a module does to an event, where somebody compares.
+    pub(crate) watch: Watch,
 }
 
 impl Context<'_> {
@@ -193,6 +196,7 @@ impl Context<'_> {
     #[inline]
     pub fn set(&self, test: Test, value: bool) {
         self.board.set(test, value);
+        self.notes.watch.note(("test", test.index(), value));
     }
 
     /// Leaves a message for the user. The first few of a stage are shown, the rest counted.

@@ -8,6 +8,7 @@ use pactolus_formats::{Error as FormatError, EventView, mid};
 use crate::event::Event;
 use crate::ledger::Counts;
 use crate::test::{Board, Tally};
+use crate::verify::Seen;
 
 /// Bytes for an output, with the places where events that the fold finishes belong.
 #[derive(Debug, Default)]
@@ -64,6 +65,8 @@ pub(crate) struct Partial {
     pub(crate) tallies: Tallies,
     pub(crate) tables: Vec<(TableKey, Batch)>,
     pub(crate) counts: Counts,
+    /// What stages did to events, where somebody compares.
+    pub(crate) watched: Vec<Seen>,
 }
 
 impl Partial {
@@ -83,6 +86,7 @@ impl Partial {
         self.deferred_bytes.clear();
         self.tallies.used = 0;
         self.tables.clear();
+        self.watched.clear();
         if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
             self.counts.clear();
         } else {

@@ -9,6 +9,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::ledger::{Failure, Offered, Requested};
+use crate::verify::Watched;
 
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -198,6 +199,9 @@ pub struct Report {
     /// The ODB as the last run left it.
     #[serde(skip)]
     pub odb: Option<pactolus_odb::Tree>,
+    /// What the stages of each run did, where somebody compares.
+    #[serde(skip)]
+    pub(crate) watched: Vec<Watched>,
 }
 
 impl Report {
