@@ -275,9 +275,10 @@ impl Worker {
             };
             let account = &mut partial.counts.stages[stage.number as usize];
             account.entered += 1;
-            let entry = epoch.watch.as_ref().map(|reads| {
-                Entry::new(&reads[stage.number as usize], place.number, &event, notes)
-            });
+            let entry = epoch
+                .watch
+                .as_ref()
+                .map(|reads| Entry::new(&reads[stage.number as usize], place.number, &event, notes));
             let start = timed.then(Instant::now);
             let verdict = guarded(|| stage.event(&event, &context, sequential));
             if let Some(start) = start {

@@ -6,6 +6,7 @@ mod digest;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -15,9 +16,9 @@ use crate::analyzer::Analyzer;
 use crate::job::{InputFile, Job, OutputFile};
 use crate::{Error, Report};
 
+use blame::Deviation;
 pub use blame::{Cause, Culprit, Follower};
 pub(crate) use delay::Delay;
-use blame::Deviation;
 use digest::Scratch;
 pub(crate) use watch::{Entry, Seen, Watch, Watched};
 
@@ -69,6 +70,14 @@ pub struct Case {
     pub block: usize,
     /// Seed of the delays, if blocks are delayed.
     pub delay: Option<u64>,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.threads == 1 { "" } else { "s" };
+        write!(f, "{} thread{s}, blocks of {} bytes", self.threads, self.block)?;
+        if self.delay.is_some() { f.write_str(", delayed") } else { Ok(()) }
+    }
 }
 
 /// How a combination compares with the reference, which is the first.
@@ -220,13 +229,7 @@ impl Verify {
     }
 
     /// Does the job in one combination, in a directory of its own.
-    fn case(
-        &self,
-        analyzer: &Analyzer,
-        job: &Job,
-        case: &Case,
-        scratch: &Scratch,
-    ) -> Result<Outcome, Error> {
+    fn case(&self, analyzer: &Analyzer, job: &Job, case: &Case, scratch: &Scratch) -> Result<Outcome, Error> {
         let directory = Scratch::new(&scratch.0)?;
         let outputs = self.outputs.iter().map(|name| {
             let path = directory.0.join(name);

@@ -89,7 +89,7 @@ pub(crate) fn code(report: &Report) -> u8 {
     }
 }
 
-fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error> {
+pub(crate) fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error> {
     let definition = match (path, app.definition) {
         (Some(path), _) => Definition::read(path)?,
         (None, Some(text)) => Definition::parse(text, BUILT_IN)?,
@@ -159,7 +159,7 @@ fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
     Ok(files)
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.trim().is_empty() => {
             Ok((path.trim().to_owned(), value.trim().to_owned()))
@@ -168,7 +168,7 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
+pub(crate) fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
     let all = Selection { events, ..Selection::default() };
     Ok(match *n {
         [] => all,
@@ -184,7 +184,7 @@ fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
 }
 
 /// The name of this computer, for the ODB.
-fn host() -> String {
+pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }

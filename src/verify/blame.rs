@@ -74,10 +74,10 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Cause::Chance => {
-                "differs between two equal runs: it keeps state between runs, or depends on the time or on chance"
+                "differs between two equal runs: it keeps state from one run to the next, or depends on the time or on chance"
             }
             Cause::Order => {
-                "differs only between other threads or blocks: it depends on the order of the events, through a lock, a static or a cell"
+                "differs with other threads or blocks only: it depends on the order in which events come, through a lock or a static"
             }
         })
     }

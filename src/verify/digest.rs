@@ -29,7 +29,9 @@ impl Scratch {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => {
                     let parent = parent.display();
-                    return Err(Error::Job(format!("cannot make a directory for outputs in {parent}: {error}")));
+                    return Err(Error::Job(format!(
+                        "cannot make a directory for outputs in {parent}: {error}"
+                    )));
                 }
             }
         }
@@ -143,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_first_difference_of_two_ledgers_is_found() {
-        let ledger = |kept| json!({ "runs": [{ "run": 7, "requests": [{ "kept": kept }] }], "stopped": false });
+        let ledger =
+            |kept| json!({ "runs": [{ "run": 7, "requests": [{ "kept": kept }] }], "stopped": false });
         assert_eq!(difference(&ledger(5), &ledger(5)), None);
         assert_eq!(difference(&ledger(5), &ledger(6)).as_deref(), Some("runs/0/requests/0/kept: 5, 6"));
         let (a, b) = (json!({ "errors": [] }), json!({ "errors": ["once"] }));
