@@ -192,8 +192,7 @@ fn a_clock_is_named_and_who_gets_fewer_events_is_not() {
         .sequential("Scaler sum", ScalerSum::defaults());
     let verified = verify(&analyzer, 3000);
     named(&verified, &[("Bad", Cause::Chance)], &["Sum", "Counting"]);
-    let text =
-        "stage \"Sum\" of request \"Trigger\" follows: other events, or events with other banks, come to it";
+    let text = "stage \"Sum\" of request \"Trigger\" follows: it meets other events";
     assert_eq!(verified.followers[0].to_string(), text);
 }
 

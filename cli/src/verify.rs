@@ -123,7 +123,7 @@ pub(crate) fn run(app: &App, args: &VerifyArgs, out: &mut dyn Write, err: &mut d
         value["same"] = json!(verified.is_same());
         writeln!(out, "{value:#}")?;
     } else if !args.quiet || !verified.is_same() {
-        print(app, &job, &verified, out)?;
+        print(&job, &verified, out)?;
     }
     out.flush()?;
     Ok(match () {
@@ -152,7 +152,7 @@ fn job(app: &App, args: &VerifyArgs) -> Result<Job, Box<dyn std::error::Error>> 
 }
 
 /// The table of combinations, who differs, and what to do about it.
-fn print(app: &App, job: &Job, verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
+fn print(job: &Job, verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
     let Verified { cases, report, .. } = verified;
     if let [reference, others @ ..] = &**cases {
         writeln!(out, "  {:>7} {:>11} {:>7}  result", "threads", "block", "delays")?;
@@ -184,10 +184,10 @@ fn print(app: &App, job: &Job, verified: &Verified, out: &mut dyn Write) -> io::
     }
     if !verified.culprits.is_empty() {
         writeln!(out)?;
-        let advice = "What passes from event to event belongs in a Sequential module, chance comes from \
-                      context.random(), and the time is that of the event. Then try again:";
+        let advice = "Keep what passes from event to event in a Sequential module, take chance from \
+                      context.random() and the time from the event; nothing belongs in a static or behind \
+                      a lock.";
         paragraph(advice, out)?;
-        writeln!(out, "  {} verify ...", app.program)?;
     }
     Ok(())
 }
@@ -234,10 +234,10 @@ fn print_culprit(culprit: &Culprit, verified: &Verified, out: &mut dyn Write) ->
     let first = culprit.cases.first().and_then(|&place| verified.cases.get(place));
     if let (Cause::Order, Some(first)) = (culprit.cause, first) {
         let (number, of) = (culprit.cases.len(), verified.cases.len() - 1);
-        paragraph(&format!("it differs in {number} of {of} combinations, first with {}", first.case), out)?;
+        paragraph(&format!("in {number} of {of} combinations, first with {}", first.case), out)?;
     }
     if let Some(before) = &culprit.behind {
-        let text = format!("should it read a bank of \"{before}\" without declaring it, it only follows");
+        let text = format!("should it read a bank of \"{before}\" without declaring it, it follows");
         paragraph(&text, out)?;
     }
     Ok(())
@@ -245,19 +245,19 @@ fn print_culprit(culprit: &Culprit, verified: &Verified, out: &mut dyn Write) ->
 
 /// Something differs, and no stage does.
 fn print_unexplained(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
+    let Some(case) = verified.cases.iter().find(|case| !case.is_same()) else { return Ok(()) };
     writeln!(out)?;
-    let what = "no stage did anything else to any event, but what came out differs: what `prepare` books \
-                may differ; if it does not, this is a fault of pactolus, please report it";
-    paragraph(what, out)?;
-    if let Some(case) = verified.cases.iter().find(|case| !case.is_same() && case.stages == 0) {
-        for file in &case.files {
-            writeln!(out, "  {file} differs with {}", case.case)?;
-        }
-        if let Some(ledger) = &case.ledger {
-            paragraph(&format!("  the report differs with {}: {ledger}", case.case), out)?;
-        }
+    writeln!(out, "no stage did anything else to an event, but these differ with")?;
+    writeln!(out, "{}:", case.case)?;
+    for file in &case.files {
+        writeln!(out, "  {file}")?;
     }
-    Ok(())
+    if let Some(ledger) = &case.ledger {
+        writeln!(out, "  the report, {ledger}")?;
+    }
+    let what = "if no module's `prepare` or `bor` goes by the time or by chance, report this as a fault of \
+                pactolus";
+    paragraph(what, out)
 }
 
 /// `1 file`, `2 files`.

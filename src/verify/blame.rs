@@ -73,12 +73,8 @@ impl fmt::Display for Culprit {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Cause::Chance => {
-                "differs between two equal runs: it keeps state from one run to the next, or depends on the time or on chance"
-            }
-            Cause::Order => {
-                "differs with other threads or blocks only: it depends on the order in which events come, through a lock or a static"
-            }
+            Cause::Chance => "differs between equal runs: by the time, by chance, or by an earlier run",
+            Cause::Order => "differs with other threads or blocks: by the order in which events come",
         })
     }
 }
@@ -88,7 +84,7 @@ impl fmt::Display for Follower {
         write!(f, "stage \"{}\" of request \"{}\" follows: ", self.stage, self.request)?;
         match &self.reads {
             Some((bank, writer)) => write!(f, "it reads {bank}, which \"{writer}\" appends"),
-            None => write!(f, "other events, or events with other banks, come to it"),
+            None => write!(f, "it meets other events"),
         }
     }
 }
