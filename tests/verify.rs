@@ -164,7 +164,7 @@ fn a_static_counter_is_named() {
     assert_eq!((&*culprit.request, culprit.run, culprit.stretch), ("Trigger", 1, 1));
     // Event 1 is the BOR; one event in 50 is a scaler's.
     assert_eq!((culprit.first, culprit.differ), (2, 3000 - 60), "{culprit:?}");
-    let text = "stage \"Bad\" of request \"Trigger\", run 1: 2940 events differ, the first is event 2";
+    let text = "stage \"Bad\" of request \"Trigger\" differs, run 1: 2940 events, the first is event 2";
     assert_eq!(culprit.to_string(), text);
     // It differs already between equal runs.
     assert!(culprit.cases.starts_with(&[1, 2]) && verified.cases[1].files.contains(&"events.mid".to_owned()));

@@ -4,14 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use pactolus::{Case, Cause, Compared, Culprit, InputFile, Job, Verified, Verify};
+use pactolus::{Case, Cause, Compared, Culprit, Follower, InputFile, Job, Verified, Verify};
 use serde_json::json;
 
 use crate::args::{Believe, size};
 use crate::{App, DAMAGED, OK, Outcome, STOPPED, analyze, inputs};
-
-/// Columns of what is printed.
-const WIDTH: usize = 80;
 
 /// Analyze runs with several thread counts and block sizes, and compare all that comes out.
 ///
@@ -177,17 +174,18 @@ fn print(job: &Job, verified: &Verified, out: &mut dyn Write) -> io::Result<()> 
         print_culprit(culprit, verified, out)?;
     }
     for follower in &verified.followers {
-        paragraph(&follower.to_string(), out)?;
+        let Follower { stage, request, .. } = follower;
+        writeln!(out)?;
+        writeln!(out, "stage \"{stage}\" of request \"{request}\" follows")?;
+        writeln!(out, "  {}", follower.reason())?;
     }
     if verified.is_unexplained() {
         print_unexplained(verified, out)?;
     }
     if !verified.culprits.is_empty() {
         writeln!(out)?;
-        let advice = "Keep what passes from event to event in a Sequential module, take chance from \
-                      context.random() and the time from the event; nothing belongs in a static or behind \
-                      a lock.";
-        paragraph(advice, out)?;
+        writeln!(out, "keep what passes from event to event in a Sequential module, nothing in a static or")?;
+        writeln!(out, "behind a lock; take chance from context.random(), the time from the event")?;
     }
     Ok(())
 }
@@ -228,17 +226,18 @@ fn print_unseen(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn print_culprit(culprit: &Culprit, verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
+    let Culprit { stage, request, cause, cases, behind, .. } = culprit;
     writeln!(out)?;
-    paragraph(&culprit.to_string(), out)?;
-    paragraph(&format!("it {}", culprit.cause), out)?;
-    let first = culprit.cases.first().and_then(|&place| verified.cases.get(place));
-    if let (Cause::Order, Some(first)) = (culprit.cause, first) {
-        let (number, of) = (culprit.cases.len(), verified.cases.len() - 1);
-        paragraph(&format!("in {number} of {of} combinations, first with {}", first.case), out)?;
+    writeln!(out, "stage \"{stage}\" of request \"{request}\" differs")?;
+    writeln!(out, "  {}", culprit.place())?;
+    writeln!(out, "  {cause}")?;
+    let first = cases.first().and_then(|&place| verified.cases.get(place));
+    if let (Cause::Order, Some(first)) = (cause, first) {
+        let (number, of) = (cases.len(), verified.cases.len() - 1);
+        writeln!(out, "  in {number} of {of} combinations, first with {}", first.case)?;
     }
-    if let Some(before) = &culprit.behind {
-        let text = format!("should it read a bank of \"{before}\" without declaring it, it follows");
-        paragraph(&text, out)?;
+    if let Some(before) = behind {
+        writeln!(out, "  should it read a bank of \"{before}\" without declaring it, it follows")?;
     }
     Ok(())
 }
@@ -255,29 +254,11 @@ fn print_unexplained(verified: &Verified, out: &mut dyn Write) -> io::Result<()>
     if let Some(ledger) = &case.ledger {
         writeln!(out, "  the report, {ledger}")?;
     }
-    let what = "if no module's `prepare` or `bor` goes by the time or by chance, report this as a fault of \
-                pactolus";
-    paragraph(what, out)
+    writeln!(out, "if no module's `prepare` or `bor` goes by the time or by chance, please report this")
 }
 
 /// `1 file`, `2 files`.
 fn many(number: impl TryInto<u64>, what: &str) -> String {
     let number = number.try_into().unwrap_or(u64::MAX);
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A text in lines of the page's width; all but the first are indented.
-fn paragraph(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = String::new();
-    for word in text.split(' ') {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && !line.trim().is_empty() {
-            writeln!(out, "{line}")?;
-            line = "   ".into();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    writeln!(out, "{line}")
 }

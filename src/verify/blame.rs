@@ -55,17 +55,35 @@ pub struct Follower {
     pub reads: Option<(String, String)>,
 }
 
+impl Culprit {
+    /// Where it differs: `run 42: 12 events, the first is event 7`.
+    pub fn place(&self) -> String {
+        let Culprit { run, differ, first, stretch, .. } = self;
+        match (differ, stretch) {
+            (0, _) => format!("run {run}: the end of the run"),
+            (1, 1) => format!("run {run}: event {first}"),
+            (_, 1) => format!("run {run}: {differ} events, the first is event {first}"),
+            // No event has the number 0.
+            _ => {
+                let last = first - first % stretch + stretch - 1;
+                format!("run {run}: {differ} stretches of {stretch} events, the first is {first} to {last}")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Culprit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stage \"{}\" of request \"{}\", run {}: ", self.stage, self.request, self.run)?;
-        match (self.differ, self.stretch) {
-            (0, _) => write!(f, "the end of the run differs"),
-            (1, 1) => write!(f, "event {} differs", self.first),
-            (n, 1) => write!(f, "{n} events differ, the first is event {}", self.first),
-            (n, stretch) => {
-                let last = self.first + stretch - 1;
-                write!(f, "events differ in {n} stretches of {stretch}, first in {} to {last}", self.first)
-            }
+        write!(f, "stage \"{}\" of request \"{}\" differs, {}", self.stage, self.request, self.place())
+    }
+}
+
+impl Follower {
+    /// Why: `it reads CADC, which "ADC calibration" appends`.
+    pub fn reason(&self) -> String {
+        match &self.reads {
+            Some((bank, writer)) => format!("it reads {bank}, which \"{writer}\" appends"),
+            None => "it meets other events".into(),
         }
     }
 }
@@ -73,19 +91,15 @@ impl fmt::Display for Culprit {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Cause::Chance => "differs between equal runs: by the time, by chance, or by an earlier run",
-            Cause::Order => "differs with other threads or blocks: by the order in which events come",
+            Cause::Chance => "between equal runs: by the time, by chance, or by an earlier run",
+            Cause::Order => "with other threads or blocks: by the order in which events come",
         })
     }
 }
 
 impl fmt::Display for Follower {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stage \"{}\" of request \"{}\" follows: ", self.stage, self.request)?;
-        match &self.reads {
-            Some((bank, writer)) => write!(f, "it reads {bank}, which \"{writer}\" appends"),
-            None => write!(f, "it meets other events"),
-        }
+        write!(f, "stage \"{}\" of request \"{}\" follows: {}", self.stage, self.request, self.reason())
     }
 }
 
