@@ -534,7 +534,7 @@ fn an_unknown_key_of_a_definition_is_refused() {
     check_definition(
         "\"WORD[4]\"",
         "{ type = \"WORD[4]\", unti = \"counts\" }",
-        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": unknown field `unti`, expected one of `type`, `unit`, `description`, `switch`, `fields`",
+        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": unknown field `unti`, expected one of `type`, `unit`, `description`, `switch`, `fields`, `histogram`",
     );
 }
 

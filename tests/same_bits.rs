@@ -15,7 +15,7 @@ use pactolus::formats::compress::Output;
 use pactolus::prelude::*;
 use pactolus::simulate::Simulation;
 use pactolus::{Verified, Verify};
-use pactolus_modules::{ASUM, AdcCalib, AdcSum, SCLR, ScalerSum};
+use pactolus_modules::{ASUM, AdcCalib, AdcSum, Asum, SCLR, ScalerSum};
 use tempfile::TempDir;
 
 /// The sample experiment's ADC has four channels.
@@ -83,12 +83,57 @@ impl Module for Picky {
     }
 }
 
+/// Fills histograms of every kind, with weights whose sums depend on their order in floating point.
+#[derive(Record, Clone)]
+struct Filling {
+    #[key(skip)]
+    sum: WeightedHist1,
+    #[key(skip)]
+    plane: WeightedHist2,
+    #[key(skip)]
+    profile: WeightedProfile,
+    #[key(skip)]
+    counts: Hist1,
+    #[key(skip)]
+    times: Strip,
+}
+
+impl Module for Filling {
+    fn banks(&self) -> Banks {
+        Banks::read(ASUM)
+    }
+
+    fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
+        let axis = || Axis::regular(200, 0.0, 4000.0);
+        self.sum = setup.book("Sum", WeightedHist1::new(axis()))?;
+        self.plane = setup.book("Plane", WeightedHist2::new(axis(), axis()))?;
+        self.profile = setup.book("Profile", WeightedProfile::new(axis()))?;
+        self.counts = setup.book("Counts", Hist1::new(axis()))?;
+        self.times = setup.book("Times", Strip::new(60))?;
+        Ok(())
+    }
+
+    fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
+        let Some(sum) = event.get(ASUM)? else { return Ok(Keep) };
+        let Asum { sum, average } = sum.at(0);
+        let (sum, average) = (f64::from(sum), f64::from(average));
+        let weight = (average + 0.1).recip() * f64::from(event.serial() % 97).exp2();
+        context.fill(self.sum, (sum, weight));
+        context.fill(self.plane, (sum, average, weight));
+        context.fill(self.profile, (sum, average / 3.0, weight));
+        context.fill(self.counts, sum);
+        context.fill(self.times, sum / 7.0);
+        Ok(Keep)
+    }
+}
+
 fn analyzer() -> Analyzer {
     Analyzer::new("Analyzer")
         .on(Request::new("Trigger", 1).bank(ADC0).tests())
         .module("Calibration", AdcCalib::defaults())
         .module("Sleepy", Sleepy::defaults())
         .module("Sum", AdcSum::defaults())
+        .module("Filling", Filling::defaults())
         .module("Picky", Picky::defaults())
         .on(Request::new("Scaler", 2).bank(SCLR))
         .module("Sleepy too", Sleepy::defaults())

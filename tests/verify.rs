@@ -223,7 +223,8 @@ fn each_of_several_bad_stages_is_named() {
     assert_eq!(verified.culprits[1].behind.as_deref(), Some("Locked"));
 }
 
-/// What happens inside of the ledger only: messages, tests, errors, panics, the end of the run.
+/// What leaves no bank behind: messages, tests, errors, panics, histograms, new events, the end of
+/// the run.
 #[derive(Record, Clone)]
 struct Chance {
     /// What it does
@@ -231,6 +232,8 @@ struct Chance {
     how: u32,
     #[key(skip)]
     test: Test,
+    #[key(skip)]
+    spectrum: Hist1,
 }
 
 /// A number that nobody knows before.
@@ -241,6 +244,7 @@ fn chance() -> u64 {
 impl Module for Chance {
     fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
         self.test = setup.test("odd");
+        self.spectrum = setup.book("Spectrum", Hist1::new(Axis::regular(10, 0.0, 10.0)))?;
         Ok(())
     }
 
@@ -251,7 +255,8 @@ impl Module for Chance {
             1 => context.set(self.test, odd),
             2 if odd => return Err(format!("event {}", event.serial()).into()),
             3 => assert!(!odd, "odd"),
-            4 => context.queue(NewEvent::new(7, 1, chance() as u32, 0)),
+            4 => context.fill(self.spectrum, (chance() % 10) as u8),
+            5 => context.queue(NewEvent::new(7, 1, chance() as u32, 0)),
             _ => {}
         }
         Ok(Keep)
@@ -262,13 +267,13 @@ impl Module for Chance {
     }
 
     fn eor(&self, _: &EndOfRun) -> Result<()> {
-        if self.how == 5 { Err(format!("{}", chance()).into()) } else { Ok(()) }
+        if self.how == 6 { Err(format!("{}", chance()).into()) } else { Ok(()) }
     }
 }
 
 #[test]
 fn whatever_a_stage_does_is_compared() {
-    for how in 0..=5 {
+    for how in 0..=6 {
         let analyzer = Analyzer::new("Analyzer")
             .on(Request::new("Trigger", 1).bank(ADC0))
             .module("Prescale", Prescale::defaults())
@@ -280,7 +285,7 @@ fn whatever_a_stage_does_is_compared() {
         verify.threads = vec![2];
         let verified = verify.run(&analyzer, &job, &mut |_, _, _| {}).unwrap();
         named(&verified, &[("Chance", Cause::Chance)], &[]);
-        assert_eq!(verified.culprits[0].differ == 0, how == 5, "way {how}");
+        assert_eq!(verified.culprits[0].differ == 0, how == 6, "way {how}");
     }
 }
 

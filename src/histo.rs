@@ -1,0 +1,30 @@
+//! Histograms: booked in [`prepare`](crate::Module::prepare), filled in
+//! [`event`](crate::Module::event) through a handle, the same whatever the number of threads.
+//!
+//! Counts are integers; sums of weights and of values are exact until they are read ([`ExactSum`]).
+//! So parts of a run can be filled anywhere and joined in any order.
+
+mod automatic;
+mod axis;
+mod book;
+mod exact;
+mod fills;
+mod fixed;
+mod histogram;
+mod pages;
+mod set;
+mod state;
+
+pub use axis::{Axis, AxisKind};
+pub use book::{
+    At, Booking, BookingError, Hist1, Hist2, Histo, Profile, Strip, WeightedHist1, WeightedHist2,
+    WeightedProfile,
+};
+pub use exact::ExactSum;
+pub use histogram::{Cell, Histogram, Kind, OtherBins, Stats, View};
+pub use set::Histograms;
+pub use state::BadState;
+
+pub(crate) use automatic::{Automatic, is_number, natural};
+pub(crate) use fills::Fills;
+pub(crate) use histogram::Shape;

@@ -1,0 +1,255 @@
+//! What the events of one block have filled.
+//!
+//! A worker does not hold whole histograms: small ones of counts are arrays, of all others it keeps
+//! a list of the cells that were filled, which the fold adds to the histograms of the run. So two
+//! hundred histograms of a million cells cost their fills, not their cells, however many threads.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::axis::Axis;
+use super::book::{At, Histo};
+use super::fixed::{Moments, Scale, Wide};
+use super::histogram::{Cells, Histogram, Shape, Spread};
+use super::set::Histograms;
+
+/// Histograms of counts with so many cells are arrays in every worker: 16 KiB each.
+const SMALL: usize = 2048;
+/// Fills in a list before they are added up on the spot.
+const LIST: usize = 1 << 16;
+
+/// The fills of one block, of all histograms.
+#[derive(Debug, Default)]
+pub(crate) struct Fills {
+    slots: RefCell<Vec<Slot>>,
+}
+
+impl Fills {
+    pub(crate) fn new(shapes: &[Arc<Shape>]) -> Fills {
+        Fills { slots: RefCell::new(shapes.iter().map(|shape| Slot::new(Arc::clone(shape))).collect()) }
+    }
+
+    /// # Panics
+    /// If the histogram was not booked: the stage reports it.
+    #[inline]
+    pub(crate) fn fill<H: Histo>(&self, handle: H, at: impl At<H>, time: u32) {
+        self.put(handle, at.at(), time);
+    }
+
+    /// # Panics
+    /// As [`fill`](Fills::fill).
+    #[inline]
+    pub(crate) fn put<H: Histo>(&self, handle: H, point: [f64; 3], time: u32) {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(handle.index() as usize).unwrap_or_else(|| unbooked());
+        H::put(slot, point, time);
+    }
+
+    /// Adds all fills to the histograms of the run, and forgets them.
+    pub(crate) fn pour(&self, into: &mut Histograms) {
+        let mut slots = self.slots.borrow_mut();
+        for (slot, histogram) in slots.iter_mut().zip(&mut into.list) {
+            slot.pour(histogram);
+        }
+    }
+
+    /// Forgets all fills.
+    pub(crate) fn clear(&self) {
+        self.slots.borrow_mut().iter_mut().filter(|slot| slot.touched).for_each(|slot| {
+            *slot = Slot::new(Arc::clone(&slot.shape));
+        });
+    }
+}
+
+#[cold]
+fn unbooked() -> ! {
+    panic!("a histogram is filled that `prepare` has not booked")
+}
+
+/// The fills of one histogram.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Slot {
+    shape: Arc<Shape>,
+    x: Axis,
+    y: Option<Axis>,
+    columns: usize,
+    x_scale: Scale,
+    y_scale: Scale,
+    small: bool,
+    touched: bool,
+    /// Counts of a small histogram.
+    counts: Vec<u64>,
+    /// Cells of a large one, one for each fill.
+    list: Vec<u32>,
+    /// Cell or time, value, weight of each fill of a histogram that sums.
+    values: Vec<(u32, f64, f64)>,
+    /// What became of lists that were too long.
+    cells: Option<Cells>,
+    moments: (Moments, Moments, Wide),
+    spread: Option<Spread>,
+}
+
+impl Slot {
+    pub(crate) fn new(shape: Arc<Shape>) -> Slot {
+        let counts = matches!(Cells::new(&shape), Cells::Counts(_));
+        let largest = |axis: &Axis| Scale::new(axis.largest());
+        Slot {
+            x: shape.x.clone(),
+            y: shape.y.clone(),
+            columns: shape.x.bins() + 2,
+            x_scale: largest(&shape.x),
+            y_scale: shape.y.as_ref().map_or(Scale::new(1.0), largest),
+            small: counts && shape.cells() <= SMALL,
+            touched: false,
+            counts: Vec::new(),
+            list: Vec::new(),
+            values: Vec::new(),
+            cells: None,
+            moments: Default::default(),
+            spread: shape.weighted.then(|| Spread::new(&shape)),
+            shape,
+        }
+    }
+
+    #[inline]
+    pub(super) fn hist1(&mut self, [x, ..]: [f64; 3], _: u32) {
+        let cell = self.x.index(x);
+        self.count(cell);
+        // Cells 1 to bins are within the axis.
+        if cell.wrapping_sub(1) < self.columns - 2 {
+            self.moments.0.add(self.x_scale.integer(x));
+        }
+    }
+
+    #[inline]
+    pub(super) fn hist2(&mut self, [x, y, _]: [f64; 3], _: u32) {
+        let (column, row, inside) = self.place(x, y);
+        self.count(column + self.columns * row);
+        if inside {
+            let (x, y) = (self.x_scale.integer(x), self.y_scale.integer(y));
+            self.moments.0.add(x);
+            self.moments.1.add(y);
+            self.moments.2.add(i128::from(x) * i128::from(y));
+        }
+    }
+
+    pub(super) fn profile(&mut self, [x, value, _]: [f64; 3], _: u32) {
+        let cell = self.x.index(x);
+        self.push(cell as u32, value, 1.0);
+        if cell.wrapping_sub(1) < self.columns - 2 {
+            self.moments.0.add(self.x_scale.integer(x));
+        }
+    }
+
+    pub(super) fn strip(&mut self, [_, value, _]: [f64; 3], time: u32) {
+        self.push(time, value, 1.0);
+    }
+
+    pub(super) fn weighted_hist1(&mut self, [x, _, weight]: [f64; 3], _: u32) {
+        let cell = self.x.index(x);
+        self.push(cell as u32, weight, 1.0);
+        if cell.wrapping_sub(1) < self.columns - 2 {
+            self.weigh(x, 0.0, weight);
+        }
+    }
+
+    pub(super) fn weighted_hist2(&mut self, [x, y, weight]: [f64; 3], _: u32) {
+        let (column, row, inside) = self.place(x, y);
+        self.push((column + self.columns * row) as u32, weight, 1.0);
+        if inside {
+            self.weigh(x, y, weight);
+        }
+    }
+
+    pub(super) fn weighted_profile(&mut self, [x, value, weight]: [f64; 3], _: u32) {
+        let cell = self.x.index(x);
+        self.push(cell as u32, value, weight);
+        if cell.wrapping_sub(1) < self.columns - 2 {
+            self.weigh(x, 0.0, weight);
+        }
+    }
+
+    /// Column and row, and whether they are within the axes.
+    #[inline]
+    fn place(&self, x: f64, y: f64) -> (usize, usize, bool) {
+        let column = self.x.index(x);
+        let Some(axis) = &self.y else { return (column, 0, false) };
+        let row = axis.index(y);
+        let inside = column.wrapping_sub(1) < self.columns - 2 && row.wrapping_sub(1) < axis.bins();
+        (column, row, inside)
+    }
+
+    #[inline]
+    fn count(&mut self, cell: usize) {
+        self.touched = true;
+        match self.counts.get_mut(cell) {
+            Some(count) => *count += 1,
+            None => self.count_slowly(cell),
+        }
+    }
+
+    /// A large histogram, or the first fill of a small one.
+    fn count_slowly(&mut self, cell: usize) {
+        if self.small {
+            self.counts.resize(self.shape.cells(), 0);
+            self.counts[cell] += 1;
+            return;
+        }
+        self.list.push(cell as u32);
+        if self.list.len() == LIST {
+            let cells = self.cells.get_or_insert_with(|| Cells::new(&self.shape));
+            self.list.drain(..).for_each(|cell| cells.count(cell as usize, 1));
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, cell: u32, value: f64, weight: f64) {
+        self.touched = true;
+        self.values.push((cell, value, weight));
+        if self.values.len() == LIST {
+            let cells = self.cells.get_or_insert_with(|| Cells::new(&self.shape));
+            self.values.drain(..).for_each(|(cell, value, weight)| cells.add(cell, value, weight));
+        }
+    }
+
+    fn weigh(&mut self, x: f64, y: f64, weight: f64) {
+        let Some(Spread::Exact(sums)) = &mut self.spread else { return };
+        sums[0].add_product(x, weight);
+        sums[1].add_product3(x, x, weight);
+        if self.y.is_some() {
+            sums[2].add_product(y, weight);
+            sums[3].add_product3(y, y, weight);
+            sums[4].add_product3(x, y, weight);
+        }
+    }
+
+    /// Adds all fills to `histogram`, and forgets them.
+    pub(crate) fn pour(&mut self, histogram: &mut Histogram) {
+        if !std::mem::take(&mut self.touched) {
+            return;
+        }
+        let cells = &mut histogram.cells;
+        for (cell, count) in self.counts.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+            cells.count(cell, std::mem::take(count));
+        }
+        self.list.drain(..).for_each(|cell| cells.count(cell as usize, 1));
+        self.values.drain(..).for_each(|(cell, value, weight)| cells.add(cell, value, weight));
+        if let Some(own) = self.cells.take() {
+            cells.join(&own);
+        }
+        match (&mut histogram.spread, &mut self.spread) {
+            (Spread::Fixed { x, y, xy }, _) => {
+                let (own_x, own_y, own_xy) = std::mem::take(&mut self.moments);
+                x.join(&own_x);
+                y.join(&own_y);
+                xy.join(&own_xy);
+            }
+            (spread, Some(own)) => {
+                spread.join(own);
+                *own = Spread::new(&self.shape);
+            }
+            _ => {}
+        }
+    }
+}
