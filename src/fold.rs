@@ -22,6 +22,7 @@ use crate::module::EndOfRun;
 use crate::partial::TableKey;
 use crate::provenance::{Provenance, texts};
 use crate::report::{Explained, HistogramReport, Report, RequestReport, RunReport, StageReport, WithoutText};
+use crate::shard::Shard;
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
@@ -61,6 +62,25 @@ pub(crate) fn run(
     progress: &mut dyn FnMut(&Progress),
     stdout: &mut dyn Write,
 ) -> Result<Report, Error> {
+    // What ends the reading from within; the user's own request is another.
+    let halt = Stop::new();
+    let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
+    drive(analyzer, job, base, Shard::ALL, &halt, &mut |item, tickets| fold.item(item, tickets))?;
+    fold.finish()
+}
+
+/// Gets the items in order, and gives tickets back.
+pub(crate) type Take<'t> = dyn FnMut(Item, &Sender<Box<Ticket>>) -> Result<(), Error> + 't;
+
+/// Runs source and workers; what they come to goes to `take`.
+pub(crate) fn drive(
+    analyzer: &Analyzer,
+    job: &Job,
+    base: &Base,
+    shard: Shard,
+    halt: &Stop,
+    take: &mut Take<'_>,
+) -> Result<(), Error> {
     let threads = job.threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -74,9 +94,6 @@ pub(crate) fn run(
     for _ in 0..tickets {
         let _ = give.send(Box::new(Ticket { block: Block::new(), worker: Worker::new() }));
     }
-    // What ends the reading from within; the user's own request is another.
-    let halt = Stop::new();
-    let stop = halt.clone();
     let source = Source {
         analyzer,
         job,
@@ -84,13 +101,14 @@ pub(crate) fn run(
         pool: &pool,
         free,
         items,
-        spare: None,
-        stop,
+        spare: Vec::new(),
+        shard,
+        blocks: 0,
+        stop: halt.clone(),
         next: 0,
         done: 0,
         total: None,
     };
-    let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
     std::thread::scope(|scope| {
         scope.spawn(|| source.run());
         // Dropping the tickets on an error stops the source.
@@ -106,7 +124,7 @@ pub(crate) fn run(
             while let Some(item) = waiting.remove(&next) {
                 next += 1;
                 let Some(tickets) = &give else { break };
-                if let Err(error) = fold.item(item, tickets) {
+                if let Err(error) = take(item, tickets) {
                     failed = Some(error);
                     waiting.clear();
                     give = None;
@@ -115,8 +133,7 @@ pub(crate) fn run(
             }
         }
         failed.map_or(Ok(()), Err)
-    })?;
-    fold.finish()
+    })
 }
 
 /// The run in hand.
@@ -135,7 +152,8 @@ struct Live {
     started: Instant,
 }
 
-struct Fold<'j> {
+/// Where blocks meet.
+pub(crate) struct Fold<'j> {
     analyzer: &'j Analyzer,
     job: &'j Job,
     progress: &'j mut dyn FnMut(&Progress),
@@ -159,7 +177,7 @@ struct Fold<'j> {
 }
 
 impl<'j> Fold<'j> {
-    fn new(
+    pub(crate) fn new(
         analyzer: &'j Analyzer,
         job: &'j Job,
         progress: &'j mut dyn FnMut(&Progress),
@@ -184,7 +202,7 @@ impl<'j> Fold<'j> {
         }
     }
 
-    fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
+    pub(crate) fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
         if self.halted && !matches!(item, Item::End(_) | Item::Failed(_)) {
             // The source may be waiting for a ticket, to find that it is to stop.
             if let Item::Block(ticket) = item {
@@ -195,12 +213,11 @@ impl<'j> Fold<'j> {
         match item {
             Item::Begin(begun, input) => self.begin(*begun, *input),
             Item::Block(mut ticket) => {
-                self.report.bytes += ticket.block.bytes().len() as u64;
-                self.block(&mut ticket.worker)?;
+                self.work(ticket.block.bytes().len() as u64, &mut ticket.worker)?;
                 let _ = tickets.send(ticket);
-                self.tell(false);
                 Ok(())
             }
+            Item::Elsewhere(_) => Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
                 Ok(())
@@ -222,6 +239,27 @@ impl<'j> Fold<'j> {
             }
             Item::Failed(error) => Err(error),
         }
+    }
+
+    /// Joins what the work on a block of so many bytes has come to.
+    pub(crate) fn work(&mut self, bytes: u64, worker: &mut Worker) -> Result<(), Error> {
+        self.report.bytes += bytes;
+        self.block(worker)?;
+        self.tell(false);
+        Ok(())
+    }
+
+    /// Adds what was filled elsewhere in the run in hand. The answer: histograms that have other bins.
+    pub(crate) fn fill(&mut self, histograms: &Histograms) -> Vec<String> {
+        self.live.as_mut().map_or(Vec::new(), |live| live.histograms.join(histograms))
+    }
+
+    /// Ends a job that the user has stopped: the run in hand is not written.
+    pub(crate) fn give_up(mut self) -> Report {
+        self.report.outputs = std::mem::take(&mut self.sinks.written);
+        self.report.stopped = true;
+        self.report.seconds = self.started.elapsed().as_secs_f64();
+        self.report
     }
 
     fn halt_if_strict(&mut self) {
@@ -248,7 +286,7 @@ impl<'j> Fold<'j> {
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, origins, warnings } = begun;
+        let Begun { epoch, sequential, odb, origins, warnings, .. } = begun;
         for warning in warnings {
             // The same file is applied to every run.
             if !self.report.warnings.contains(&warning) {
@@ -361,7 +399,9 @@ impl<'j> Fold<'j> {
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
-        self.report.watched.push(std::mem::take(&mut live.watched));
+        if let Some(witness) = &self.job.watch {
+            witness.push(std::mem::take(&mut live.watched));
+        }
         self.sinks.finish(&self.provenance.value(false), false)?;
         self.keep_histograms(live.histograms, clear);
         Ok(())
@@ -405,7 +445,7 @@ impl<'j> Fold<'j> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Report, Error> {
+    pub(crate) fn finish(mut self) -> Result<Report, Error> {
         self.sinks.finish(&self.provenance.value(true), true)?;
         self.report.outputs = std::mem::take(&mut self.sinks.written);
         self.report.stopped = self.job.stop.is_asked();

@@ -10,6 +10,7 @@ use pactolus_formats::{Compression, Limits};
 
 use crate::Error;
 use crate::epoch::Selection;
+use crate::verify::Witness;
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
 pub fn expand(pattern: &str, run: u32) -> String {
@@ -18,7 +19,7 @@ pub fn expand(pattern: &str, run: u32) -> String {
 }
 
 /// Where the first `%d` or `%0Nd` stands, and N.
-fn run_place(pattern: &str) -> Option<(usize, usize, usize)> {
+pub(crate) fn run_place(pattern: &str) -> Option<(usize, usize, usize)> {
     for (start, _) in pattern.match_indices('%') {
         let rest = &pattern[start + 1..];
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -225,8 +226,8 @@ pub struct Job {
     /// that blocks overtake each other. No result may depend on it: for tests, and for
     /// [`Verify`](crate::Verify).
     pub delay: Option<u64>,
-    /// Keeps digests of what each stage does to each event, for [`Verify`](crate::Verify).
-    pub watch: bool,
+    /// Takes digests of what each stage does to each event, for [`Verify`](crate::Verify).
+    pub watch: Option<Witness>,
     /// Ends the job early.
     pub stop: Stop,
 }
@@ -251,7 +252,7 @@ impl Default for Job {
             host: String::new(),
             block: 1 << 20,
             delay: None,
-            watch: false,
+            watch: None,
             stop: Stop::new(),
         }
     }

@@ -83,6 +83,7 @@ mod report;
 mod request;
 mod run;
 pub mod scan;
+mod shard;
 pub mod simulate;
 mod sink;
 mod source;
@@ -111,6 +112,7 @@ pub use report::{
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
+pub use shard::{Parts, Shard, ShardReport, is_part};
 pub use stage::TooShort;
 pub use test::Test;
-pub use verify::{Case, Cause, Compared, Culprit, Follower, Verified, Verify};
+pub use verify::{Case, Cause, Compared, Culprit, Follower, Verified, Verify, Witness};

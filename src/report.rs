@@ -10,7 +10,6 @@ use serde::{Serialize, Serializer};
 
 use crate::histo::Histogram;
 use crate::ledger::{Failure, Offered, Requested};
-use crate::verify::Watched;
 
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -227,9 +226,6 @@ pub struct Report {
     /// The ODB as the last run left it.
     #[serde(skip)]
     pub odb: Option<pactolus_odb::Tree>,
-    /// What the stages of each run did, where somebody compares.
-    #[serde(skip)]
-    pub(crate) watched: Vec<Watched>,
 }
 
 impl Report {

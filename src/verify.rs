@@ -14,12 +14,14 @@ use serde_json::Value;
 
 use crate::analyzer::Analyzer;
 use crate::job::{InputFile, Job, OutputFile};
+use crate::shard::{Parts, Shard};
 use crate::{Error, Report};
 
 use blame::Deviation;
 pub use blame::{Cause, Culprit, Follower};
 pub(crate) use delay::Delay;
 use digest::Scratch;
+pub use watch::Witness;
 pub(crate) use watch::{Entry, Seen, Watch, Watched};
 
 /// Bytes of a block in the reference.
@@ -48,13 +50,16 @@ const SMALL: (u64, u64) = (1 << 10, 1 << 16);
 ///
 /// The reference has one thread and blocks of 1 MiB, and is done twice. Then comes each number of
 /// threads with each size of blocks; with several threads, blocks are also delayed by times that look
-/// like chance. Outputs of one combination at a time are on the disk.
+/// like chance. Then comes the job in shards, one after the other, and their merge, with each size of
+/// blocks. Outputs of one combination at a time are on the disk.
 #[derive(Clone, Debug)]
 pub struct Verify {
     /// Numbers of threads.
     pub threads: Vec<usize>,
     /// Sizes of blocks in bytes; if there are none, 1 MiB and one so small that there are many.
     pub blocks: Vec<usize>,
+    /// Numbers of shards.
+    pub shards: Vec<u32>,
     /// Names of the outputs, without directories.
     pub outputs: Vec<String>,
     /// The directory in which one for the outputs is made, and removed in the end.
@@ -70,12 +75,19 @@ pub struct Case {
     pub block: usize,
     /// Seed of the delays, if blocks are delayed.
     pub delay: Option<u64>,
+    /// Shards, whose parts are merged; one part also goes through its file. `None` is the whole job.
+    pub shards: Option<u32>,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let s = if self.threads == 1 { "" } else { "s" };
         write!(f, "{} thread{s}, blocks of {} bytes", self.threads, self.block)?;
+        match self.shards {
+            Some(1) => write!(f, ", 1 shard")?,
+            Some(shards) => write!(f, ", {shards} shards")?,
+            None => {}
+        }
         if self.delay.is_some() { f.write_str(", delayed") } else { Ok(()) }
     }
 }
@@ -135,26 +147,28 @@ impl Verified {
 /// What one combination gave.
 struct Outcome {
     report: Report,
+    watched: Vec<Watched>,
     files: BTreeMap<String, String>,
     ledger: Value,
 }
 
 impl Verify {
-    /// With 1, 2, 3 and 8 threads, all kinds of outputs, and directories made in `scratch`.
+    /// With 1, 2, 3 and 8 threads, 1, 4 and 7 shards, all kinds of outputs, and directories made in `scratch`.
     pub fn new(scratch: impl Into<PathBuf>) -> Verify {
         let outputs = ["events.mid", "events.asc", "events.parquet", "events.arrow"];
         Verify {
             threads: vec![1, 2, 3, 8],
             blocks: Vec::new(),
+            shards: vec![1, 4, 7],
             outputs: outputs.map(String::from).to_vec(),
             scratch: scratch.into(),
         }
     }
 
-    /// The combinations for `job`, in order. Not all there could be: the reference twice, and each
-    /// number of threads with each size of blocks.
+    /// The combinations for `job`, in order. Not all there could be: the reference twice, each number of
+    /// threads with each size of blocks, and each number of shards with these and two threads.
     pub fn cases(&self, job: &Job) -> Vec<Case> {
-        let reference = Case { threads: 1, block: LARGE, delay: None };
+        let reference = Case { threads: 1, block: LARGE, delay: None, shards: None };
         let blocks = if self.blocks.is_empty() { vec![LARGE, small(job)] } else { self.blocks.clone() };
         let mut cases = vec![reference, reference];
         for &block in &blocks {
@@ -163,7 +177,16 @@ impl Verify {
                 if cases.iter().all(|case| (case.threads, case.block) != (threads, block)) {
                     // One worker takes the blocks in their order, however late.
                     let delay = (threads > 1).then_some(cases.len() as u64);
-                    cases.push(Case { threads, block, delay });
+                    cases.push(Case { threads, block, delay, shards: None });
+                }
+            }
+        }
+        for &block in &blocks {
+            for shards in self.shards.iter().map(|&shards| Some(shards.max(1))) {
+                let block = block.max(1);
+                if cases.iter().all(|case| (case.shards, case.block) != (shards, block)) {
+                    let delay = Some(cases.len() as u64);
+                    cases.push(Case { threads: 2, block, delay, shards });
                 }
             }
         }
@@ -235,19 +258,37 @@ impl Verify {
             let path = directory.0.join(name);
             OutputFile::new(path.to_string_lossy())
         });
+        let witness = Witness::default();
         let job = Job {
             outputs: outputs.collect::<Result<_, _>>()?,
             threads: case.threads,
             block: case.block,
             delay: case.delay,
-            watch: true,
+            watch: Some(witness.clone()),
             ..job.clone()
         };
-        let report = analyzer.run(&job)?;
+        let report = match case.shards {
+            None => analyzer.run(&job)?,
+            Some(shards) => in_shards(analyzer, &job, shards, scratch)?,
+        };
         let files = digest::files(&directory.0)?;
         let ledger = digest::ledger(&report)?;
-        Ok(Outcome { report, files, ledger })
+        Ok(Outcome { report, watched: witness.take(), files, ledger })
     }
+}
+
+/// Does a job in shards, one after the other, and merges their parts.
+fn in_shards(analyzer: &Analyzer, job: &Job, of: u32, scratch: &Scratch) -> Result<Report, Error> {
+    let directory = Scratch::new(&scratch.0)?;
+    let mut parts = Vec::new();
+    for shard in (1..=of).filter_map(|number| Shard::new(number, of)) {
+        let part = directory.0.join(format!("{}.part", shard.number()));
+        if analyzer.shard(job, shard, &part, &mut |_| {})?.stopped {
+            return Ok(Report { stopped: true, ..Report::default() });
+        }
+        parts.push(part);
+    }
+    analyzer.merge(Parts::open(&parts)?, job, &mut |_| {}, &mut std::io::sink())
 }
 
 /// Blocks so small that there are many, as far as the sizes of the files tell.
@@ -267,7 +308,7 @@ fn compare(number: usize, case: Case, reference: &Outcome, outcome: &Outcome) ->
     let ledger = digest::difference(&reference.ledger, &outcome.ledger);
     let mut deviations = Vec::new();
     let runs = reference.report.runs.iter().map(|run| run.run);
-    for ((run, a), b) in runs.zip(&reference.report.watched).zip(&outcome.report.watched) {
+    for ((run, a), b) in runs.zip(&reference.watched).zip(&outcome.watched) {
         deviations.extend(blame::compare(number, run, a, b));
     }
     let stages: BTreeSet<usize> = deviations.iter().map(|deviation| deviation.stage).collect();

@@ -1,4 +1,4 @@
-//! The same bits in every output, whatever the threads and blocks, with blocks that come late, on
+//! The same bits in every output, whatever the threads, shards and blocks, with blocks that come late, on
 //! plain and compressed input, with a module that takes its time.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -155,7 +155,9 @@ fn verify(events: u64, compression: Compression) -> Verified {
     let job = Job::new().input(&path);
     let verified = verify.run(&analyzer(), &job, &mut |_, _, _| {}).unwrap();
     let threads: Vec<usize> = verified.cases.iter().map(|c| c.case.threads).collect();
-    assert_eq!(threads, [1, 1, 2, 3, 8, 1, 2, 3, 8]);
+    assert_eq!(threads, [1, 1, 2, 3, 8, 1, 2, 3, 8, 2, 2, 2, 2, 2, 2]);
+    let shards: Vec<u32> = verified.cases.iter().filter_map(|c| c.case.shards).collect();
+    assert_eq!(shards, [1, 4, 7, 1, 4, 7]);
     assert!(verified.is_same(), "{:#?}\n{:#?}", verified.cases, verified.culprits);
     verified
 }

@@ -326,7 +326,7 @@ fn good_stages_pass_be_they_slow_random_or_sequential() {
         .module("Sum", AdcSum::defaults());
     let verified = verify(&analyzer, 1000);
     assert!(verified.is_same(), "{verified:#?}");
-    assert_eq!(verified.cases.len(), 9);
+    assert_eq!(verified.cases.len(), 15);
     assert!(verified.cases.iter().any(|c| c.case.threads == 8 && c.case.delay.is_some()));
     assert!(verified.files.keys().any(|name| name == "events.Trigger.parquet"), "{:?}", verified.files);
 }

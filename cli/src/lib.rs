@@ -16,9 +16,11 @@ mod args;
 mod demo;
 mod dump;
 mod inputs;
+mod merge;
 mod odb;
 mod progress;
 mod scan;
+mod shard;
 mod simulate;
 mod summary;
 mod verify;
@@ -106,6 +108,7 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let outcome = parse(args).and_then(|command| match command {
         Command::Analyze(args) => analyze::run(app, *args, out, err),
+        Command::Merge(args) => merge::run(app, &args, out, err),
         Command::Dump(args) => dump::run(&args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Odb(args) => odb::run(&args, out, err),
@@ -224,6 +227,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Analyze(Box<args::AnalyzeArgs>),
+    Merge(merge::MergeArgs),
     Dump(dump::DumpArgs),
     Scan(scan::ScanArgs),
     Odb(odb::OdbArgs),

@@ -10,12 +10,12 @@ use serde_json::json;
 use crate::args::{Believe, size};
 use crate::{App, DAMAGED, OK, Outcome, STOPPED, analyze, inputs};
 
-/// Analyze runs with several thread counts and block sizes, and compare all that comes out.
+/// Analyze runs with several counts of threads and shards and sizes of blocks, and compare.
 ///
 /// Every output (.mid .asc .parquet .arrow), the counts of the report, and what each stage did to
 /// each event must be the same every time. The reference (one thread, blocks of 1 MiB) is done twice,
 /// then comes each number of threads with each size of blocks; with several threads, blocks are also
-/// delayed at random. A stage that differs is named. Outputs are written to a directory of their own
+/// delayed at random. In the end, the job is done in shards and merged. A stage that differs is named. Outputs are written to a directory of their own
 /// and removed, those of one combination at a time.
 #[derive(Args)]
 #[command(after_help = EXAMPLES, override_usage = "pactolus verify <FILE>... [OPTIONS]")]
@@ -72,6 +72,13 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = size)]
     blocks: Vec<usize>,
 
+    /// Numbers of shards; 0 for none
+    #[arg(
+        long, value_name = "LIST", value_delimiter = ',', default_value = "1,4,7",
+        value_parser = clap::value_parser!(u32).range(..=1024)
+    )]
+    shards: Vec<u32>,
+
     /// Where the directory for outputs is made; by default, the system's for temporary files
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
@@ -108,6 +115,7 @@ pub(crate) fn run(app: &App, args: &VerifyArgs, out: &mut dyn Write, err: &mut d
     let mut verify = Verify::new(args.scratch.clone().unwrap_or_else(std::env::temp_dir));
     verify.threads = args.threads.iter().map(|&threads| threads.into()).collect();
     verify.blocks.clone_from(&args.blocks);
+    verify.shards = args.shards.iter().copied().filter(|&shards| shards > 0).collect();
     let mut progress = |number: usize, of: usize, case: &Case| {
         if !args.quiet && !args.json {
             // Nobody reads: the work goes on all the same.
@@ -152,7 +160,7 @@ fn job(app: &App, args: &VerifyArgs) -> Result<Job, Box<dyn std::error::Error>> 
 fn print(job: &Job, verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
     let Verified { cases, report, .. } = verified;
     if let [reference, others @ ..] = &**cases {
-        writeln!(out, "  {:>7} {:>11} {:>7}  result", "threads", "block", "delays")?;
+        writeln!(out, "  {:>7} {:>11} {:>6} {:>7}  result", "threads", "block", "shards", "delays")?;
         print_case(&reference.case, "reference", out)?;
         for other in others {
             print_case(&other.case, &result(other), out)?;
@@ -192,7 +200,8 @@ fn print(job: &Job, verified: &Verified, out: &mut dyn Write) -> io::Result<()> 
 
 fn print_case(case: &Case, result: &str, out: &mut dyn Write) -> io::Result<()> {
     let delays = if case.delay.is_some() { "yes" } else { "no" };
-    writeln!(out, "  {:>7} {:>11} {delays:>7}  {result}", case.threads, case.block)
+    let shards = case.shards.map_or("-".into(), |shards| shards.to_string());
+    writeln!(out, "  {:>7} {:>11} {shards:>6} {delays:>7}  {result}", case.threads, case.block)
 }
 
 /// What of a combination differs.

@@ -92,7 +92,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Cause::Chance => "between equal runs: by the time, by chance, or by an earlier run",
-            Cause::Order => "with other threads or blocks: by the order in which events come",
+            Cause::Order => "with other threads, blocks or shards: by the order in which events come",
         })
     }
 }

@@ -8,8 +8,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use pactolus_formats::{BankName, Header};
+use pactolus_formats::{BankName, Header, record};
 
 use crate::Event;
 use crate::epoch::Epoch;
@@ -65,6 +66,9 @@ pub(crate) struct Did {
     pub(crate) input: u64,
     pub(crate) output: u64,
 }
+
+record!(Seen { stage, number, did });
+record!(Did { input, output });
 
 impl Did {
     fn add(&mut self, other: Did) {
@@ -133,6 +137,21 @@ fn keyed(number: u64, event: &Event<'_>) -> DefaultHasher {
 
 fn header(header: &Header) -> impl Hash {
     (header.id, header.mask, header.serial, header.time)
+}
+
+/// What the stages of a job did, run by run.
+#[derive(Clone, Debug, Default)]
+pub struct Witness(Arc<Mutex<Vec<Watched>>>);
+
+impl Witness {
+    pub(crate) fn push(&self, watched: Watched) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+    }
+
+    /// All runs so far.
+    pub(crate) fn take(&self) -> Vec<Watched> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// What the stages of a run did.

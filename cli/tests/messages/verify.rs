@@ -141,7 +141,7 @@ fn verify_id(place: &Place, id: i32, events: u64, types: &[&str], words: &str) -
     place.put("run00042.mid", run).put("lab.toml", definition(id, types));
     let scratch = place.path("scratch");
     std::fs::create_dir(&scratch).unwrap();
-    let line = format!("verify @run00042.mid -a @lab.toml --scratch @scratch {words}");
+    let line = format!("verify @run00042.mid -a @lab.toml --scratch @scratch --shards 0 {words}");
     let words: Vec<&str> = line.split_whitespace().collect();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = pactolus_cli::run(&App::new(catalogue), &place.args(&words), &mut out, &mut err);
@@ -166,7 +166,7 @@ fn stopped(place: &Place) -> Ran {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.starts_with("3 of 9: ")), "it ended by itself");
+    assert!(lines.any(|line| line.starts_with("3 of 15: ")), "it ended by itself");
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     lines.for_each(drop);
@@ -195,7 +195,7 @@ pub(crate) fn all() -> Provokers {
         "between equal runs: by the time, by chance, or by an earlier run" => |p| {
             verify(p, &["Counter"], "-j 2")
         };
-        "with other threads or blocks: by the order in which events come" => |p| {
+        "with other threads, blocks or shards: by the order in which events come" => |p| {
             verify(p, &["Locked"], "--blocks 1K")
         };
         "in ... of ... combinations, first with ..." => |p| verify(p, &["Locked"], "--blocks 1K");
@@ -221,7 +221,7 @@ pub(crate) fn all() -> Provokers {
             verify_id(p, 77, 500, &["Prescale"], "-j 2")
         };
         "no module is mounted: name a definition with -a" => |p| {
-            p.put("run00042.mid", run_of(5).eor(42).bytes).run("verify @run00042.mid -j 2 --scratch @")
+            p.put("run00042.mid", run_of(5).eor(42).bytes).run("verify @run00042.mid -j 2 --shards 0 --scratch @")
         };
         "stopped before the end, as you asked: the other combinations are not compared" => stopped;
         "standard input can be read once only: name a file" => |p| p.run("verify - --scratch @");
