@@ -307,6 +307,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "no more members",
     "elements of a key",
     "... thread..., blocks of ... bytes",
+    ", 1 shard",
     ", ... shards",
     "behind a lock; take chance from context.random(), the time from the event",
     // A table.
