@@ -400,7 +400,7 @@ impl<'j> Fold<'j> {
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
         if let Some(witness) = &self.job.watch {
-            witness.push(std::mem::take(&mut live.watched));
+            witness.push(std::mem::take(&mut live.watched), &live.histograms);
         }
         self.sinks.finish(&self.provenance.value(false), false)?;
         self.keep_histograms(live.histograms, clear);

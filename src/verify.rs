@@ -98,8 +98,8 @@ pub struct Compared {
     /// How the work was divided.
     #[serde(flatten)]
     pub case: Case,
-    /// Files that differ, or that only one of both has.
-    pub files: Vec<String>,
+    /// Files and histograms that differ, or that only one of both has.
+    pub outputs: Vec<String>,
     /// The first difference of the reports: place, value in the reference, value here.
     pub ledger: Option<String>,
     /// Stages that did something else.
@@ -109,7 +109,7 @@ pub struct Compared {
 impl Compared {
     /// Whether all is the same.
     pub fn is_same(&self) -> bool {
-        self.files.is_empty() && self.ledger.is_none() && self.stages == 0
+        self.outputs.is_empty() && self.ledger.is_none() && self.stages == 0
     }
 }
 
@@ -122,8 +122,8 @@ pub struct Verified {
     pub culprits: Vec<Culprit>,
     /// Stages that differ because one before them does.
     pub followers: Vec<Follower>,
-    /// SHA-256 of the files of the reference.
-    pub files: BTreeMap<String, String>,
+    /// SHA-256 of the files and histograms of the reference.
+    pub outputs: BTreeMap<String, String>,
     /// The report of the reference.
     #[serde(skip)]
     pub report: Report,
@@ -148,7 +148,7 @@ impl Verified {
 struct Outcome {
     report: Report,
     watched: Vec<Watched>,
-    files: BTreeMap<String, String>,
+    outputs: BTreeMap<String, String>,
     ledger: Value,
 }
 
@@ -232,7 +232,7 @@ impl Verify {
                     return Err(Error::Job("the inputs hold no event: nothing can be compared".into()));
                 }
                 None => {
-                    verified.cases.push(Compared { case, files: Vec::new(), ledger: None, stages: 0 });
+                    verified.cases.push(Compared { case, outputs: Vec::new(), ledger: None, stages: 0 });
                     reference = Some(outcome);
                 }
             }
@@ -245,8 +245,8 @@ impl Verify {
                 cases.push(cases[0]);
             }
         }
-        if let Some(Outcome { report, files, .. }) = reference {
-            (verified.report, verified.files) = (report, files);
+        if let Some(Outcome { report, outputs, .. }) = reference {
+            (verified.report, verified.outputs) = (report, outputs);
         }
         Ok(verified)
     }
@@ -271,9 +271,15 @@ impl Verify {
             None => analyzer.run(&job)?,
             Some(shards) => in_shards(analyzer, &job, shards, scratch)?,
         };
-        let files = digest::files(&directory.0)?;
+        let watched = witness.take();
+        let mut outputs = digest::files(&directory.0)?;
+        for (run, watched) in report.runs.iter().zip(&watched) {
+            for (name, digest) in &watched.histograms {
+                outputs.insert(format!("histogram {name} of run {}", run.run), digest.clone());
+            }
+        }
         let ledger = digest::ledger(&report)?;
-        Ok(Outcome { report, watched: witness.take(), files, ledger })
+        Ok(Outcome { report, watched, outputs, ledger })
     }
 }
 
@@ -299,10 +305,10 @@ fn small(job: &Job) -> usize {
 
 /// Compares what a combination gave with the reference.
 fn compare(number: usize, case: Case, reference: &Outcome, outcome: &Outcome) -> (Compared, Vec<Deviation>) {
-    let mut files: Vec<String> = Vec::new();
-    for name in reference.files.keys().chain(outcome.files.keys()) {
-        if reference.files.get(name) != outcome.files.get(name) && !files.contains(name) {
-            files.push(name.clone());
+    let mut outputs: Vec<String> = Vec::new();
+    for name in reference.outputs.keys().chain(outcome.outputs.keys()) {
+        if reference.outputs.get(name) != outcome.outputs.get(name) && !outputs.contains(name) {
+            outputs.push(name.clone());
         }
     }
     let ledger = digest::difference(&reference.ledger, &outcome.ledger);
@@ -312,5 +318,5 @@ fn compare(number: usize, case: Case, reference: &Outcome, outcome: &Outcome) ->
         deviations.extend(blame::compare(number, run, a, b));
     }
     let stages: BTreeSet<usize> = deviations.iter().map(|deviation| deviation.stage).collect();
-    (Compared { case, files, ledger, stages: stages.len() }, deviations)
+    (Compared { case, outputs, ledger, stages: stages.len() }, deviations)
 }

@@ -166,13 +166,20 @@ fn verify(events: u64, compression: Compression) -> Verified {
 fn every_output_is_the_same_on_plain_and_compressed_input() {
     let packed = [Compression::None, Compression::Gzip, Compression::Lz4];
     let verified = packed.map(|compression| verify(4000, compression));
-    for name in ["events.mid", "events.asc", "events.Trigger.parquet", "events.Scaler.arrow", "packed.mid.gz"]
-    {
-        assert!(verified[0].files.contains_key(name), "{name}: {:?}", verified[0].files.keys());
+    for name in [
+        "histogram Filling/Sum of run 7",
+        "histogram Filling/Times of run 7",
+        "events.mid",
+        "events.asc",
+        "events.Trigger.parquet",
+        "events.Scaler.arrow",
+        "packed.mid.gz",
+    ] {
+        assert!(verified[0].outputs.contains_key(name), "{name}: {:?}", verified[0].outputs.keys());
     }
     // The events are the same, the provenance is not: it has the digest of the input.
     let of = |verified: &Verified| {
-        let events = verified.files.iter().filter(|(name, _)| {
+        let events = verified.outputs.iter().filter(|(name, _)| {
             [".mid", ".asc", ".gz", ".lz4", ".bz2", ".zst"].iter().any(|e| name.ends_with(e))
         });
         events.map(|(name, digest)| (name.clone(), digest.clone())).collect::<BTreeMap<_, _>>()
@@ -180,6 +187,12 @@ fn every_output_is_the_same_on_plain_and_compressed_input() {
     assert_eq!(of(&verified[0]).len(), 6);
     assert_eq!(of(&verified[0]), of(&verified[1]));
     assert_eq!(of(&verified[0]), of(&verified[2]));
+    let histograms = |verified: &Verified| {
+        let all = verified.outputs.iter().filter(|(name, _)| name.starts_with("histogram"));
+        all.map(|(_, digest)| digest.clone()).collect::<Vec<_>>()
+    };
+    assert!(histograms(&verified[0]).len() >= 5);
+    assert_eq!(histograms(&verified[0]), histograms(&verified[2]));
     // It was worth comparing: events were lost, skipped, deferred and counted.
     let run = &verified[0].report.runs[0];
     assert!(run.requests.iter().any(|r| r.account.failed > 50 && r.account.skipped > 50), "{run:#?}");
@@ -198,7 +211,7 @@ fn every_output_of_a_large_run_is_the_same() {
     let scratch = Path::new(&path).parent().unwrap();
     let mut tell = |n: usize, of: usize, case: &pactolus::Case| println!("{} of {of}: {case}", n + 1);
     let verified = Verify::new(scratch).run(&analyzer(), &job, &mut tell).unwrap();
-    for (name, digest) in &verified.files {
+    for (name, digest) in &verified.outputs {
         println!("{digest}  {name}");
     }
     assert!(verified.is_same(), "{:#?}\n{:#?}", verified.cases, verified.culprits);

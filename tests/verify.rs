@@ -167,7 +167,9 @@ fn a_static_counter_is_named() {
     let text = "stage \"Bad\" of request \"Trigger\" differs, run 1: 2940 events, the first is event 2";
     assert_eq!(culprit.to_string(), text);
     // It differs already between equal runs.
-    assert!(culprit.cases.starts_with(&[1, 2]) && verified.cases[1].files.contains(&"events.mid".to_owned()));
+    assert!(
+        culprit.cases.starts_with(&[1, 2]) && verified.cases[1].outputs.contains(&"events.mid".to_owned())
+    );
 }
 
 #[test]
@@ -328,7 +330,7 @@ fn good_stages_pass_be_they_slow_random_or_sequential() {
     assert!(verified.is_same(), "{verified:#?}");
     assert_eq!(verified.cases.len(), 15);
     assert!(verified.cases.iter().any(|c| c.case.threads == 8 && c.case.delay.is_some()));
-    assert!(verified.files.keys().any(|name| name == "events.Trigger.parquet"), "{:?}", verified.files);
+    assert!(verified.outputs.keys().any(|name| name == "events.Trigger.parquet"), "{:?}", verified.outputs);
 }
 
 #[test]

@@ -169,11 +169,11 @@ fn print(job: &Job, verified: &Verified, out: &mut dyn Write) -> io::Result<()> 
     }
     let names: Vec<String> = job.inputs.iter().map(|input| input.path.display().to_string()).collect();
     let name = if let [name] = &*names { name.clone() } else { format!("{} inputs", names.len()) };
-    let (events, files) = (report.total().delivered, verified.files.len());
+    let (events, outputs) = (report.total().delivered, verified.outputs.len());
     let result = if verified.is_same() { "all the same" } else { "not the same" };
-    let (events, files, cases) =
-        (many(events, "event"), many(files, "file"), many(cases.len(), "combination"));
-    writeln!(out, "{name}: {events}, {files}, {cases}: {result}")?;
+    let (events, outputs, cases) =
+        (many(events, "event"), many(outputs, "output"), many(cases.len(), "combination"));
+    writeln!(out, "{name}: {events}, {outputs}, {cases}: {result}")?;
     if verified.stopped {
         writeln!(out, "stopped before the end, as you asked: the other combinations are not compared")?;
     }
@@ -209,10 +209,10 @@ fn result(compared: &Compared) -> String {
     if compared.is_same() {
         return "same".into();
     }
-    let (stages, files) = (compared.stages, compared.files.len());
+    let (stages, outputs) = (compared.stages, compared.outputs.len());
     let parts = [
         (stages > 0).then(|| many(stages, "stage")),
-        (files > 0).then(|| many(files, "file")),
+        (outputs > 0).then(|| many(outputs, "output")),
         compared.ledger.is_some().then(|| "the report".into()),
     ];
     format!("differs: {}", parts.into_iter().flatten().collect::<Vec<String>>().join(", "))
@@ -257,8 +257,8 @@ fn print_unexplained(verified: &Verified, out: &mut dyn Write) -> io::Result<()>
     writeln!(out)?;
     writeln!(out, "no stage did anything else to an event, but these differ with")?;
     writeln!(out, "{}:", case.case)?;
-    for file in &case.files {
-        writeln!(out, "  {file}")?;
+    for output in &case.outputs {
+        writeln!(out, "  {output}")?;
     }
     if let Some(ledger) = &case.ledger {
         writeln!(out, "  the report, {ledger}")?;

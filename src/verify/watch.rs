@@ -11,10 +11,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pactolus_formats::{BankName, Header, record};
+use sha2::{Digest, Sha256};
 
 use crate::Event;
 use crate::epoch::Epoch;
+use crate::histo::{Histogram, Histograms};
 use crate::module::{EndOfRun, Notes, Result, Verdict};
+use crate::provenance::hex;
 use crate::stage::Body;
 
 /// Stretches of events that are told apart, for each stage of a run. With fewer events each is a
@@ -144,7 +147,11 @@ fn header(header: &Header) -> impl Hash {
 pub struct Witness(Arc<Mutex<Vec<Watched>>>);
 
 impl Witness {
-    pub(crate) fn push(&self, watched: Watched) {
+    /// A run has ended, with these histograms.
+    pub(crate) fn push(&self, mut watched: Watched, histograms: &Histograms) {
+        let digest =
+            |histogram: &Histogram| (histogram.name().to_owned(), hex(&Sha256::digest(histogram.to_bytes())));
+        watched.histograms = histograms.list.iter().map(digest).collect();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
     }
 
@@ -158,6 +165,8 @@ impl Witness {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watched {
     pub(crate) stages: Vec<Track>,
+    /// SHA-256 of each histogram, as it is before anything is rounded, by name.
+    pub(crate) histograms: Vec<(String, String)>,
 }
 
 /// What one stage did in a run.
@@ -181,7 +190,8 @@ impl Watched {
         }
         let stages = epoch.chains.iter().flat_map(|chain| &chain.stages);
         let memory = stages.map(|stage| matches!(stage.body, Body::Sequential(_)).then_some(0));
-        Watched { stages: memory.map(|memory| Track { memory, ..Track::default() }).collect() }
+        let stages = memory.map(|memory| Track { memory, ..Track::default() }).collect();
+        Watched { stages, histograms: Vec::new() }
     }
 
     /// Adds what was seen in a block; that of sequential stages in the order of the run.

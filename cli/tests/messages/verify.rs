@@ -177,8 +177,8 @@ fn stopped(place: &Place) -> Ran {
 
 pub(crate) fn all() -> Provokers {
     provoke! {
-        "...: ... events, ... files, ... combinations: all the same" => |p| verify(p, &["Prescale"], "-j 2");
-        "...: ... events, ... files, ... combinations: not the same" => |p| verify(p, &["Counter"], "-j 2");
+        "...: ... events, ... outputs, ... combinations: all the same" => |p| verify(p, &["Prescale"], "-j 2");
+        "...: ... events, ... outputs, ... combinations: not the same" => |p| verify(p, &["Counter"], "-j 2");
         "stage \"...\" of request \"...\" differs" => |p| verify(p, &["Counter"], "-j 2");
         "run ...: event ..." => |p| {
             verify(p, &["Counter"], "-j 2 -p Counter/Serial=7")
