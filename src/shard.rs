@@ -84,13 +84,12 @@ impl Shard {
 /// The name of an output without directory, run number and extensions; never empty.
 fn stem(pattern: &str) -> String {
     let mut path = PathBuf::from(Path::new(pattern).file_name().unwrap_or_default());
-    let extension = |path: &Path| path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    if extension(&path).is_some_and(|e| Compression::from_extension(&e).is_some()) {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    if extension.is_some_and(|e| Compression::from_extension(&e).is_some()) {
         path.set_extension("");
     }
-    if extension(&path).is_some_and(|e| ["mid", "asc", "parquet", "arrow"].contains(&&*e)) {
-        path.set_extension("");
-    }
+    // An output has no other extensions than those that say its kind.
+    path.set_extension("");
     let mut name = path.to_string_lossy().into_owned();
     while let Some((start, end, _)) = crate::job::run_place(&name) {
         name.replace_range(start..end, "");

@@ -514,7 +514,7 @@ fn missing_doubled_and_foreign_parts_are_refused_with_their_names() {
     assert_eq!(said(&[a, b, c, b]), "part 2 of 3 is there twice: @2.part and @2.part");
     let foreign = |change: fn(&mut Job)| {
         let other = small.other("other.part", change);
-        said(&[a, &other, c]).replace("part @other.part: is of another job than @1.part: another ", "")
+        said(&[a, &other, c]).replace("part @other.part: is of another job than @1.part: they differ in ", "")
     };
     assert_eq!(foreign(|job| job.parameters.push(("First/Offset".into(), "1".into()))), "parameters");
     assert_eq!(foreign(|job| job.selection.last = Some(5)), "selection");
@@ -527,13 +527,14 @@ fn missing_doubled_and_foreign_parts_are_refused_with_their_names() {
         fs::write(&store, format!("[/Analyzer/Parameters/First]\nOffset = DWORD : {offset}\n")).unwrap();
         small.other(&format!("store{offset}.part"), |job| job.odb_load.push(store.clone()))
     };
-    let wanted = "part @store2.part: is of another job than @store1.part: another contents of @store.odb";
+    let wanted =
+        "part @store2.part: is of another job than @store1.part: they differ in contents of @store.odb";
     assert_eq!(said(&[&loads(1), &loads(2)]), wanted);
     let four = small.dir.path().join("four.part");
     chains(0).shard(&small.job, Shard::new(2, 4).unwrap(), &four, &mut |_| {}).unwrap();
     assert_eq!(
         said(&[a, &four]),
-        "part @four.part: is of another job than @1.part: another number of shards"
+        "part @four.part: is of another job than @1.part: they differ in number of shards"
     );
     let input = small.dir.path().join("in.mid");
     assert!(
@@ -554,12 +555,15 @@ fn another_analyzer_or_job_is_refused() {
     let other = chains(0).module("Further", First::defaults());
     let requests = said(other, &small.job);
     assert!(
-        requests.ends_with("1.part: is of another analyzer or job than this: another requests"),
+        requests.ends_with("1.part: is of another analyzer or job than this: they differ in requests"),
         "{requests}"
     );
     let job = Job { filter: true, ..small.job.clone() };
     let filter = said(chains(0), &job);
-    assert!(filter.ends_with("1.part: is of another analyzer or job than this: another filter"), "{filter}");
+    assert!(
+        filter.ends_with("1.part: is of another analyzer or job than this: they differ in filter"),
+        "{filter}"
+    );
 }
 
 #[test]

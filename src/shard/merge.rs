@@ -47,7 +47,7 @@ fn agree(analyzer: &Analyzer, parts: &Parts, job: &Job) -> Result<(), Error> {
     theirs.remove("outputs");
     let first = &parts.files[0];
     if let Some(what) = differs(&own, &theirs) {
-        return Err(first.error(format!("is of another analyzer or job than this: another {what}")));
+        return Err(first.error(format!("is of another analyzer or job than this: they differ in {what}")));
     }
     let (wanted, made) = (Sinks::wanted(job), Sinks::wanted(&parts.job()?));
     let lacks = [

@@ -39,7 +39,9 @@ impl Parts {
                 Some(first) => {
                     if let Some(what) = head.differs(first) {
                         let other = files[0].path.display();
-                        return Err(file.error(format!("is of another job than {other}: another {what}")));
+                        return Err(
+                            file.error(format!("is of another job than {other}: they differ in {what}"))
+                        );
                     }
                     if let Some(same) = files.iter().find(|known| known.shard == file.shard) {
                         let (number, of) = (head.shard.number(), head.shard.of());

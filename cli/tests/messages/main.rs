@@ -308,6 +308,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "elements of a key",
     "... thread..., blocks of ... bytes",
     ", 1 shard",
+    "histogram ... of run ...",
     ", ... shards",
     "behind a lock; take chance from context.random(), the time from the event",
     // A table.
@@ -332,7 +333,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "other bins of ...",
     // Of the library: the program takes analyzer and job from the parts.
     "no parts: name the files that analyze --shard has written",
-    "is of another analyzer or job than this: another ...",
+    "is of another analyzer or job than this: they differ in ...",
     // Never printed: what was wrong at first is.
     "bzip2 stream is corrupt",
     // There with fewer dots.

@@ -146,7 +146,7 @@ fn sets() -> Provokers {
         "part ... of ... is there twice: ... and ..." => |p| {
             parts(p).run("merge @o.1of2.part @o.2of2.part @o.1of2.part")
         };
-        "part ...: is of another job than ...: another ..." => |p| {
+        "part ...: is of another job than ...: they differ in ..." => |p| {
             with_run(parts(p), "analyze @run00042.mid -o @o.mid -n 3 --shard 2/2 --part @n.part");
             p.run("merge @o.1of2.part @n.part")
         };
