@@ -13,7 +13,7 @@ use crate::definition::{Definition, Parameter};
 use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::fold;
 use crate::histo::Automatic;
-use crate::job::{Job, OutputFile};
+use crate::job::{Job, OutputFile, OutputKind};
 use crate::layers::{
     Base, Files, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
 };
@@ -218,7 +218,8 @@ impl Analyzer {
             chains = self.without_definition(&tree);
         }
         put_in_fold(&mut chains, &self.chains);
-        if !job.outputs.is_empty() && !job.filter {
+        let banks = job.outputs.iter().any(|output| output.kind != OutputKind::Histograms);
+        if banks && !job.filter {
             warnings.extend(self.all_off(&chains));
         }
         let epoch = Epoch {

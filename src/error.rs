@@ -60,6 +60,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A file of histograms cannot be used.
+    #[error("histograms {}: {message}", path.display())]
+    Histograms {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// The combination of inputs and outputs makes no sense.
     #[error("{0}")]
     Job(String),

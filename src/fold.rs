@@ -402,7 +402,7 @@ impl<'j> Fold<'j> {
         if let Some(witness) = &self.job.watch {
             witness.push(std::mem::take(&mut live.watched), &live.histograms);
         }
-        self.sinks.finish(&self.provenance.value(false), false)?;
+        self.sinks.finish(&self.provenance.value(false), &live.histograms, false)?;
         self.keep_histograms(live.histograms, clear);
         Ok(())
     }
@@ -446,7 +446,7 @@ impl<'j> Fold<'j> {
     }
 
     pub(crate) fn finish(mut self) -> Result<Report, Error> {
-        self.sinks.finish(&self.provenance.value(true), true)?;
+        self.sinks.finish(&self.provenance.value(true), &self.histograms, true)?;
         self.report.outputs = std::mem::take(&mut self.sinks.written);
         self.report.stopped = self.job.stop.is_asked();
         self.report.seconds = self.started.elapsed().as_secs_f64();

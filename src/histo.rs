@@ -8,12 +8,16 @@ mod automatic;
 mod axis;
 mod book;
 mod exact;
+mod files;
 mod fills;
 mod fixed;
 mod histogram;
 mod pages;
+mod root;
+mod runs;
 mod set;
 mod state;
+mod table;
 
 pub use axis::{Axis, AxisKind};
 pub use book::{
@@ -21,10 +25,14 @@ pub use book::{
     WeightedProfile,
 };
 pub use exact::ExactSum;
+pub use files::FileKind;
 pub use histogram::{Cell, Histogram, Kind, OtherBins, Stats, View};
+pub use runs::Added;
 pub use set::Histograms;
 pub use state::BadState;
 
 pub(crate) use automatic::{Automatic, is_number, natural};
+pub(crate) use files::Settled;
 pub(crate) use fills::Fills;
 pub(crate) use histogram::Shape;
+pub(crate) use runs::check_ours;

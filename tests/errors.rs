@@ -356,7 +356,8 @@ fn an_odb_that_cannot_be_saved_is_refused_before_the_analysis() {
 #[test]
 fn an_unknown_output_type_is_refused() {
     for name in ["out.root", "out.parquet.gz", "out.midx"] {
-        let known = ".mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow";
+        let known =
+            ".mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow, .json (histograms)";
         let said = format!("pactolus: \"{name}\": unknown output type; known are {known}");
         check(&["@run00042.mid", "-o", name], &said);
     }

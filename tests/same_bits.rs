@@ -166,15 +166,19 @@ fn verify(events: u64, compression: Compression) -> Verified {
 fn every_output_is_the_same_on_plain_and_compressed_input() {
     let packed = [Compression::None, Compression::Gzip, Compression::Lz4];
     let verified = packed.map(|compression| verify(4000, compression));
-    for name in [
-        "histogram Filling/Sum of run 7",
-        "histogram Filling/Times of run 7",
+    let wanted = [
         "events.mid",
         "events.asc",
         "events.Trigger.parquet",
         "events.Scaler.arrow",
+        "events.histos.json",
+        "events.histos.parquet",
+        "events.histos.arrow",
         "packed.mid.gz",
-    ] {
+        "histogram Filling/Sum of run 7",
+        "histogram Filling/Times of run 7",
+    ];
+    for name in wanted {
         assert!(verified[0].outputs.contains_key(name), "{name}: {:?}", verified[0].outputs.keys());
     }
     // The events are the same, the provenance is not: it has the digest of the input.
