@@ -233,9 +233,16 @@ impl Analyzer {
             wanted: Sinks::wanted(job),
             selection: job.selection,
             strict: job.strict,
+            watch: job.watch.as_ref().map(|_| self.reads()),
         };
         let (dump, odb) = (dump.map(<[u8]>::to_vec), Odb::from(tree));
         Ok(Begun { epoch: Arc::new(epoch), sequential, odb, origins, warnings, dump, files })
+    }
+
+    /// The banks that each stage declares to read, under the names of its mount.
+    fn reads(&self) -> Vec<Vec<BankName>> {
+        let stages = self.chains.iter().flat_map(|chain| &chain.stages);
+        stages.map(|stage| stage.reads().map(|bank| bank.name).collect()).collect()
     }
 
     /// A stage with its switch and parameters in place.

@@ -27,6 +27,7 @@ use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
 use crate::test::Tests;
+use crate::verify::Watched;
 use crate::{Error, Run};
 
 /// Failures, damage and messages that a report shows of a run.
@@ -145,6 +146,7 @@ struct Live {
     tests: Tests,
     histograms: Histograms,
     counts: Counts,
+    watched: Watched,
     /// The first values that each table has not taken, and why.
     refused: BTreeMap<TableKey, Vec<String>>,
     started: Instant,
@@ -298,6 +300,7 @@ impl<'j> Fold<'j> {
             tests: Tests::new(epoch.tests.clone()),
             histograms: Histograms::new(epoch.run.number, &epoch.histograms),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
+            watched: Watched::new(&epoch),
             epoch,
             refused: BTreeMap::new(),
             sequential,
@@ -346,6 +349,8 @@ impl<'j> Fold<'j> {
         let own = &mut self.worker.partial;
         partial.counts.join(&mut own.counts);
         live.counts.add(&partial.counts, SHOWN);
+        live.watched.add(&partial.watched);
+        live.watched.add(&own.watched);
         for (key, batch) in tables.into_iter().chain(own.tables.drain(..)) {
             let def = table_def(&live.epoch.chains[key.0], key);
             let (rows, first) = self.sinks.rows(key, &def, batch)?;
@@ -376,7 +381,9 @@ impl<'j> Fold<'j> {
             let entered = live.counts.stages[stage.number as usize].entered;
             let histograms = &live.histograms;
             let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts, histograms };
-            if let Err(error) = guarded(|| stage.eor(&end, &mut live.sequential)) {
+            let answer = guarded(|| stage.eor(&end, &mut live.sequential));
+            live.watched.end(stage.number, &end, &answer);
+            if let Err(error) = answer {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }
         }
@@ -392,6 +399,9 @@ impl<'j> Fold<'j> {
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
+        if let Some(witness) = &self.job.watch {
+            witness.push(std::mem::take(&mut live.watched), &live.histograms);
+        }
         self.sinks.finish(&self.provenance.value(false), &live.histograms, false)?;
         self.keep_histograms(live.histograms, clear);
         Ok(())

@@ -89,6 +89,7 @@ mod sink;
 mod source;
 mod stage;
 mod test;
+mod verify;
 
 pub use analyzer::Analyzer;
 pub use banks::{BankSet, BankUse, Banks};
@@ -114,3 +115,4 @@ pub use run::Run;
 pub use shard::{Parts, Shard, ShardReport, is_part};
 pub use stage::TooShort;
 pub use test::Test;
+pub use verify::{Case, Cause, Compared, Culprit, Follower, Verified, Verify, Witness};

@@ -10,6 +10,7 @@ use crate::epoch::Epoch;
 use crate::event::Event;
 use crate::ledger::Counts;
 use crate::test::{Board, Tally};
+use crate::verify::Seen;
 
 /// Bytes for an output, with the places where events that the fold finishes belong.
 #[derive(Debug, Default)]
@@ -66,6 +67,8 @@ pub(crate) struct Partial {
     pub(crate) tallies: Tallies,
     pub(crate) tables: Vec<(TableKey, Batch)>,
     pub(crate) counts: Counts,
+    /// What stages did to events, where somebody compares.
+    pub(crate) watched: Vec<Seen>,
 }
 
 impl Partial {
@@ -85,6 +88,7 @@ impl Partial {
         self.deferred_bytes.clear();
         self.tallies.used = 0;
         self.tables.clear();
+        self.watched.clear();
         if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
             self.counts.clear();
         } else {
@@ -172,7 +176,7 @@ impl Wire for Deferred {
 
 impl Wire for Partial {
     fn put(&self, to: &mut Vec<u8>) {
-        let Partial { mid, asc, deferred, deferred_bytes, tallies, tables, counts } = self;
+        let Partial { mid, asc, deferred, deferred_bytes, tallies, tables, counts, watched } = self;
         mid.put(to);
         asc.put(to);
         deferred.put(to);
@@ -181,6 +185,7 @@ impl Wire for Partial {
         tallies.iter().for_each(|tally| tally.put(to));
         tables.put(to);
         counts.put(to);
+        watched.put(to);
     }
 
     fn take(from: &mut Bytes<'_>) -> Result<Partial, Malformed> {
@@ -197,6 +202,7 @@ impl Wire for Partial {
             tallies,
             tables: from.value()?,
             counts: from.value()?,
+            watched: from.value()?,
         })
     }
 }

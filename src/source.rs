@@ -21,6 +21,7 @@ use crate::layers::Base;
 use crate::provenance::{DigestOf, Digested};
 use crate::shard::Shard;
 use crate::stage::panic_text;
+use crate::verify::Delay;
 use crate::{Error, Run};
 
 /// The right to have one block in flight, with all the memory that this needs. The number of
@@ -301,12 +302,16 @@ impl Source<'_> {
         }
         let (items, number) = (self.items.clone(), self.next);
         self.next += 1;
+        let delay = self.job.delay.map(|seed| Delay::new(seed, number));
         self.pool.spawn(move || {
+            // Before the stages, so that these meet events in another order, and behind them.
+            delay.iter().for_each(Delay::sleep);
             // A panic here is a fault of ours: it must end the job, not hang it.
             let done = catch_unwind(AssertUnwindSafe(|| {
                 let Ticket { block, worker } = &mut *ticket;
                 worker.block(&epoch, block, data_before);
             }));
+            delay.iter().for_each(Delay::sleep);
             let item = match done {
                 Ok(()) => Item::Block(ticket),
                 Err(panic) => Item::Failed(Error::Internal(panic_text(&*panic))),

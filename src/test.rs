@@ -25,6 +25,10 @@ impl Test {
     pub(crate) fn new(index: usize) -> Test {
         Test(index as u32)
     }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0
+    }
 }
 
 impl Default for Test {

@@ -122,7 +122,7 @@ pub(crate) fn code(report: &Report) -> u8 {
     }
 }
 
-fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error> {
+pub(crate) fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error> {
     let definition = match (path, app.definition) {
         (Some(path), _) => Definition::read(path)?,
         (None, Some(text)) => Definition::parse(text, BUILT_IN)?,
@@ -192,7 +192,7 @@ fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
     Ok(files)
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.trim().is_empty() => {
             Ok((path.trim().to_owned(), value.trim().to_owned()))
@@ -201,7 +201,7 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
+pub(crate) fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
     let all = Selection { events, ..Selection::default() };
     Ok(match *n {
         [] => all,

@@ -178,7 +178,7 @@ impl Believe {
 }
 
 /// A number of bytes, with K, M or G behind it.
-fn size(text: &str) -> Result<usize, String> {
+pub(crate) fn size(text: &str) -> Result<usize, String> {
     let wanted = || "a number of bytes wanted, as 500000, 4M or 2G".to_owned();
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: usize = text[..at].parse().map_err(|_| wanted())?;

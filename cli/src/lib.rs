@@ -23,6 +23,7 @@ mod scan;
 mod shard;
 mod simulate;
 mod summary;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -112,6 +113,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Odb(args) => odb::run(&args, out, err),
         Command::Simulate(args) => simulate::run(&args, out, err),
+        Command::Verify(args) => verify::run(app, &args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
     });
     match outcome {
@@ -230,5 +232,6 @@ enum Command {
     Scan(scan::ScanArgs),
     Odb(odb::OdbArgs),
     Simulate(simulate::SimulateArgs),
+    Verify(verify::VerifyArgs),
     Demo(demo::DemoArgs),
 }
