@@ -12,11 +12,12 @@ use crate::chain::{Chain, Mounted, rehearse};
 use crate::definition::{Definition, Parameter};
 use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::fold;
-use crate::job::{Job, OutputFile};
+use crate::histo::Automatic;
+use crate::job::{Job, OutputFile, OutputKind};
 use crate::layers::{
     Base, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
 };
-use crate::module::{Module, Sequential, Setup};
+use crate::module::{Booked, Module, Sequential, Setup};
 use crate::report::Report;
 use crate::request::Request;
 use crate::sink::Sinks;
@@ -198,24 +199,27 @@ impl Analyzer {
         dump: Option<&[u8]>,
     ) -> Result<Begun, Error> {
         let Settled { tree, origins, mut warnings } = base.settle(self, job, &run, dump)?;
-        let mut tests = Vec::new();
+        let mut booked = Booked::default();
         let mut sequential = Vec::new();
         let mut chains = Vec::new();
         let mut number = 0;
         for chain in &self.chains {
             let mut stages = Vec::new();
             for mounted in &chain.stages {
-                let stage = self.stage(mounted, number, &run, &tree, &mut tests, &mut sequential)?;
+                let stage = self.stage(mounted, number, &run, &tree, &mut booked, &mut sequential)?;
                 stages.push(stage);
                 number += 1;
             }
-            chains.push(self.chain(&chain.request, stages, chain, &tree)?);
+            let mut ready = self.chain(&chain.request, stages, chain, &tree)?;
+            ready.automatic = automatic(&chain.request, chain, &ready.layouts, &mut booked)?;
+            chains.push(ready);
         }
         if self.chains.is_empty() {
             chains = self.without_definition(&tree);
         }
         put_in_fold(&mut chains, &self.chains);
-        if !job.outputs.is_empty() && !job.filter {
+        let banks = job.outputs.iter().any(|output| output.kind != OutputKind::Histograms);
+        if banks && !job.filter {
             warnings.extend(self.all_off(&chains));
         }
         let epoch = Epoch {
@@ -223,7 +227,8 @@ impl Analyzer {
             number: 0,
             unique: unique(),
             chains,
-            tests,
+            tests: booked.tests,
+            histograms: booked.histograms,
             filter: job.filter,
             wanted: Sinks::wanted(job),
             selection: job.selection,
@@ -239,7 +244,7 @@ impl Analyzer {
         number: u32,
         run: &Run,
         tree: &Tree,
-        tests: &mut Vec<String>,
+        booked: &mut Booked,
         sequential: &mut Vec<Box<dyn AnySequential>>,
     ) -> Result<Stage, Error> {
         let name = &mounted.name;
@@ -251,7 +256,9 @@ impl Analyzer {
             let elements = |bank: [u8; 4]| self.elements(mounted, BankName::new(bank));
             fill(&mut module, tree, &directory, elements).map_err(failed)?;
             // A panic of a module is an error like another, here too.
-            guarded(|| module.prepare(&mut Setup::new(run, tests))).map_err(failed)?;
+            let declared = |bank: BankName| self.elements(mounted, bank);
+            let mut setup = Setup::new(run, name, booked, &declared);
+            guarded(|| module.prepare(&mut setup)).map_err(failed)?;
             guarded(|| module.bor(run)).map_err(failed)?;
         }
         let lengths = shortest(&mut module);
@@ -311,6 +318,7 @@ impl Analyzer {
             off,
             layouts,
             stages,
+            automatic: Vec::new(),
             in_fold: false,
         })
     }
@@ -344,6 +352,7 @@ impl Analyzer {
             off: Vec::new(),
             layouts,
             stages: Vec::new(),
+            automatic: Vec::new(),
             in_fold: false,
         };
         let mut chains: Vec<RunChain> = Vec::new();
@@ -357,6 +366,24 @@ impl Analyzer {
         chains.push(plain("other".into(), -1, Format::Banks, Vec::new()));
         chains
     }
+}
+
+/// The histograms of the banks that a request marks.
+fn automatic(
+    request: &Request,
+    chain: &Chain,
+    layouts: &[(BankName, Arc<Layout>)],
+    booked: &mut Booked,
+) -> Result<Vec<Automatic>, Error> {
+    let mut marked = Vec::new();
+    for bank in request.banks.iter().filter(|bank| !bank.histograms.is_empty()) {
+        let written = chain.stages.iter().flat_map(Mounted::writes).find(|b| b.name == bank.name);
+        let elements = bank.elements.or(written.and_then(|b| b.elements));
+        let layout = layouts.iter().find(|(name, _)| *name == bank.name).map(|(_, layout)| layout);
+        let booking = Automatic::book(booked, &request.name, bank, elements, layout);
+        marked.extend(booking.map_err(|e| Error::Job(e.to_string()))?);
+    }
+    Ok(marked)
 }
 
 /// The columns that are known before the first event: the declared banks, then what stages append.

@@ -11,6 +11,7 @@ use pactolus_formats::{Bank, EventView};
 use crate::emit;
 use crate::epoch::Epoch;
 use crate::event::{Event, Index};
+use crate::histo::Fills;
 use crate::ledger::{BadBanks, Failure, Message};
 use crate::module::{BoxError, Context, NewEvent, Notes, Verdict};
 use crate::partial::{Deferred, Partial, TableKey, To};
@@ -41,6 +42,7 @@ pub(crate) struct Worker {
     index: Index,
     notes: Notes,
     board: Board,
+    pub(crate) fills: Fills,
     /// The last stretch of tests, as the fold takes it.
     tally: Tally,
     clock: u32,
@@ -57,6 +59,7 @@ impl Worker {
             index: Index::default(),
             notes: Notes::default(),
             board: Board::new(0),
+            fills: Fills::default(),
             tally: Tally::new(0),
             clock: 0,
             columns: Vec::new(),
@@ -71,8 +74,11 @@ impl Worker {
         self.board = Board::new(epoch.tests.len());
         if self.booked != Some(epoch.unique) {
             self.columns.clear();
+            self.fills = Fills::new(&epoch.histograms);
             self.booked = Some(epoch.unique);
         }
+        // What was filled and not fetched was not wanted.
+        self.fills.clear();
     }
 
     /// Passes the events of `block` through the wide stages. `data_before`: data events of the
@@ -247,7 +253,7 @@ impl Worker {
         }
         let chain = &epoch.chains[number];
         let fixed = chain.fixed(view.header.id).is_some();
-        let Worker { arena, index, notes, board, clock, partial, columns, .. } = self;
+        let Worker { arena, index, notes, board, fills, clock, partial, columns, .. } = self;
         arena.reset();
         *clock = clock.wrapping_add(1);
         let timed = *clock % TIMED == 1;
@@ -267,6 +273,7 @@ impl Worker {
                 run: &epoch.run,
                 epoch: epoch.number,
                 board,
+                fills,
                 notes,
                 stage: stage.number,
                 header: view.header,
@@ -300,6 +307,10 @@ impl Worker {
                     return;
                 }
             }
+        }
+        if !chain.automatic.is_empty() {
+            event.rename(&[]);
+            chain.automatic.iter().for_each(|automatic| automatic.fill(&event, fills));
         }
         let written = emit::write(epoch, chain, number, &event, original, partial, columns);
         match written {

@@ -17,6 +17,8 @@
 //! [request.banks]                        # type, and number of elements if known
 //! ADC0 = "WORD[4]"
 //! CADC = { type = "FLOAT[4]", unit = "MeV", description = "Calibrated amplitude", switch = true }
+//! TDC0 = { type = "WORD[4]", histogram = true }      # one for each channel, over all values
+//! QDC0 = { type = "FLOAT", histogram = { bins = 500, low = 0, high = 4000 } }
 //! ASUM = { type = "STRUCT", fields = { Sum = "FLOAT", Average = "FLOAT" } }
 //!
 //! [[request.module]]
@@ -37,6 +39,7 @@ use std::sync::Arc;
 use pactolus_formats::{BankName, Layout, Tid};
 use serde::Deserialize;
 
+use crate::histo::{Axis, is_number, natural};
 use crate::request::{Request, RequestedBank, Sampling};
 
 /// Why a definition was refused.
@@ -183,6 +186,7 @@ struct BankEntry {
     description: String,
     switch: Option<bool>,
     fields: Option<toml::Table>,
+    histogram: Option<toml::Value>,
 }
 
 impl Definition {
@@ -321,9 +325,14 @@ fn mount(def: ModuleDef) -> Result<Mount, String> {
 fn bank(name: &str, value: toml::Value, switch: bool) -> Result<RequestedBank, String> {
     let bank_name = BankName::parse(name).ok_or("a bank name has one to four bytes")?;
     let entry = match value {
-        toml::Value::String(r#type) => {
-            BankEntry { r#type, unit: String::new(), description: String::new(), switch: None, fields: None }
-        }
+        toml::Value::String(r#type) => BankEntry {
+            r#type,
+            unit: String::new(),
+            description: String::new(),
+            switch: None,
+            fields: None,
+            histogram: None,
+        },
         value => value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?,
     };
     let (tid, elements) = type_and_count(&entry.r#type)?;
@@ -331,6 +340,10 @@ fn bank(name: &str, value: toml::Value, switch: bool) -> Result<RequestedBank, S
     if layout.is_some() && tid != Tid::Struct {
         return Err("only a STRUCT has fields".into());
     }
+    let histograms = match entry.histogram {
+        Some(marked) => histograms(tid, layout.as_deref(), marked)?,
+        None => Vec::new(),
+    };
     Ok(RequestedBank {
         name: bank_name,
         tid,
@@ -339,7 +352,67 @@ fn bank(name: &str, value: toml::Value, switch: bool) -> Result<RequestedBank, S
         description: entry.description,
         layout,
         switch: entry.switch.unwrap_or(switch),
+        histograms,
     })
+}
+
+/// `true`, an axis, or axes of members.
+fn histograms(tid: Tid, fields: Option<&Layout>, marked: toml::Value) -> Result<Vec<(String, Axis)>, String> {
+    match (marked, fields) {
+        (toml::Value::Boolean(false), _) => Ok(Vec::new()),
+        (toml::Value::Table(members), Some(fields)) => {
+            let mut axes = Vec::new();
+            for (member, axis) in members {
+                let field = fields.fields().iter().find(|f| f.name.eq_ignore_ascii_case(&member));
+                let field = field.ok_or_else(|| format!("histogram: there is no field \"{member}\""))?;
+                let axis = axis_of(field.tid, axis).map_err(|e| format!("histogram of \"{member}\": {e}"))?;
+                axes.push((field.name.clone(), axis));
+            }
+            Ok(axes)
+        }
+        (_, _) if tid == Tid::Struct => {
+            Err("histogram: of a STRUCT, the fields: { Sum = { bins = 100, low = 0, high = 1000 } }".into())
+        }
+        (marked, _) => {
+            Ok(vec![(String::new(), axis_of(tid, marked).map_err(|e| format!("histogram: {e}"))?)])
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AxisEntry {
+    bins: Option<u32>,
+    low: Option<f64>,
+    high: Option<f64>,
+    first: Option<i64>,
+    last: Option<i64>,
+    edges: Option<Vec<f64>>,
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    unit: String,
+}
+
+fn axis_of(tid: Tid, value: toml::Value) -> Result<Axis, String> {
+    const WANTED: &str =
+        "{ bins = 100, low = 0, high = 1000 }, { first = 0, last = 15 } or { edges = [0, 1, 10] } wanted";
+    if !is_number(tid) {
+        return Err(format!("elements of type {} are no numbers", tid.name()));
+    }
+    if matches!(value, toml::Value::Boolean(true)) {
+        return natural(tid).ok_or_else(|| format!("elements of type {} need an axis: {WANTED}", tid.name()));
+    }
+    let entry: AxisEntry = value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+    let axis = match (entry.bins, entry.low, entry.high, entry.first, entry.last, entry.edges) {
+        (Some(bins), Some(low), Some(high), None, None, None) => Axis::regular(bins as usize, low, high),
+        (None, None, None, Some(first), Some(last), None) => Axis::integer(first, last),
+        (None, None, None, None, None, Some(edges)) => Axis::variable(edges),
+        _ => return Err(WANTED.into()),
+    };
+    let axis = axis.title(entry.title).unit(entry.unit);
+    axis.check()?;
+    Ok(axis)
 }
 
 /// `WORD[4]` or `WORD`.

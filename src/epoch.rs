@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pactolus_formats::{Bank, BankName, Header, Layout};
 
 use crate::Run;
+use crate::histo::{Automatic, Shape};
 use crate::request::wants;
 use crate::stage::Stage;
 
@@ -75,6 +76,8 @@ pub(crate) struct RunChain {
     /// Members of STRUCT banks.
     pub(crate) layouts: Vec<(BankName, Arc<Layout>)>,
     pub(crate) stages: Vec<Stage>,
+    /// Histograms of marked banks, filled from events that are kept.
+    pub(crate) automatic: Vec<Automatic>,
     /// The whole chain runs in the fold: an earlier one makes events for it there.
     pub(crate) in_fold: bool,
     pub(crate) table: Arc<pactolus_formats::tuple::TableDef>,
@@ -116,6 +119,8 @@ pub(crate) struct Epoch {
     pub(crate) chains: Vec<RunChain>,
     /// Names of the tests that were booked.
     pub(crate) tests: Vec<String>,
+    /// The histograms that were booked.
+    pub(crate) histograms: Vec<Arc<Shape>>,
     /// Write the original of each event that is kept.
     pub(crate) filter: bool,
     pub(crate) wanted: Wanted,

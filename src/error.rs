@@ -52,6 +52,14 @@ pub enum Error {
         /// What the module says, or its parameters.
         source: BoxError,
     },
+    /// A file of histograms cannot be used.
+    #[error("histograms {}: {message}", path.display())]
+    Histograms {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// The combination of inputs and outputs makes no sense.
     #[error("{0}")]
     Job(String),

@@ -14,13 +14,14 @@ use crate::analyzer::{Analyzer, Begun};
 use crate::block::Worker;
 use crate::emit::table_def;
 use crate::epoch::Epoch;
-use crate::job::{InputFile, Job, Stop};
-use crate::layers::{Base, Origins, statistics};
+use crate::histo::Histograms;
+use crate::job::{InputFile, Job, Stop, has_run};
+use crate::layers::{Base, Origins, setting, statistics};
 use crate::ledger::Counts;
 use crate::module::EndOfRun;
-use crate::partial::{Partial, TableKey};
+use crate::partial::TableKey;
 use crate::provenance::{Provenance, texts};
-use crate::report::{Explained, Report, RequestReport, RunReport, StageReport, WithoutText};
+use crate::report::{Explained, HistogramReport, Report, RequestReport, RunReport, StageReport, WithoutText};
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
@@ -125,6 +126,7 @@ struct Live {
     origins: Origins,
     input: InputFile,
     tests: Tests,
+    histograms: Histograms,
     counts: Counts,
     /// The first values that each table has not taken, and why.
     refused: BTreeMap<TableKey, Vec<String>>,
@@ -143,6 +145,9 @@ struct Fold<'j> {
     report: Report,
     started: Instant,
     read: (u64, Option<u64>),
+    /// Histograms of the runs before this one, for outputs of the whole job and where they are not
+    /// cleared between runs.
+    histograms: Histograms,
     /// Data events of the runs before this one.
     offered: u64,
     /// With `strict`, the first trouble has come.
@@ -170,6 +175,7 @@ impl<'j> Fold<'j> {
             report: Report::default(),
             started: Instant::now(),
             read: (0, None),
+            histograms: Histograms::default(),
             offered: 0,
             halted: false,
             halt,
@@ -188,7 +194,7 @@ impl<'j> Fold<'j> {
             Item::Begin(begun, input) => self.begin(*begun, *input),
             Item::Block(mut ticket) => {
                 self.report.bytes += ticket.block.bytes().len() as u64;
-                self.block(&mut ticket.worker.partial)?;
+                self.block(&mut ticket.worker)?;
                 let _ = tickets.send(ticket);
                 self.tell(false);
                 Ok(())
@@ -252,6 +258,7 @@ impl<'j> Fold<'j> {
         self.sinks.begin(epoch.run.number, &tables)?;
         self.live = Some(Live {
             tests: Tests::new(epoch.tests.clone()),
+            histograms: Histograms::new(epoch.run.number, &epoch.histograms),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
             epoch,
             refused: BTreeMap::new(),
@@ -265,8 +272,10 @@ impl<'j> Fold<'j> {
     }
 
     /// Joins a block: its stretches in order, and between them the events that waited.
-    fn block(&mut self, partial: &mut Partial) -> Result<(), Error> {
+    fn block(&mut self, worker: &mut Worker) -> Result<(), Error> {
         let Some(live) = &mut self.live else { return Ok(()) };
+        worker.fills.pour(&mut live.histograms);
+        let partial = &mut worker.partial;
         let tables = std::mem::take(&mut partial.tables);
         self.worker.begin(&live.epoch);
         let (mut mid, mut asc) = (0, 0);
@@ -295,6 +304,7 @@ impl<'j> Fold<'j> {
         self.sinks.mid(&partial.mid.bytes[mid..])?;
         self.sinks.asc(&partial.asc.bytes[asc..])?;
         self.worker.end();
+        self.worker.fills.pour(&mut live.histograms);
         let own = &mut self.worker.partial;
         partial.counts.join(&mut own.counts);
         live.counts.add(&partial.counts, SHOWN);
@@ -314,11 +324,20 @@ impl<'j> Fold<'j> {
     fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
         let Some(mut live) = self.live.take() else { return Ok(()) };
+        let clear =
+            setting(&live.odb.snapshot()?, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
+        if !clear {
+            // What earlier runs have filled counts on.
+            let refused = live.histograms.join(&self.histograms);
+            let number = live.epoch.run.number;
+            self.report.warnings.extend(refused.iter().map(|name| other_bins(name, number)));
+        }
         let counts = live.tests.counts();
         let mut errors = Vec::new();
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
             let entered = live.counts.stages[stage.number as usize].entered;
-            let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts };
+            let histograms = &live.histograms;
+            let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts, histograms };
             if let Err(error) = guarded(|| stage.eor(&end, &mut live.sequential)) {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }
@@ -335,7 +354,21 @@ impl<'j> Fold<'j> {
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
-        self.sinks.finish(&self.provenance.value(false), false)
+        self.sinks.finish(&self.provenance.value(false), &live.histograms, false)?;
+        self.keep_histograms(live.histograms, clear);
+        Ok(())
+    }
+
+    /// Keeps the histograms of a run for what comes after it.
+    fn keep_histograms(&mut self, of_run: Histograms, clear: bool) {
+        if !clear || self.histograms.runs.is_empty() {
+            // They hold those of the runs before, or there are none.
+            self.histograms = of_run;
+        } else if self.job.outputs.iter().any(|output| !has_run(&output.pattern)) {
+            let number = of_run.runs.iter().copied().max().unwrap_or(0);
+            let refused = self.histograms.join(&of_run);
+            self.report.warnings.extend(refused.iter().map(|name| other_bins(name, number)));
+        }
     }
 
     /// Statistics and tests, where mana keeps them.
@@ -365,12 +398,17 @@ impl<'j> Fold<'j> {
     }
 
     fn finish(mut self) -> Result<Report, Error> {
-        self.sinks.finish(&self.provenance.value(true), true)?;
+        self.sinks.finish(&self.provenance.value(true), &self.histograms, true)?;
         self.report.outputs = std::mem::take(&mut self.sinks.written);
         self.report.stopped = self.job.stop.is_asked();
         self.report.seconds = self.started.elapsed().as_secs_f64();
         Ok(self.report)
     }
+}
+
+/// A histogram cannot be added to those of the runs before.
+fn other_bins(name: &str, run: u32) -> String {
+    format!("histogram \"{name}\" has other bins in run {run} than before: the two are not added")
 }
 
 fn run_report(
@@ -435,6 +473,7 @@ fn run_report(
         damage: damage.collect(),
         reasons: live.counts.reasons.clone(),
         messages,
+        histograms: live.histograms.list.iter().map(HistogramReport::new).collect(),
         refused: live.counts.retyped,
         refusals: live.refused.values().flatten().take(SHOWN).cloned().collect(),
         errors,

@@ -4,15 +4,20 @@
 //! Counts are integers; sums of weights and of values are exact until they are read ([`ExactSum`]).
 //! So parts of a run can be filled anywhere and joined in any order.
 
+mod automatic;
 mod axis;
 mod book;
 mod exact;
+mod files;
 mod fills;
 mod fixed;
 mod histogram;
 mod pages;
+mod root;
+mod runs;
 mod set;
 mod state;
+mod table;
 
 pub use axis::{Axis, AxisKind};
 pub use book::{
@@ -20,9 +25,14 @@ pub use book::{
     WeightedProfile,
 };
 pub use exact::ExactSum;
+pub use files::FileKind;
 pub use histogram::{Cell, Histogram, Kind, OtherBins, Stats, View};
+pub use runs::Added;
 pub use set::Histograms;
 pub use state::BadState;
 
+pub(crate) use automatic::{Automatic, is_number, natural};
+pub(crate) use files::Settled;
 pub(crate) use fills::Fills;
 pub(crate) use histogram::Shape;
+pub(crate) use runs::check_ours;

@@ -10,6 +10,7 @@ use pactolus_formats::{Compression, Limits};
 
 use crate::Error;
 use crate::epoch::Selection;
+use crate::histo::{FileKind, check_ours};
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
 pub fn expand(pattern: &str, run: u32) -> String {
@@ -98,6 +99,8 @@ pub enum OutputKind {
     Asc,
     /// One table per request.
     Table(TableKind),
+    /// Histograms only, as JSON in ROOT's schema.
+    Histograms,
 }
 
 /// An output: name, kind and compression.
@@ -113,7 +116,7 @@ pub struct OutputFile {
 
 impl OutputFile {
     /// An output by its name: `.mid` and `.asc`, each also with `.gz .lz4 .bz2 .zst`; `.parquet`,
-    /// `.arrow`; `-` is binary events to standard output, `-.asc` text, `-.arrow` the only table,
+    /// `.arrow`; `.json` for histograms only; `-` is binary events to standard output, `-.asc` text, `-.arrow` the only table,
     /// `-.Trigger.arrow` that of request Trigger. As in mana, a name without any extension is text.
     ///
     /// # Errors
@@ -139,6 +142,7 @@ impl OutputFile {
             None => OutputKind::Asc,
             Some("parquet") if compression == Compression::None => OutputKind::Table(TableKind::Parquet),
             Some("arrow") if compression == Compression::None => OutputKind::Table(TableKind::Arrow),
+            Some("json") if compression == Compression::None => OutputKind::Histograms,
             Some(_) => return Err(unknown()),
         };
         Ok(OutputFile { pattern, kind, compression })
@@ -147,6 +151,39 @@ impl OutputFile {
     /// Whether this is standard output.
     pub fn is_stdout(&self) -> bool {
         self.pattern == "-" || self.pattern.starts_with("-.")
+    }
+
+    /// The names under which the histograms of a run are written with this output, if there are any:
+    /// `run%05d.histos.json` beside `run%05d.mid.gz`, and a table beside tables.
+    pub(crate) fn companions(&self) -> Vec<(String, FileKind)> {
+        if self.is_stdout() || self.kind == OutputKind::Histograms {
+            return Vec::new();
+        }
+        let mut stem = PathBuf::from(&self.pattern);
+        if self.compression != Compression::None {
+            stem.set_extension("");
+        }
+        stem.set_extension("");
+        let stem = stem.display();
+        let mut names = vec![(format!("{stem}.histos.json"), FileKind::Json)];
+        match self.kind {
+            OutputKind::Table(TableKind::Parquet) => {
+                names.push((format!("{stem}.histos.parquet"), FileKind::Table(TableKind::Parquet)));
+            }
+            OutputKind::Table(TableKind::Arrow) => {
+                names.push((format!("{stem}.histos.arrow"), FileKind::Table(TableKind::Arrow)));
+            }
+            _ => {}
+        }
+        names
+    }
+
+    /// Refuses another output of the name under which histograms go with this one.
+    pub(crate) fn clash(&self, other: &OutputFile) -> Error {
+        Error::Job(format!(
+            "output {} is where the histograms of {} go: give it another name",
+            other.pattern, self.pattern
+        ))
     }
 
     /// The table that goes to standard output, if the name says which: `Trigger` of
@@ -288,7 +325,7 @@ impl Job {
     /// Refuses combinations that would lose data.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let reads = self.reads();
-        let mut places: Vec<PathBuf> = Vec::new();
+        let mut places: Vec<(PathBuf, &OutputFile)> = Vec::new();
         for (i, output) in self.outputs.iter().enumerate() {
             let twice = || Err(Error::Job(format!("output {} is named twice", output.pattern)));
             let before = &self.outputs[..i];
@@ -296,6 +333,12 @@ impl Job {
                 return twice();
             }
             if output.is_stdout() {
+                if output.kind == OutputKind::Histograms {
+                    return Err(Error::Job(format!(
+                        "output {}: histograms do not go to standard output: name a file",
+                        output.pattern
+                    )));
+                }
                 if output.kind == OutputKind::Table(TableKind::Parquet) {
                     let why = format!(
                         "output {}: Parquet cannot go to a pipe, its directory is at its end: use -.arrow, or name a file",
@@ -309,10 +352,24 @@ impl Job {
             } else if !has_run(&output.pattern) {
                 let place = reads.check_output(Path::new(&output.pattern), 0)?;
                 self.check_raw(output, &place)?;
-                if places.contains(&place) {
+                if places.iter().any(|(known, _)| *known == place) {
                     return twice();
                 }
-                places.push(place);
+                places.push((place, output));
+            }
+        }
+        for output in &self.outputs {
+            for (name, kind) in output.companions() {
+                if let Some(other) = self.outputs.iter().find(|o| o.pattern == name) {
+                    return Err(output.clash(other));
+                }
+                if !has_run(&name) {
+                    let place = reads.check_output(Path::new(&name), 0)?;
+                    if let Some((_, other)) = places.iter().find(|(known, _)| *known == place) {
+                        return Err(output.clash(other));
+                    }
+                    self.check_companion(kind, &place)?;
+                }
             }
         }
         self.check_subruns()
@@ -349,9 +406,17 @@ impl Job {
         Ok(())
     }
 
+    /// Refuses to replace JSON that is not ours by histograms.
+    pub(crate) fn check_companion(&self, kind: FileKind, place: &Path) -> Result<(), Error> {
+        if kind == FileKind::Json { check_ours(place) } else { Ok(()) }
+    }
+
     /// Refuses to replace a run that this program has not written: it may be raw data. What it has
-    /// written has its provenance beside it.
+    /// written has its provenance beside it, or says so at its beginning.
     pub(crate) fn check_raw(&self, output: &OutputFile, place: &Path) -> Result<(), Error> {
+        if output.kind == OutputKind::Histograms {
+            return check_ours(place);
+        }
         if output.kind == OutputKind::Mid && place.exists() && !provenance_path(place).exists() {
             return Err(Error::Job(format!(
                 "output {} exists and was not written by pactolus: give another name, or remove it (inputs go before -o)",
@@ -469,10 +534,19 @@ mod tests {
         assert_eq!(kind("x.parquet"), Some((OutputKind::Table(TableKind::Parquet), Compression::None)));
         assert_eq!(kind("plain"), Some((OutputKind::Asc, Compression::None)));
         assert_eq!(kind("-"), Some((OutputKind::Mid, Compression::None)));
+        assert_eq!(kind("x.json"), Some((OutputKind::Histograms, Compression::None)));
+        assert_eq!(kind("x.json.gz"), None);
         assert_eq!(kind("x.root"), None);
         assert_eq!(kind("x.midxyz"), None);
         assert_eq!(kind("x.parquet.gz"), None);
         assert_eq!(kind("-.Trigger.arrow"), Some((OutputKind::Table(TableKind::Arrow), Compression::None)));
+        let companions = |name: &str| {
+            OutputFile::new(name).unwrap().companions().into_iter().map(|c| c.0).collect::<Vec<_>>()
+        };
+        assert_eq!(companions("d.x/r%05d.mid.gz"), ["d.x/r%05d.histos.json"]);
+        assert_eq!(companions("a.b.parquet"), ["a.b.histos.json", "a.b.histos.parquet"]);
+        assert_eq!(companions("plain"), ["plain.histos.json"]);
+        assert_eq!(companions("-.arrow").len() + companions("x.json").len(), 0);
         let table = |name: &str| OutputFile::new(name).ok()?.table().map(str::to_owned);
         assert_eq!((table("-.arrow"), table("-.Trigger.arrow")), (None, Some("Trigger".into())));
     }

@@ -105,7 +105,8 @@ pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequenti
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use report::{
-    Broken, Explained, InputDamage, Report, RequestReport, RunReport, StageReport, WithoutText, Written,
+    Broken, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport, StageReport,
+    WithoutText, Written,
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;

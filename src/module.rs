@@ -3,19 +3,21 @@
 //! In the order of a run:
 //!
 //! 1. A fresh copy of the module is made and its fields are filled from the ODB ([`Record`]).
-//! 2. [`prepare`](Module::prepare): derived tables, booking of tests. May be slow, may fail; a
-//!    failure ends the analysis before any event.
+//! 2. [`prepare`](Module::prepare): derived tables, booking of tests and histograms. May be slow,
+//!    may fail; a failure ends the analysis before any event.
 //! 3. [`bor`](Module::bor).
 //! 4. [`event`](Module::event) for each event of the request, on any thread, in any order. Should
 //!    not allocate. An error or panic costs this event only.
 //! 5. [`eor`](Module::eor).
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use pactolus_formats::{BankName, Header, Tid};
 use pactolus_odb::Record;
 use rand_pcg::Pcg64Mcg;
 
+use crate::histo::{At, Booking, BookingError, Fills, Histo, Histograms, Shape};
 use crate::test::{Board, Test};
 use crate::{Banks, Event, Run};
 
@@ -123,12 +125,38 @@ pub trait Sequential: Record + Send {
 /// Where a module books what belongs to the pipeline.
 pub struct Setup<'a> {
     run: &'a Run,
-    tests: &'a mut Vec<String>,
+    /// Name of the stage: the folder of its histograms.
+    stage: &'a str,
+    booked: &'a mut Booked,
+    elements: &'a dyn Fn(BankName) -> Option<usize>,
+}
+
+/// What the modules of a run have booked.
+#[derive(Debug, Default)]
+pub(crate) struct Booked {
+    pub(crate) tests: Vec<String>,
+    pub(crate) histograms: Vec<Arc<Shape>>,
+}
+
+impl Booked {
+    /// Takes a histogram; its number.
+    pub(crate) fn histogram(&mut self, shape: Shape) -> Result<u32, BookingError> {
+        if self.histograms.iter().any(|known| known.name.eq_ignore_ascii_case(&shape.name)) {
+            return Err(BookingError::Twice { name: shape.name });
+        }
+        self.histograms.push(Arc::new(shape));
+        Ok(self.histograms.len() as u32 - 1)
+    }
 }
 
 impl<'a> Setup<'a> {
-    pub(crate) fn new(run: &'a Run, tests: &'a mut Vec<String>) -> Setup<'a> {
-        Setup { run, tests }
+    pub(crate) fn new(
+        run: &'a Run,
+        stage: &'a str,
+        booked: &'a mut Booked,
+        elements: &'a dyn Fn(BankName) -> Option<usize>,
+    ) -> Setup<'a> {
+        Setup { run, stage, booked, elements }
     }
 
     /// The run that begins.
@@ -138,11 +166,45 @@ impl<'a> Setup<'a> {
 
     /// Books a test; modules that book the same name share it.
     pub fn test(&mut self, name: &str) -> Test {
-        let known = self.tests.iter().position(|t| t.eq_ignore_ascii_case(name));
+        let tests = &mut self.booked.tests;
+        let known = tests.iter().position(|t| t.eq_ignore_ascii_case(name));
         Test::new(known.unwrap_or_else(|| {
-            self.tests.push(name.to_owned());
-            self.tests.len() - 1
+            tests.push(name.to_owned());
+            tests.len() - 1
         }))
+    }
+
+    /// Books a histogram under `name`, which may be a path, in a folder of the stage's own name:
+    /// `Average/ADCAVG` of the stage `ADC summing` is `ADC summing/Average/ADCAVG`. The handle that
+    /// comes back is for [`Context::fill`].
+    ///
+    /// ```
+    /// # use pactolus::prelude::*;
+    /// # #[derive(Record, Clone)]
+    /// # struct M { #[key(skip)] energy: Hist1 }
+    /// # impl Module for M {
+    /// fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
+    ///     let axis = Axis::regular(500, 0.0, 4000.0).title("Energy").unit("MeV");
+    ///     self.energy = setup.book("Energy", Hist1::new(axis).title("Energy of the shower"))?;
+    ///     Ok(())
+    /// }
+    /// # fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
+    /// #   context.fill(self.energy, 12.5_f32);
+    /// #   Ok(Keep)
+    /// # }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the stage has booked that name before, or there cannot be such axes.
+    pub fn book<H: Histo>(&mut self, name: &str, booking: Booking<H>) -> Result<H, BookingError> {
+        self.booked.histogram(booking.shape(self.stage, name)?).map(H::from_index)
+    }
+
+    /// How many elements `bank` has at the most, if the request or a module of the chain declares
+    /// it: for one histogram per channel.
+    pub fn elements<T>(&self, bank: pactolus_formats::BankDef<T>) -> Option<usize> {
+        (self.elements)(bank.name())
     }
 }
 
@@ -155,6 +217,8 @@ pub struct EndOfRun<'a> {
     pub entered: u64,
     /// Names and counts of the tests.
     pub tests: &'a [(String, u64)],
+    /// The histograms of all stages.
+    pub histograms: &'a Histograms,
 }
 
 /// What belongs to the pipeline, lent to a module for one event.
@@ -162,6 +226,7 @@ pub struct Context<'a> {
     pub(crate) run: &'a Run,
     pub(crate) epoch: u32,
     pub(crate) board: &'a Board,
+    pub(crate) fills: &'a Fills,
     pub(crate) notes: &'a Notes,
     /// Number of the stage in the analyzer, for random numbers.
     pub(crate) stage: u32,
@@ -193,6 +258,27 @@ impl Context<'_> {
     #[inline]
     pub fn set(&self, test: Test, value: bool) {
         self.board.set(test, value);
+    }
+
+    /// Fills a histogram, at once: also if the event is lost or skipped later.
+    ///
+    /// | handle | is filled with |
+    /// |---|---|
+    /// | [`Hist1`](crate::histo::Hist1) | `x` |
+    /// | [`Hist2`](crate::histo::Hist2) | `(x, y)` |
+    /// | [`Profile`](crate::histo::Profile) | `(x, value)` |
+    /// | [`Strip`](crate::histo::Strip) | `value`, at the time of the event |
+    /// | [`WeightedHist1`](crate::histo::WeightedHist1) | `(x, weight)` |
+    /// | [`WeightedHist2`](crate::histo::WeightedHist2) | `(x, y, weight)` |
+    /// | [`WeightedProfile`](crate::histo::WeightedProfile) | `(x, value, weight)` |
+    ///
+    /// Numbers may be of any type that is an `f64` without loss.
+    ///
+    /// # Panics
+    /// If the histogram was not booked in `prepare`; the stage reports it and the event is lost.
+    #[inline]
+    pub fn fill<H: Histo>(&self, histogram: H, at: impl At<H>) {
+        self.fills.fill(histogram, at, self.header.time);
     }
 
     /// Leaves a message for the user. The first few of a stage are shown, the rest counted.

@@ -8,6 +8,7 @@ use pactolus_formats::asc::Refusals;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::histo::Histogram;
 use crate::ledger::{Failure, Offered, Requested};
 
 /// A file that was written.
@@ -77,6 +78,8 @@ pub struct RunReport {
     pub reasons: BTreeMap<&'static str, u64>,
     /// The first messages of modules.
     pub messages: Vec<String>,
+    /// The histograms, without their contents.
+    pub histograms: Vec<HistogramReport>,
     /// Events with a value that their table could not take and that is null there: the bank has
     /// changed its type, is no whole number of structs, or fits no column of a stream.
     pub refused: u64,
@@ -86,6 +89,31 @@ pub struct RunReport {
     pub errors: Vec<String>,
     /// Each parameter with its value and origin.
     pub parameters: Vec<Explained>,
+}
+
+/// A histogram in one line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HistogramReport {
+    /// Its name, a path.
+    pub name: String,
+    /// Fills, those outside of the axes too.
+    pub entries: u64,
+    /// Mean of x within the axis.
+    pub mean: f64,
+    /// Standard deviation of x within the axis.
+    pub sigma: f64,
+}
+
+impl HistogramReport {
+    pub(crate) fn new(histogram: &Histogram) -> HistogramReport {
+        let stats = histogram.stats();
+        HistogramReport {
+            name: histogram.name().to_owned(),
+            entries: stats.entries,
+            mean: stats.mean_x,
+            sigma: stats.sigma_x,
+        }
+    }
 }
 
 /// A parameter with its origin.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pactolus_formats::{BankDef, BankName, Element, Header, Layout, Tid};
 
 use crate::banks::BankUse;
+use crate::histo::Axis;
 
 /// How events are taken from a live experiment. Files give every event whatever it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -56,6 +57,9 @@ pub struct RequestedBank {
     pub layout: Option<Arc<Layout>>,
     /// Where its output switch starts, `/<Analyzer>/Bank switches/<bank>`.
     pub switch: bool,
+    /// The histograms that it has without any module: of which member (an empty name: of the
+    /// elements themselves), over which axis. See [`Request::histogram`].
+    pub histograms: Vec<(String, Axis)>,
 }
 
 impl From<BankUse> for RequestedBank {
@@ -68,6 +72,7 @@ impl From<BankUse> for RequestedBank {
             description: String::new(),
             layout: bank.layout,
             switch: true,
+            histograms: Vec::new(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Outputs: files that appear whole, or not at all.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,6 +14,7 @@ use pactolus_formats::{Compression, Error as FormatError, WholeFile};
 
 use crate::Error;
 use crate::epoch::Wanted;
+use crate::histo::{FileKind, Histograms, Settled};
 use crate::job::{Job, OutputFile, OutputKind, Reads, expand, has_run, provenance_path};
 use crate::partial::TableKey;
 use crate::pipe::Pipe;
@@ -41,7 +45,16 @@ struct Sink<'j> {
     path: PathBuf,
     /// The one true name of that file.
     place: PathBuf,
+    /// Where the histograms go that belong to it.
+    companions: Vec<Companion>,
     body: Option<Body<'j>>,
+}
+
+/// A file of histograms beside an output.
+struct Companion {
+    path: PathBuf,
+    place: PathBuf,
+    kind: FileKind,
 }
 
 enum Body<'j> {
@@ -49,11 +62,16 @@ enum Body<'j> {
     /// By name and event id: the name in the file's name, and the table.
     Tables(TableKind, BTreeMap<(String, Option<u16>), (String, TableWriter)>),
     Pipe(Box<Pipe<'j>>),
+    /// Begun, so that it is known early that it can be.
+    Histograms(WholeFile),
 }
 
 impl<'j> Sinks<'j> {
     pub(crate) fn new(job: &'j Job, stdout: &'j mut dyn Write) -> Sinks<'j> {
-        let sink = |output| Sink { output, path: PathBuf::new(), place: PathBuf::new(), body: None };
+        let sink = |output| {
+            let (path, place) = (PathBuf::new(), PathBuf::new());
+            Sink { output, path, place, companions: Vec::new(), body: None }
+        };
         Sinks {
             job,
             reads: job.reads(),
@@ -72,6 +90,7 @@ impl<'j> Sinks<'j> {
                 OutputKind::Mid => wanted.mid = true,
                 OutputKind::Asc => wanted.asc = true,
                 OutputKind::Table(_) => wanted.tables = true,
+                OutputKind::Histograms => {}
             }
         }
         wanted
@@ -106,7 +125,16 @@ impl<'j> Sinks<'j> {
                     );
                     return Err(Error::Job(why));
                 }
+                let companions = self.companions(output, run)?;
+                let others = || self.open.iter().filter(|s| s.body.is_some());
+                if let Some(other) = others().find(|s| companions.iter().any(|c| c.place == s.place)) {
+                    return Err(output.clash(other.output));
+                }
+                if let Some(other) = others().find(|s| s.companions.iter().any(|c| c.place == place)) {
+                    return Err(other.output.clash(output));
+                }
                 self.open[i].place = place;
+                self.open[i].companions = companions;
             }
             let sink = &mut self.open[i];
             sink.body = Some(match output.kind {
@@ -114,6 +142,7 @@ impl<'j> Sinks<'j> {
                     Body::Pipe(Box::new(Pipe::new(output, self.job.flat, self.stdout.take())))
                 }
                 OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
+                OutputKind::Histograms => Body::Histograms(WholeFile::create(&path).map_err(failed)?),
                 _ => {
                     let file = ByteFile::create(output, &path, &mut self.stdout).map_err(failed)?;
                     Body::Bytes(Box::new(file))
@@ -130,6 +159,17 @@ impl<'j> Sinks<'j> {
             }
         }
         Ok(())
+    }
+
+    /// Where the histograms of a run go that belong to an output.
+    fn companions(&self, output: &OutputFile, run: u32) -> Result<Vec<Companion>, Error> {
+        let companion = |(name, kind): (String, FileKind)| {
+            let path = PathBuf::from(expand(&name, run));
+            let place = self.reads.check_output(&path, run)?;
+            self.job.check_companion(kind, &place)?;
+            Ok(Companion { path, place, kind })
+        };
+        output.companions().into_iter().map(companion).collect()
     }
 
     /// Writes binary events.
@@ -184,10 +224,17 @@ impl<'j> Sinks<'j> {
         Ok((rows.len() as u64, first))
     }
 
-    /// A run ends: files of that run get their final names. At the end of the job, all do. Either
-    /// all of them are on the disk before the first has its name, or none gets it.
-    pub(crate) fn finish(&mut self, provenance: &serde_json::Value, job_ends: bool) -> Result<(), Error> {
+    /// A run ends: files of that run get their final names, with `histograms` of that run. At the end
+    /// of the job, all do, with those of all runs. Either all of them are on the disk before the first
+    /// has its name, or none gets it.
+    pub(crate) fn finish(
+        &mut self,
+        provenance: &serde_json::Value,
+        histograms: &Histograms,
+        job_ends: bool,
+    ) -> Result<(), Error> {
         let mut whole = Vec::new();
+        let mut companions: Vec<Companion> = Vec::new();
         for sink in &mut self.open {
             if !job_ends && !has_run(&sink.output.pattern) {
                 continue;
@@ -201,6 +248,10 @@ impl<'j> Sinks<'j> {
                     }
                 }
                 Body::Pipe(pipe) => pipe.finish().map_err(Error::Output)?,
+                Body::Histograms(file) => {
+                    let file = histograms.settle_into(file, &sink.path, provenance);
+                    whole.push(Whole::Histograms(file.map_err(Error::Output)?));
+                }
                 Body::Tables(_, tables) => {
                     let text = serde_json::to_string(provenance).unwrap_or_default();
                     let metadata = [("pactolus.provenance".to_owned(), text)];
@@ -210,6 +261,17 @@ impl<'j> Sinks<'j> {
                 }
             }
             self.done.insert(std::mem::take(&mut sink.place));
+            for companion in std::mem::take(&mut sink.companions) {
+                // Outputs that differ in their extension share one.
+                if companions.iter().all(|c| c.place != companion.place) {
+                    companions.push(companion);
+                }
+            }
+        }
+        for Companion { path, place, kind } in companions.into_iter().filter(|_| !histograms.is_empty()) {
+            let file = histograms.settle(&path, kind, provenance);
+            whole.push(Whole::Histograms(file.map_err(Error::Output)?));
+            self.done.insert(place);
         }
         for file in whole {
             self.written.push(file.finish().map_err(Error::Output)?);
@@ -222,6 +284,7 @@ impl<'j> Sinks<'j> {
 enum Whole {
     Bytes { path: PathBuf, file: WholeFile, record: WholeFile },
     Table(SettledTable),
+    Histograms(Settled),
 }
 
 impl Whole {
@@ -236,6 +299,7 @@ impl Whole {
                 let TableSummary { path, rows, bytes } = table.finish()?;
                 Ok(Written { path, rows: Some(rows), bytes })
             }
+            Whole::Histograms(file) => file.finish(),
         }
     }
 }
@@ -255,7 +319,10 @@ impl Sink<'_> {
         if !tables.contains_key(&key) {
             // An equipment may be named as the table of an event id without a name.
             let mut name = def.name.clone();
-            while tables.values().any(|(taken, _)| taken.eq_ignore_ascii_case(&name)) {
+            // ... or as the table of histograms.
+            while name.eq_ignore_ascii_case("histos")
+                || tables.values().any(|(taken, _)| taken.eq_ignore_ascii_case(&name))
+            {
                 name.push('_');
             }
             let table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;

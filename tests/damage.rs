@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 use std::path::PathBuf;
 
+use common::bench::{names, run_of};
 use common::{MidFile, Plain, corpus};
 use pactolus::prelude::*;
 use pactolus::{Broken, InputFile, Offered, Report};
@@ -36,16 +37,6 @@ impl Place {
         let report = Analyzer::new("Analyzer").run(&change(job)).unwrap();
         (report, common::events(&self.path("out.mid"), u16::MAX))
     }
-}
-
-fn serials(events: &[Plain]) -> Vec<(u16, u32)> {
-    events.iter().map(|e| (e.header.id, e.header.serial)).collect()
-}
-
-/// A run of `events` events of 44 bytes, behind a BOR of 17 bytes.
-fn run_of(number: u32, events: std::ops::Range<u32>) -> MidFile {
-    let file = MidFile::new().bor(number);
-    events.fold(file, |file, serial| file.words(1, serial, "ADC0", &[serial as u16, 2, 3, 4])).eor(number)
 }
 
 #[test]
@@ -97,7 +88,7 @@ fn a_broken_bor_costs_the_dump_but_not_the_run() {
     let input = place.put("run00042.mid", &bytes);
     let (report, written) = place.analyse(&[input], |job| job);
     assert_eq!((report.runs.len(), report.runs[0].run, report.damage.count), (1, 42, 1));
-    assert_eq!(serials(&written).len(), 6);
+    assert_eq!(names(&written).len(), 6);
 }
 
 /// The pieces of an event of these bytes.
@@ -119,7 +110,7 @@ fn events_that_came_in_fragments_are_put_together() {
         let place = Place::new();
         let input = place.put("run00042.mid", &file.bytes);
         let (report, written) = place.analyse(&[input], |job| Job { block, threads, ..job });
-        assert_eq!(serials(&written), [(0x8000, 42), (2, 0), (1, 7), (2, 1), (2, 2), (0x8001, 42)]);
+        assert_eq!(names(&written), [(0x8000, 42), (2, 0), (1, 7), (2, 1), (2, 2), (0x8001, 42)]);
         assert_eq!(written[2].banks[0].2, whole[16 + 8 + 12..][..600]);
         let kinds: Vec<String> = report.damage.places.iter().map(|p| p.damage.kind.to_string()).collect();
         let lost =
@@ -145,7 +136,7 @@ fn subruns_are_one_run_with_one_begin_and_one_end() {
         let mut wanted = vec![(0x8000, 42)];
         wanted.extend((0..30).map(|serial| (1, serial)));
         wanted.extend([(0x8001, 42), (0x8000, 43), (1, 0), (1, 1), (0x8001, 43)]);
-        assert_eq!(serials(&written), wanted);
+        assert_eq!(names(&written), wanted);
         assert_eq!(report.runs[0].events[&1].offered, 30);
     }
     // `-n` counts through the run, BOR and EOR of the seams too.

@@ -356,7 +356,8 @@ fn an_odb_that_cannot_be_saved_is_refused_before_the_analysis() {
 #[test]
 fn an_unknown_output_type_is_refused() {
     for name in ["out.root", "out.parquet.gz", "out.midx"] {
-        let known = ".mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow";
+        let known =
+            ".mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow, .json (histograms)";
         let said = format!("pactolus: \"{name}\": unknown output type; known are {known}");
         check(&["@run00042.mid", "-o", name], &said);
     }
@@ -534,7 +535,7 @@ fn an_unknown_key_of_a_definition_is_refused() {
     check_definition(
         "\"WORD[4]\"",
         "{ type = \"WORD[4]\", unti = \"counts\" }",
-        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": unknown field `unti`, expected one of `type`, `unit`, `description`, `switch`, `fields`",
+        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": unknown field `unti`, expected one of `type`, `unit`, `description`, `switch`, `fields`, `histogram`",
     );
 }
 

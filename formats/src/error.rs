@@ -233,7 +233,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A name ends in no extension that we write.
-    #[error("{path:?}: unknown output type; known are .mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow", path = path.display().to_string())]
+    #[error("{path:?}: unknown output type; known are .mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow, .json (histograms)", path = path.display().to_string())]
     UnknownOutput {
         /// The name.
         path: PathBuf,
@@ -247,6 +247,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What the table library says.
+        reason: String,
+    },
+    /// Reading a table failed.
+    #[error("cannot read table {}: {reason}", path.display())]
+    NoTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         reason: String,
     },
 }

@@ -74,7 +74,10 @@
 //!
 //! This page knows no analyzer definition: the caller turns its own into a [`TableDef`].
 //!
-//! Not supported: nested structs, and reading tables back (any Parquet or Arrow library does).
+//! Not supported: nested structs, and reading tables of events back (any Parquet or Arrow library
+//! does).
+//!
+//! Tables that are not of events, as those of histograms, are [plain](PlainWriter).
 
 mod adapt;
 mod cells;
@@ -82,6 +85,7 @@ mod columns;
 mod flat;
 mod part;
 mod pending;
+mod plain;
 mod refused;
 mod schema;
 mod shape;
@@ -95,6 +99,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use columns::{Batch, Columns};
+pub use plain::{Plain, PlainColumn, PlainReader, PlainRow, PlainType, PlainWriter};
 pub use refused::{Refusal, Refused};
 pub use stream::TableStream;
 pub use writer::{SettledTable, TableSummary, TableWriter};
@@ -194,6 +199,15 @@ impl TableKind {
         match path.extension()?.to_str()? {
             "parquet" => Some(TableKind::Parquet),
             "arrow" => Some(TableKind::Arrow),
+            _ => None,
+        }
+    }
+
+    /// The format of a file that begins with these bytes; `None` if it is neither.
+    pub fn of_bytes(first: &[u8]) -> Option<TableKind> {
+        match first {
+            [b'P', b'A', b'R', b'1', ..] => Some(TableKind::Parquet),
+            [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Some(TableKind::Arrow),
             _ => None,
         }
     }

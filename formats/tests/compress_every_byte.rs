@@ -1,11 +1,13 @@
 //! A small file of each compression, cut at every byte and with every byte set to other values.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
 
+mod compress_common;
+
 use std::io::{Cursor, ErrorKind, Read, Write};
 use std::ops::Range;
 
+use compress_common::pack;
 use lz4_flex::frame::{BlockMode, FrameEncoder, FrameInfo};
-use pactolus_formats::compress::Output;
 use pactolus_formats::{ByteSource, Compression, Input};
 
 /// A few hundred bytes with literals, matches and a run; other ones for each unit.
@@ -14,12 +16,6 @@ fn content(unit: u8) -> Vec<u8> {
     content.extend([unit; 150]);
     content.extend_from_within(10..90);
     content
-}
-
-fn pack(compression: Compression, content: &[u8]) -> Vec<u8> {
-    let mut output = Output::new(compression, None, Vec::new()).unwrap();
-    output.write_all(content).unwrap();
-    output.finish().unwrap()
 }
 
 fn lz4(frame: FrameInfo, content: &[u8]) -> Vec<u8> {

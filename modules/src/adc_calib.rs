@@ -21,6 +21,8 @@ pub struct AdcCalib {
     /// Only amplitudes above this go into histograms
     #[key("Histo threshold", default = 20.0)]
     histo_threshold: f64,
+    #[key(skip)]
+    amplitudes: Vec<Hist1>,
 }
 
 impl Module for AdcCalib {
@@ -28,11 +30,26 @@ impl Module for AdcCalib {
         Banks::read(ADC0).write(CADC)
     }
 
-    fn event(&self, event: &Event, _: &Context) -> Result<Verdict> {
+    fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
+        let channels = setup.elements(ADC0).unwrap_or(self.pedestal.len());
+        for channel in 0..channels {
+            let axis = Axis::regular(500, 0.0, 4000.0).title("Amplitude");
+            let histogram = Hist1::new(axis).title(format!("Amplitude of channel {channel}"));
+            self.amplitudes.push(setup.book(&format!("CADC{channel:02}"), histogram)?);
+        }
+        Ok(())
+    }
+
+    fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
         let Some(adc) = event.get(ADC0)? else { return Ok(Keep) };
-        event.append_with(CADC, adc.len(), |i| {
-            (f64::from(adc.at(i)) - f64::from(self.pedestal[i]) + 0.5) as f32 * self.gain[i]
-        })?;
+        let amplitude = |i| (f64::from(adc.at(i)) - f64::from(self.pedestal[i]) + 0.5) as f32 * self.gain[i];
+        event.append_with(CADC, adc.len(), amplitude)?;
+        let threshold = self.histo_threshold as f32;
+        for (i, histogram) in self.amplitudes.iter().enumerate().take(adc.len()) {
+            if amplitude(i) > threshold {
+                context.fill(*histogram, amplitude(i));
+            }
+        }
         Ok(Keep)
     }
 }

@@ -28,6 +28,10 @@ pub struct AdcSum {
     low_sum: Test,
     #[key(skip)]
     high_sum: Test,
+    #[key(skip)]
+    sums: Hist1,
+    #[key(skip)]
+    averages: Hist1,
 }
 
 impl Module for AdcSum {
@@ -38,6 +42,10 @@ impl Module for AdcSum {
     fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
         self.low_sum = setup.test("low_sum");
         self.high_sum = setup.test("high_sum");
+        let axis = |bins, title| Axis::regular(bins, 0.0, 10_000.0).title(title);
+        self.sums = setup.book("ADCSUM", Hist1::new(axis(500, "Sum")).title("ADC sum"))?;
+        self.averages =
+            setup.book("Average/ADCAVG", Hist1::new(axis(500_000, "Average")).title("ADC average"))?;
         Ok(())
     }
 
@@ -52,6 +60,8 @@ impl Module for AdcSum {
         context.set(self.high_sum, sum > 1000.0);
         let average = if n > 0 { sum / n as f32 } else { 0.0 };
         event.append(ASUM, &[Asum { sum, average }])?;
+        context.fill(self.sums, sum);
+        context.fill(self.averages, average);
         Ok(Keep)
     }
 }

@@ -90,7 +90,7 @@ pub trait Histo: Copy + private::Sealed {
     /// Whether fills have weights.
     const WEIGHTED: bool;
     #[doc(hidden)]
-    fn new(index: u32) -> Self;
+    fn from_index(index: u32) -> Self;
     #[doc(hidden)]
     fn index(self) -> u32;
     #[doc(hidden)]
@@ -131,7 +131,7 @@ macro_rules! handles {
             const KIND: Kind = Kind::$kind;
             const WEIGHTED: bool = $weighted;
 
-            fn new(index: u32) -> $name {
+            fn from_index(index: u32) -> $name {
                 $name(index)
             }
 

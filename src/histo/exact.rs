@@ -4,7 +4,7 @@
 //! kept whole, as a fixed-point number wide enough for all that was added, and rounded once, when it
 //! is read: a Kulisch accumulator, in the form of the "small superaccumulator" of R. M. Neal, *Fast
 //! exact summation using small and large superaccumulators* (2015, arXiv:1505.05571): digits to base
-//! 2^32 with room to spare in 64 bits, so that carries are passed on once in 2^30 additions. Unlike
+//! 2^32 with room to spare in 64 bits, so that carries are passed on once in 2^28 additions. Unlike
 //! there, only the digits in use are kept, which are few for the values of one histogram bin.
 
 /// An exact sum of 64-bit floats and of products of up to three of them.
@@ -36,8 +36,8 @@ struct Special {
 
 const DIGIT: u32 = 32;
 const MASK: i64 = 0xffff_ffff;
-/// Additions that a digit has room for.
-const ROOM: u32 = 1 << 30;
+/// Additions that a digit has room for, of 33 bits each.
+const ROOM: u32 = 1 << 28;
 
 /// A sum as its sign, the place of its lowest digit, and its digits without zeros at either end: two
 /// sums are equal if these are.
@@ -69,7 +69,13 @@ impl ExactSum {
             return self.add_special(x);
         }
         let (negative, integer, exponent) = parts(x);
-        self.put(negative, u128::from(integer), exponent);
+        if integer == 0 {
+            return;
+        }
+        let shifted = u128::from(integer) << exponent.rem_euclid(DIGIT as i32);
+        let digits =
+            [shifted as i64 & MASK, (shifted >> DIGIT) as i64 & MASK, (shifted >> (2 * DIGIT)) as i64];
+        self.add_digits(negative, exponent.div_euclid(DIGIT as i32), digits);
     }
 
     /// Adds an integer.
@@ -163,35 +169,49 @@ impl ExactSum {
 
     /// Adds `integer * 2^exponent`.
     #[inline]
-    fn put(&mut self, negative: bool, mut integer: u128, exponent: i32) {
+    fn put(&mut self, negative: bool, integer: u128, exponent: i32) {
         if integer == 0 {
             return;
         }
+        let shift = exponent.rem_euclid(DIGIT as i32) as u32;
+        let low = u128::from(integer as u64) << shift;
+        let high = (integer >> 64) << shift;
+        let digits = [
+            low,
+            low >> DIGIT,
+            (low >> (2 * DIGIT)) + (high & MASK as u128),
+            high >> DIGIT,
+            high >> (2 * DIGIT),
+        ];
+        let digits = digits.map(|digit| digit as i64);
+        let [first, second, third, fourth, fifth] = digits;
+        let place = exponent.div_euclid(DIGIT as i32);
+        self.add_digits(negative, place, [first & MASK, second & MASK, third, fourth & MASK, fifth]);
+    }
+
+    /// Adds digits, of at most 33 bits each.
+    #[inline]
+    fn add_digits<const N: usize>(&mut self, negative: bool, place: i32, digits: [i64; N]) {
         if self.pending >= ROOM {
             self.carry();
         }
         self.pending += 1;
-        let place = exponent.div_euclid(DIGIT as i32);
-        let shift = exponent.rem_euclid(DIGIT as i32) as u32;
-        let bits = 128 - integer.leading_zeros() + shift;
-        self.reach(place, place + (bits as i32 - 1) / DIGIT as i32);
-        let mut at = (place - self.first) as usize;
-        let mut digit = (integer as u64) << shift & MASK as u64;
-        integer >>= DIGIT - shift;
-        loop {
-            let digit_signed = if negative { -(digit as i64) } else { digit as i64 };
-            self.digits[at] += digit_signed;
-            if integer == 0 {
-                break;
+        // The complement and one more, without a branch.
+        let sign = -i64::from(negative);
+        let at = place.wrapping_sub(self.first) as usize;
+        let own = match self.digits.get_mut(at..at.wrapping_add(N)) {
+            Some(own) if place >= self.first => own,
+            _ => {
+                self.reach(place, place + N as i32 - 1);
+                let at = (place - self.first) as usize;
+                &mut self.digits[at..at + N]
             }
-            at += 1;
-            digit = integer as u64 & MASK as u64;
-            integer >>= DIGIT;
-        }
+        };
+        own.iter_mut().zip(digits).for_each(|(own, digit)| *own += (digit ^ sign) - sign);
     }
 
     /// Makes room for the digits from `low` to `high`.
-    #[inline]
+    #[cold]
     fn reach(&mut self, low: i32, high: i32) {
         if self.digits.is_empty() {
             self.first = low;
@@ -321,6 +341,9 @@ mod tests {
         }
         assert_eq!(sum(&[]), 0.0);
         assert_eq!(sum(&[-0.0]), 0.0);
+        let mut zeros = ExactSum::default();
+        zeros.add(0.0);
+        assert!(zeros.is_zero() && zeros.digits.is_empty());
     }
 
     #[test]

@@ -54,10 +54,6 @@ impl CountPages {
     pub(crate) fn join(&mut self, other: &CountPages) {
         other.filled().for_each(|(cell, count)| self.add(cell, count));
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.fill(CountPage::Empty);
-    }
 }
 
 impl CountPage {
@@ -136,7 +132,5 @@ mod tests {
         sum.join(&pages);
         sum.join(&pages);
         assert_eq!(sum.get(2999), 1 << 33);
-        sum.clear();
-        assert_eq!(sum.filled().count(), 0);
     }
 }

@@ -430,7 +430,7 @@ mod tests {
     #[test]
     fn halves_joined_are_the_whole() {
         let points: Vec<(f64, f64, f64)> = (0..1000)
-            .map(|i| f64::from(i))
+            .map(f64::from)
             .map(|i| ((i * 0.37).sin(), (i * 0.11).cos() * 1e3, (i * 0.7).sin().exp()))
             .collect();
         let booking = || WeightedProfile::new(Axis::regular(20, -1.0, 1.0));

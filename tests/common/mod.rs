@@ -7,6 +7,9 @@
     reason = "a module of several tests; each uses a part, and one that cannot go on has failed"
 )]
 
+pub mod bench;
+pub mod modules;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

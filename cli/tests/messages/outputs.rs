@@ -72,7 +72,7 @@ pub(crate) fn all() -> Provokers {
 
 fn refused() -> Provokers {
     provoke! {
-        "\"...\": unknown output type; known are .mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow" => |p| {
+        "\"...\": unknown output type; known are .mid and .asc, each also with .gz .lz4 .bz2 .zst, and .parquet, .arrow, .json (histograms)" => |p| {
             with_run(p, "analyze @run00042.mid -o @o.root")
         };
         "output ... is named twice" => |p| with_run(p, "analyze @run00042.mid -o @o.mid @./o.mid");

@@ -300,6 +300,12 @@ impl<R: ByteSource> Reader<R> {
     fn search(&mut self, kind: DamageKind) -> io::Result<Damage> {
         let compressed_offset = self.input.compressed_offset();
         let (offset, event) = (self.offset, self.number);
+        let compressed_end = self.resume()?;
+        Ok(Damage { kind, offset, end: self.offset, compressed_offset, compressed_end, event })
+    }
+
+    /// Steps over the bytes up to there. Where the compressed bytes go on or end, if they were broken.
+    fn resume(&mut self) -> io::Result<Option<u64>> {
         let mut compressed_end = None;
         // An event that was cut may well be followed by another, but it is none itself.
         let mut at = self.window.rest().len().min(1);
@@ -316,14 +322,7 @@ impl<R: ByteSource> Reader<R> {
                     Answer::Yes => {
                         self.window.skip(at);
                         self.offset += at as u64;
-                        return Ok(Damage {
-                            kind,
-                            offset,
-                            end: self.offset,
-                            compressed_offset,
-                            compressed_end,
-                            event,
-                        });
+                        return Ok(compressed_end);
                     }
                 }
             }
@@ -343,14 +342,7 @@ impl<R: ByteSource> Reader<R> {
                 resumed
             };
             if !resumed {
-                return Ok(Damage {
-                    kind,
-                    offset,
-                    end: self.offset,
-                    compressed_offset,
-                    compressed_end,
-                    event,
-                });
+                return Ok(compressed_end);
             }
             self.ended = false;
         }

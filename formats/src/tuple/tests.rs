@@ -68,6 +68,20 @@ fn fill(columns: &mut Columns, number: usize, event: &Event) {
     }
 }
 
+/// Cuts `events` into batches of `size`; each with the number of its first event.
+fn in_batches(def: &Arc<TableDef>, events: &[Event], size: usize, mut each: impl FnMut(usize, Batch)) {
+    let mut columns = Columns::new(def);
+    for (i, chunk) in events.chunks(size).enumerate() {
+        let first = i * size;
+        for (k, event) in chunk.iter().enumerate() {
+            fill(&mut columns, first + k, event);
+        }
+        let batch = columns.finish();
+        assert_eq!((batch.rows(), columns.rows()), (chunk.len(), 0));
+        each(first, batch);
+    }
+}
+
 /// Writes `events` in batches of `size`; gives what was refused and the summary.
 fn write(
     path: &Path,
@@ -92,16 +106,10 @@ fn write_form(
     if flat {
         table = table.flat();
     }
-    let mut columns = Columns::new(def);
     let mut refused = Vec::new();
-    for (i, chunk) in events.chunks(size).enumerate() {
-        for (k, event) in chunk.iter().enumerate() {
-            fill(&mut columns, i * size + k, event);
-        }
-        let batch = columns.finish();
-        assert_eq!((batch.rows(), columns.rows()), (chunk.len(), 0));
+    in_batches(def, events, size, |_, batch| {
         refused.extend(table.write(batch).unwrap().into_iter().map(|r| (r.serial, r.reason)));
-    }
+    });
     (refused, table.finish(&[("zebra".into(), "1".into()), ("answer".into(), "42".into())]).unwrap())
 }
 

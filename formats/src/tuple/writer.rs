@@ -105,6 +105,10 @@ pub struct SettledTable {
 }
 
 impl SettledTable {
+    pub(super) fn new(temp: TempFile, summary: TableSummary) -> SettledTable {
+        SettledTable { temp, summary }
+    }
+
     /// Gives the file its name.
     ///
     /// # Errors
@@ -307,13 +311,13 @@ impl fmt::Debug for TableWriter {
     }
 }
 
-fn table(path: &Path) -> impl Fn(ArrowError) -> Error {
+pub(super) fn table(path: &Path) -> impl Fn(ArrowError) -> Error {
     let path = path.to_owned();
     move |error| Error::Table { path: path.clone(), reason: reason(&error) }
 }
 
 /// What the system says if it is at fault ("No space left on device"), without the layers around it.
-fn reason(error: &ArrowError) -> String {
+pub(super) fn reason(error: &ArrowError) -> String {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(system) = error.downcast_ref::<std::io::Error>() {

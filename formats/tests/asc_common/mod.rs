@@ -65,6 +65,19 @@ pub(crate) fn sample() -> Defined {
     Defined { banks: vec![(name("ASUM"), asum), (name("STC0"), stc0)], fixed: vec![(4, fixd)] }
 }
 
+/// A STRUCT bank and a FIXED event that are smaller.
+pub(crate) fn defined() -> Defined {
+    let stc0 = layout(&[
+        ("b", Tid::Byte, 1, 0),
+        ("w", Tid::Word, 1, 0),
+        ("c", Tid::Char, 4, 0),
+        ("s", Tid::String, 1, 6),
+        ("f", Tid::Float, 1, 0),
+    ]);
+    let fixed = layout(&[("n", Tid::Int, 2, 0), ("Label", Tid::String, 1, 10)]);
+    Defined { banks: vec![(name("STC0"), stc0)], fixed: vec![(4, fixed)] }
+}
+
 /// One event with its payload.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Whole {

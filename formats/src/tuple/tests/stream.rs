@@ -26,18 +26,13 @@ fn stream(def: &Arc<TableDef>, events: &[Event], size: usize, flat: bool) -> (Ve
     if flat {
         table = table.flat();
     }
-    let mut columns = Columns::new(def);
     let mut refused = Vec::new();
-    for (i, chunk) in events.chunks(size).enumerate() {
-        for (k, event) in chunk.iter().enumerate() {
-            fill(&mut columns, i * size + k, event);
-        }
-        let first = (i * size) as u32;
-        for r in table.write(columns.finish()).unwrap() {
-            assert_eq!(first + r.row as u32, r.serial);
+    in_batches(def, events, size, |first, batch| {
+        for r in table.write(batch).unwrap() {
+            assert_eq!((first + r.row) as u32, r.serial);
             refused.push((r.serial, r.reason));
         }
-    }
+    });
     assert_eq!(table.finish().unwrap(), events.len() as u64);
     (pipe.0.take(), refused)
 }

@@ -1,0 +1,122 @@
+//! Files of histograms: written with the outputs, read to be drawn or added.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use pactolus_formats::tuple::{SettledTable, TableKind};
+use pactolus_formats::{Error as FormatError, WholeFile};
+use serde_json::Value;
+
+use super::root::BEGINNING;
+use super::{Histograms, table};
+use crate::Error;
+use crate::report::Written;
+
+/// How a file holds histograms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    /// JSON in ROOT's schema.
+    Json,
+    /// A table with a row for each.
+    Table(TableKind),
+}
+
+impl FileKind {
+    /// What the extension of `path` stands for; `None` if it is none of `.json`, `.parquet`, `.arrow`.
+    pub fn of(path: &Path) -> Option<FileKind> {
+        match path.extension()?.to_str()? {
+            "json" => Some(FileKind::Json),
+            _ => TableKind::of(path).map(FileKind::Table),
+        }
+    }
+}
+
+impl Histograms {
+    /// Writes a file, which appears when it is complete.
+    ///
+    /// # Errors
+    /// If it cannot be written; nothing remains then.
+    pub fn write(&self, path: &Path, kind: FileKind, provenance: &Value) -> Result<Written, Error> {
+        self.settle(path, kind, provenance).and_then(Settled::finish).map_err(Error::Output)
+    }
+
+    /// Writes a file and brings it to the disk, without its name: so that several appear together or
+    /// not at all.
+    pub(crate) fn settle(
+        &self,
+        path: &Path,
+        kind: FileKind,
+        provenance: &Value,
+    ) -> Result<Settled, FormatError> {
+        match kind {
+            FileKind::Json => self.settle_into(WholeFile::create(path)?, path, provenance),
+            FileKind::Table(kind) => table::write(self, path, kind, provenance).map(Settled::Table),
+        }
+    }
+
+    /// The same for a JSON file that was begun before.
+    pub(crate) fn settle_into(
+        &self,
+        mut file: WholeFile,
+        path: &Path,
+        provenance: &Value,
+    ) -> Result<Settled, FormatError> {
+        self.to_json(provenance, &mut file).map_err(FormatError::io("write", path))?;
+        file.settle()?;
+        Ok(Settled::Json(path.to_owned(), file))
+    }
+
+    /// Reads a file that [`write`](Histograms::write) wrote, of whichever kind: its first bytes say.
+    ///
+    /// # Errors
+    /// If it cannot be read, is broken, or is another file.
+    pub fn read(path: &Path) -> Result<Histograms, Error> {
+        Histograms::read_with_provenance(path).map(|(histograms, _)| histograms)
+    }
+
+    /// The same, with what the histograms were made of.
+    ///
+    /// # Errors
+    /// As [`read`](Histograms::read).
+    pub fn read_with_provenance(path: &Path) -> Result<(Histograms, Value), Error> {
+        let mut file = File::open(path).map_err(FormatError::io("open", path))?;
+        let mut first = Vec::new();
+        let read = file.by_ref().take(64).read_to_end(&mut first).and_then(|_| file.rewind());
+        read.map_err(FormatError::io("read", path))?;
+        let refused = |message: String| Error::Histograms { path: path.to_owned(), message };
+        if TableKind::of_bytes(&first).is_some() {
+            return table::read(path);
+        }
+        match first.trim_ascii_start().first() {
+            Some(b'{') => Histograms::from_json(BufReader::with_capacity(1 << 18, file)).map_err(refused),
+            _ => Err(refused("no file of histograms: .json, .parquet or .arrow of pactolus wanted".into())),
+        }
+    }
+}
+
+/// Whether a file begins as the JSON that we write.
+pub(crate) fn is_ours(path: &Path) -> bool {
+    let mut first = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(BEGINNING.len() as u64).read_to_end(&mut first));
+    read.is_ok() && first == BEGINNING
+}
+
+/// A file of histograms on the disk, without its name; dropped, nothing remains.
+pub(crate) enum Settled {
+    Json(PathBuf, WholeFile),
+    Table(SettledTable),
+}
+
+impl Settled {
+    /// Gives the file its name.
+    pub(crate) fn finish(self) -> Result<Written, FormatError> {
+        match self {
+            Settled::Json(path, file) => Ok(Written { path, rows: None, bytes: file.finish()? }),
+            Settled::Table(table) => {
+                let summary = table.finish()?;
+                Ok(Written { path: summary.path, rows: Some(summary.rows), bytes: summary.bytes })
+            }
+        }
+    }
+}

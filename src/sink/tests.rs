@@ -1,0 +1,138 @@
+use std::fs;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::histo::{Axis, Hist1, Histogram};
+
+fn histograms(run: u32) -> Histograms {
+    let list = vec![Histogram::filled("hits", Hist1::new(Axis::integer(0, 9)), [1, 2, 3]).unwrap()];
+    Histograms { runs: BTreeSet::from([run]), list }
+}
+
+fn job(dir: &TempDir, outputs: &[&str]) -> Job {
+    let add = |job: Job, name: &&str| job.output(dir.path().join(name).to_string_lossy()).unwrap();
+    outputs.iter().fold(Job::new(), add)
+}
+
+fn names(dir: &TempDir) -> Vec<String> {
+    let files = fs::read_dir(dir.path()).unwrap();
+    let mut names: Vec<_> =
+        files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// Two runs, with these histograms; what was written.
+fn two_runs(job: &Job, of: impl Fn(u32) -> Histograms) -> Result<Vec<Written>, Error> {
+    job.check()?;
+    let mut stdout = Vec::new();
+    let mut sinks = Sinks::new(job, &mut stdout);
+    for run in [41, 42] {
+        sinks.begin(run, &[])?;
+        sinks.finish(&json!({}), &of(run), false)?;
+    }
+    let mut all = of(41);
+    all.join(&of(42));
+    sinks.finish(&json!({}), &all, true)?;
+    Ok(sinks.written)
+}
+
+#[test]
+fn histograms_go_with_the_outputs_once_for_each_name() {
+    let dir = TempDir::new().unwrap();
+    let job = job(&dir, &["r%05d.mid.gz", "r%05d.asc", "r%05d.parquet", "all.arrow", "h%d.json"]);
+    let written = two_runs(&job, histograms).unwrap();
+    let of_run =
+        |n: u32| [format!("r{n:05}.histos.json"), format!("r{n:05}.histos.parquet"), format!("h{n}.json")];
+    let mut wanted: Vec<String> = of_run(41).into_iter().chain(of_run(42)).collect();
+    wanted.extend(["all.histos.arrow".into(), "all.histos.json".into()]);
+    wanted.sort_unstable();
+    let found = names(&dir).into_iter().filter(|name| name.contains("histos") || name.starts_with('h'));
+    assert_eq!(found.collect::<Vec<_>>(), wanted);
+    let mut told: Vec<String> = written
+        .iter()
+        .map(|file| file.path.file_name().unwrap().to_string_lossy().into_owned())
+        .filter(|name| wanted.contains(name))
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, wanted);
+    let read = |name: &str| Histograms::read(&dir.path().join(name)).unwrap();
+    assert_eq!(read("r00042.histos.parquet").runs, BTreeSet::from([42]));
+    assert_eq!(read("h41.json").list[0].entries(), 3);
+    let all = read("all.histos.json");
+    assert_eq!((all.runs, all.list[0].entries()), (BTreeSet::from([41, 42]), 6));
+}
+
+#[test]
+fn without_histograms_only_the_file_that_was_named_is_written() {
+    let dir = TempDir::new().unwrap();
+    let job = job(&dir, &["r%05d.mid", "h%d.json"]);
+    two_runs(&job, |run| Histograms { runs: BTreeSet::from([run]), list: Vec::new() }).unwrap();
+    let found = names(&dir).into_iter().filter(|name| !name.contains("provenance"));
+    assert_eq!(found.collect::<Vec<_>>(), ["h41.json", "h42.json", "r00041.mid", "r00042.mid"]);
+    assert!(Histograms::read(&dir.path().join("h41.json")).unwrap().is_empty());
+}
+
+#[test]
+fn a_name_that_histograms_take_is_not_given_twice() {
+    let clashes: [(&[&str], &str); 4] = [
+        (
+            &["r%05d.mid", "r%05d.histos.json"],
+            "output @r%05d.histos.json is where the histograms of @r%05d.mid go",
+        ),
+        (
+            &["r%05d.histos.json", "r%05d.mid"],
+            "output @r%05d.histos.json is where the histograms of @r%05d.mid go",
+        ),
+        (&["r%d.mid", "r42.histos.json"], "output @r42.histos.json is where the histograms of @r%d.mid go"),
+        (
+            &["all.parquet", "../@/all.histos.parquet"],
+            "all.histos.parquet is where the histograms of @all.parquet go",
+        ),
+    ];
+    for (outputs, wanted) in clashes {
+        let dir = TempDir::new().unwrap();
+        let name = dir.path().file_name().unwrap().to_string_lossy().into_owned();
+        let outputs: Vec<String> = outputs.iter().map(|o| o.replace('@', &name)).collect();
+        let job = job(&dir, &outputs.iter().map(String::as_str).collect::<Vec<_>>());
+        let said = two_runs(&job, histograms).unwrap_err().to_string();
+        assert!(said.replace(&format!("{}/", dir.path().display()), "@").contains(wanted), "{said}");
+    }
+}
+
+#[test]
+fn histograms_replace_neither_inputs_nor_what_is_not_theirs() {
+    let dir = TempDir::new().unwrap();
+    for (output, other) in
+        [("all.mid", "all.histos.json"), ("odb.json", "odb.json"), ("r%d.mid", "r41.histos.json")]
+    {
+        let other = dir.path().join(other);
+        fs::write(&other, "{\"Experiment\": {}}").unwrap();
+        let said = two_runs(&job(&dir, &[output]), histograms).unwrap_err().to_string();
+        assert!(said.contains("exists and holds no histograms of pactolus"), "{said}");
+        let reading = Job { odb_load: vec![other.clone()], ..job(&dir, &[output]) };
+        let said = two_runs(&reading, histograms).unwrap_err().to_string();
+        assert!(said.contains("is also an input"), "{said}");
+        assert_eq!(fs::read_to_string(&other).unwrap(), "{\"Experiment\": {}}");
+        // Ours may be replaced.
+        fs::remove_file(&other).unwrap();
+        two_runs(&job(&dir, &[output]), histograms).unwrap();
+        fs::read_dir(dir.path()).unwrap().for_each(|file| fs::remove_file(file.unwrap().path()).unwrap());
+    }
+    let said = Job::new().output("-.json").unwrap().check().unwrap_err().to_string();
+    assert_eq!(said, "output -.json: histograms do not go to standard output: name a file");
+}
+
+#[test]
+fn a_request_named_as_the_table_of_histograms_has_another_name() {
+    let dir = TempDir::new().unwrap();
+    let job = job(&dir, &["r%d.parquet"]);
+    let mut stdout = Vec::new();
+    let mut sinks = Sinks::new(&job, &mut stdout);
+    let table = TableDef { name: "Histos".into(), ..TableDef::default() };
+    sinks.begin(7, &[((0, None), Arc::new(table))]).unwrap();
+    sinks.finish(&json!({}), &histograms(7), false).unwrap();
+    assert_eq!(names(&dir), ["r7.Histos_.parquet", "r7.histos.json", "r7.histos.parquet"]);
+}

@@ -1,0 +1,63 @@
+//! Large histograms cost what is filled, not what every thread could fill. Alone in its process,
+//! whose memory is measured.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use common::corpus;
+use pactolus::prelude::*;
+
+/// Histograms of 1000 x 1000 bins.
+const MAPS: usize = 200;
+
+/// Fills every map many times per event, all over.
+#[derive(Record, Clone)]
+struct Maps {
+    #[key(skip)]
+    maps: Vec<Hist2>,
+}
+
+impl Module for Maps {
+    fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
+        let axis = || Axis::regular(1000, 0.0, 1.0);
+        for i in 0..MAPS {
+            self.maps.push(setup.book(&format!("map{i:03}"), Hist2::new(axis(), axis()))?);
+        }
+        Ok(())
+    }
+
+    fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
+        let mut state = u64::from(event.serial()) << 32;
+        for map in &self.maps {
+            for _ in 0..20 {
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let place = |bits: u64| f64::from(bits as u16) / 65536.0;
+                context.fill(*map, (place(state >> 48), place(state >> 32)));
+            }
+        }
+        Ok(Keep)
+    }
+}
+
+/// The largest memory of this process so far [bytes].
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn two_hundred_maps_of_a_million_bins_stay_below_two_gigabytes() {
+    let analyzer = Analyzer::new("Analyzer").on(Request::new("Trigger", 1)).module("Maps", Maps::defaults());
+    let job = Job { block: 1 << 16, ..Job::new().input(corpus("mid/run00006.mid")).threads(8) };
+    let report = analyzer.run(&job).unwrap();
+    let events = report.runs[0].requests[0].account.kept;
+    assert!(events > 1000);
+    assert!(report.runs[0].histograms.iter().all(|h| h.entries == 20 * events));
+    let peak = peak();
+    assert!(peak < 2_000_000_000, "{} MB", peak >> 20);
+    // Every page of every map was filled: with four bytes a bin they take most of it.
+    assert!(peak > MAPS as u64 * 4_000_000, "{} MB", peak >> 20);
+}
