@@ -113,22 +113,9 @@ impl std::fmt::Display for OutsideOfAxis {
 
 impl std::error::Error for OutsideOfAxis {}
 
-/// The histograms of a file.
-fn load(path: &std::path::Path) -> Result<Histograms, Box<dyn std::error::Error>> {
-    let bytes = std::fs::read(path)?;
-    let mut list = Vec::new();
-    let mut rest = bytes.as_slice();
-    while rest.len() >= 4 {
-        let n = u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
-        list.push(Histogram::from_bytes(&rest[4..4 + n])?);
-        rest = &rest[4 + n..];
-    }
-    Ok(Histograms { list, ..Histograms::default() })
-}
-
 pub(crate) fn run(app: &App, args: &HistArgs, out: &mut dyn Write) -> Outcome {
     let look = Look { log: args.log, range: range(&args.range)? };
-    let histograms = load(&args.file)?;
+    let histograms = Histograms::read(&args.file)?;
     if args.names.is_empty() && args.output.is_none() {
         let all: Vec<&Histogram> = histograms.list.iter().collect();
         return list(&histograms, &all, args, out);

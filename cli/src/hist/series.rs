@@ -115,9 +115,9 @@ impl Series {
         self.bins.iter().filter(|bin| bin.is_shown())
     }
 
-    /// Least and largest that is to be seen, errors included where they are drawn.
-    pub(crate) fn span(&self) -> Option<(f64, f64)> {
-        let ends = |bin: &Bin| if self.errors { bin.ends() } else { (bin.content, bin.content) };
+    /// Least and largest content, or, `with_errors`, end of an error bar.
+    pub(crate) fn span(&self, with_errors: bool) -> Option<(f64, f64)> {
+        let ends = |bin: &Bin| if with_errors { bin.ends() } else { (bin.content, bin.content) };
         let finite = self.shown().map(ends).filter(|(low, high)| low.is_finite() && high.is_finite());
         finite.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }

@@ -65,7 +65,7 @@ pub(super) fn draw(histogram: &Histogram, look: &Look, size: Size) -> Result<Pic
 /// From below the least to above the largest.
 fn scale(series: &Series, log: bool) -> Scale {
     let positive = series.shown().map(|bin| bin.content).filter(|content| *content > 0.0);
-    let (Some((low, high)), least) = (series.span(), positive.reduce(f64::min)) else {
+    let (Some((low, high)), least) = (series.span(series.errors), positive.reduce(f64::min)) else {
         return Scale::linear(0.0, 1.0);
     };
     if let (true, Some(least)) = (log, least) {
@@ -172,11 +172,11 @@ fn steps(plot: &mut Plot, series: &Series, x: &Along, y: &Along) {
     plot.shapes.push(Shape::Lines { lines, colour: LINE, width });
     if !y.scale.log && y.scale.low < 0.0 {
         let zero = vec![vec![(plot.frame.left, base), (plot.frame.right(), base)]];
-        plot.shapes.push(Shape::Lines { lines: zero, colour: GREY, width: plot.px(0.8) });
+        plot.shapes.push(Shape::Lines { lines: zero, colour: GREY, width: plot.thin() });
     }
     if series.errors {
         let lines = bars(plot, series, x, y);
-        plot.shapes.push(Shape::Lines { lines, colour: LINE, width: plot.px(1.0) });
+        plot.shapes.push(Shape::Lines { lines, colour: LINE, width: plot.thin() });
     }
 }
 
@@ -203,7 +203,7 @@ fn bars(plot: &Plot, series: &Series, x: &Along, y: &Along) -> Vec<Vec<Point>> {
 /// Points with their errors.
 fn points(plot: &mut Plot, series: &Series, x: &Along, y: &Along) {
     let lines = bars(plot, series, x, y);
-    plot.shapes.push(Shape::Lines { lines, colour: LINE, width: plot.px(1.0) });
+    plot.shapes.push(Shape::Lines { lines, colour: LINE, width: plot.thin() });
     let bins = series.groups.edges.windows(2).zip(&series.bins);
     let shown = bins.filter(|(_, bin)| bin.is_shown() && !(y.scale.log && bin.content <= 0.0));
     let place = |(edge, bin): (&[f64], &crate::hist::series::Bin)| {

@@ -67,9 +67,14 @@ impl Plot {
     /// A picture with a title, and so much room around a frame: left, right, above and below.
     pub(super) fn new(histogram: &Histogram, size: Size, margins: [f64; 4]) -> Plot {
         let (width, height) = (f64::from(size.width), f64::from(size.height));
-        let unit = (width / 800.0).min(height / 600.0);
+        let ratio = (width / 800.0).min(height / 600.0);
+        // In small pictures text must still be read.
+        let unit = if ratio < 1.0 { ratio.sqrt() } else { ratio };
         let [left, right, top, bottom] = margins.map(|margin| margin * unit);
-        let frame = Rect { left, top, width: width - left - right, height: height - top - bottom };
+        // At the middles of pixels lines are sharp.
+        let [left, top] = [left, top].map(|edge| edge.floor() + 0.5);
+        let (width_inside, height_inside) = ((width - left - right).round(), (height - top - bottom).round());
+        let frame = Rect { left, top, width: width_inside, height: height_inside };
         let title = crate::hist::facts::heading(histogram);
         let page = Rect { left: 0.0, top: 0.0, width, height };
         let shapes = vec![Shape::Rect(page, WHITE)];
@@ -87,7 +92,12 @@ impl Plot {
         length * self.unit
     }
 
-    /// Most labels side by side of the widest of these ticks.
+    /// Width of the lines of a frame.
+    pub(super) fn thin(&self) -> f64 {
+        self.px(1.0).max(1.0)
+    }
+
+    /// Width of the widest label.
     fn label_width(&self, ticks: &Ticks) -> f64 {
         let widths = ticks.major.iter().map(|(_, label)| self.font.width(label, self.px(LABEL)));
         widths.fold(0.0, f64::max)
@@ -107,7 +117,7 @@ impl Plot {
     /// Moves the left side of the frame.
     pub(super) fn set_left(&mut self, left: f64) {
         let right = self.frame.right();
-        self.frame.left = self.px(left).min(self.width / 2.0);
+        self.frame.left = self.px(left).min(self.width / 2.0).floor() + 0.5;
         self.frame.width = right - self.frame.left;
     }
 
@@ -191,7 +201,7 @@ impl Plot {
         let ticks = y.ticks(self.y_labels());
         let heights = ticks.major.iter().map(|(value, _)| self.y(y, value + y.half()));
         let lines = heights.map(|at| vec![(left, at), (right, at)]).collect();
-        self.shapes.push(Shape::Lines { lines, colour: PALE, width: self.px(1.0) });
+        self.shapes.push(Shape::Lines { lines, colour: PALE, width: self.thin() });
     }
 
     /// Frame, ticks, labels and titles, above all contents.
@@ -207,7 +217,7 @@ impl Plot {
         let mark = |at: f64, length: f64| vec![(left, at), (left + length, at)];
         lines.extend(y_ticks.major.iter().map(|(value, _)| mark(self.y(y, value + y.half()), long)));
         lines.extend(y_ticks.minor.iter().map(|value| mark(self.y(y, value + y.half()), short)));
-        self.shapes.push(Shape::Lines { lines, colour: INK, width: self.px(1.0) });
+        self.shapes.push(Shape::Lines { lines, colour: INK, width: self.thin() });
         let mut end = f64::NEG_INFINITY;
         for (value, label) in &x_ticks.major {
             let at = self.x(x, value + x.half());
@@ -246,7 +256,7 @@ impl Plot {
         lines.extend(
             ticks.major.iter().map(|(value, _)| vec![(right - length, at(*value)), (right, at(*value))]),
         );
-        self.shapes.push(Shape::Lines { lines, colour: INK, width: self.px(1.0) });
+        self.shapes.push(Shape::Lines { lines, colour: INK, width: self.thin() });
         for (value, label) in &ticks.major {
             let place = (right + self.px(6.0), at(*value) + self.px(4.2));
             self.text(label.clone(), place, LABEL - 1.0, Anchor::Start, INK);
@@ -274,7 +284,7 @@ impl Plot {
         let (right, bottom) = (left + width, top + height);
         self.shapes.push(Shape::Rect(Rect { left, top, width, height }, WHITE));
         let frame = vec![(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
-        self.shapes.push(Shape::Lines { lines: vec![frame], colour: GREY, width: self.px(0.8) });
+        self.shapes.push(Shape::Lines { lines: vec![frame], colour: GREY, width: self.thin() });
         for (i, (word, value)) in facts.lines().into_iter().enumerate() {
             let line = top + self.px(18.0) * (i + 1) as f64;
             self.text(word.into(), (left + self.px(10.0), line), LABEL - 1.0, Anchor::Start, GREY);

@@ -101,7 +101,7 @@ impl Levels {
     fn of(series: &Series, log: bool) -> Levels {
         let positive = series.shown().map(|bin| bin.content).filter(|content| *content > 0.0);
         let least = positive.reduce(f64::min);
-        match (series.span(), least) {
+        match (series.span(series.means), least) {
             (Some((_, high)), Some(least)) if log => Levels::logarithmic(least, high.max(least)),
             (Some((low, high)), _) if series.means => Levels::linear(low, high),
             (Some((low, high)), _) => Levels::linear(low.min(0.0), high.max(0.0)),
