@@ -15,6 +15,7 @@ mod analyze;
 mod args;
 mod demo;
 mod dump;
+mod hist;
 mod inputs;
 mod merge;
 mod odb;
@@ -53,12 +54,15 @@ pub struct App {
     stop: Stop,
     /// How the user calls the program.
     program: String,
+    /// What drawings go to.
+    screen: hist::Screen,
 }
 
 impl App {
     /// A program with these modules.
     pub fn new(catalogue: Catalogue) -> App {
-        App { catalogue, definition: None, stop: Stop::new(), program: "pactolus".into() }
+        let screen = hist::Screen::PIPE;
+        App { catalogue, definition: None, stop: Stop::new(), program: "pactolus".into(), screen }
     }
 
     /// ... that uses this definition unless `-a` names another.
@@ -74,6 +78,7 @@ impl App {
         if let Some(program) = std::env::args_os().next() {
             self.program = program.to_string_lossy().into_owned();
         }
+        self.screen = hist::Screen::of_process();
         let stop = self.stop.clone();
         // Without the handler Ctrl-C ends the process at once, which is no reason not to work.
         let _ = ctrlc::set_handler(move || {
@@ -111,6 +116,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Merge(args) => merge::run(app, &args, out, err),
         Command::Dump(args) => dump::run(&args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
+        Command::Hist(args) => hist::run(app, &args, out),
         Command::Odb(args) => odb::run(&args, out, err),
         Command::Simulate(args) => simulate::run(&args, out, err),
         Command::Verify(args) => verify::run(app, &args, out, err),
@@ -230,6 +236,7 @@ enum Command {
     Merge(merge::MergeArgs),
     Dump(dump::DumpArgs),
     Scan(scan::ScanArgs),
+    Hist(hist::HistArgs),
     Odb(odb::OdbArgs),
     Simulate(simulate::SimulateArgs),
     Verify(verify::VerifyArgs),
