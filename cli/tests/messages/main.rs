@@ -17,6 +17,7 @@ use tempfile::TempDir;
 mod common;
 
 mod asc;
+mod hist;
 mod inputs;
 mod mid;
 mod odb;
@@ -187,7 +188,8 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
     }
     assert!(rows.len() > 150, "{} rows found", rows.len());
     let mut wrong = Vec::new();
-    let topics = [mid::all, packed::all, asc::all, odb::all, tables::all, inputs::all, outputs::all];
+    let topics =
+        [mid::all, packed::all, asc::all, odb::all, tables::all, inputs::all, outputs::all, hist::all];
     for (message, provoke) in topics.into_iter().flat_map(|all| all()) {
         let Some(row) = rows.remove(message) else {
             wrong.push(format!("not in the page, or provoked twice: {message}"));
@@ -271,6 +273,8 @@ const SOURCES: &[&str] = &[
     "src/events.rs",
     "src/pipe.rs",
     "src/sink.rs",
+    "cli/src/hist/choice.rs",
+    "cli/src/hist/output.rs",
     "cli/src/inputs.rs",
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
