@@ -17,11 +17,14 @@ mod demo;
 mod dump;
 mod hist;
 mod inputs;
+mod merge;
 mod odb;
 mod progress;
 mod scan;
+mod shard;
 mod simulate;
 mod summary;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -110,11 +113,13 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let outcome = parse(args).and_then(|command| match command {
         Command::Analyze(args) => analyze::run(app, *args, out, err),
+        Command::Merge(args) => merge::run(app, &args, out, err),
         Command::Dump(args) => dump::run(&args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Hist(args) => hist::run(app, &args, out),
         Command::Odb(args) => odb::run(&args, out, err),
         Command::Simulate(args) => simulate::run(&args, out, err),
+        Command::Verify(args) => verify::run(app, &args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
     });
     match outcome {
@@ -228,10 +233,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Analyze(Box<args::AnalyzeArgs>),
+    Merge(merge::MergeArgs),
     Dump(dump::DumpArgs),
     Scan(scan::ScanArgs),
     Hist(hist::HistArgs),
     Odb(odb::OdbArgs),
     Simulate(simulate::SimulateArgs),
+    Verify(verify::VerifyArgs),
     Demo(demo::DemoArgs),
 }

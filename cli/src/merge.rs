@@ -1,0 +1,81 @@
+//! `pactolus merge`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use pactolus::{Analyzer, Definition, OutputFile, Parts};
+
+use crate::analyze::{Say, host, whole};
+use crate::{App, Outcome};
+
+/// Make the outputs of a job of the parts that its shards have written: those of the whole job.
+///
+/// Inputs, definition, configuration and outputs are those of the shards, and stand in the parts.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct MergeArgs {
+    /// The part files of all shards, in any order
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+
+    /// Outputs in place of those that the shards were given, of the same kinds
+    #[arg(short, long, value_name = "OUT", num_args = 1..)]
+    output: Vec<String>,
+
+    /// Say nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// Say more: parameters, messages of modules, all stages
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Report to standard output as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Print each parameter with its value and where it comes from
+    #[arg(long)]
+    explain: bool,
+
+    /// Save the ODB as the last run leaves it (.odb, .xml, .json)
+    #[arg(long, value_name = "FILE")]
+    odb_save: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 1/2
+  pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 2/2
+  pactolus merge run.*of2.part
+
+A shard whose process was killed is run again; nothing else is to be done. Exit
+codes are those of analyze: 1 if any shard has met damage or a module error.";
+
+pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    // The first bytes say what a file is, not its name. So far there is nothing to merge but parts.
+    let parts = Parts::open(&args.files)?;
+    let analyzer = match parts.definition() {
+        Some(text) => {
+            let definition = Definition::parse(text, "definition in the parts")?;
+            Analyzer::from_definition(&definition, &app.catalogue)?
+        }
+        None => Analyzer::new(parts.analyzer()),
+    };
+    let mut job = parts.job()?;
+    if !args.output.is_empty() {
+        job.outputs = args.output.iter().map(OutputFile::new).collect::<Result<_, _>>()?;
+    }
+    job.host = host();
+    job.stop = app.stop.clone();
+    let say = Say {
+        quiet: args.quiet,
+        verbose: args.verbose,
+        json: args.json,
+        explain: args.explain,
+        odb_save: args.odb_save.as_deref(),
+        stopped: "the runs that were whole are written",
+    };
+    whole(&job, &say, out, err, |progress, out| analyzer.merge(parts, &job, progress, out))
+}
