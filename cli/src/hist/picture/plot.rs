@@ -162,7 +162,7 @@ impl Plot {
     pub(super) fn subtitle(&mut self, facts: &Facts) {
         let facts =
             facts.lines().into_iter().map(|(word, value)| format!("{word} {}", escaped(value.as_bytes())));
-        let line = facts.collect::<Vec<_>>().join("    ");
+        let line = facts.collect::<Vec<_>>().join(", ");
         let room = self.width - self.px(44.0);
         // Somewhat smaller where there is little room.
         let size = SMALL * (room / self.font.width(&line, self.px(SMALL))).clamp(0.75, 1.0);
