@@ -16,6 +16,7 @@ mod args;
 mod demo;
 mod dump;
 mod inputs;
+mod merge;
 mod odb;
 mod progress;
 mod scan;
@@ -109,6 +110,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Odb(args) => odb::run(&args, out, err),
         Command::Simulate(args) => simulate::run(&args, out, err),
+        Command::Merge(args) => merge::run(&args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
     });
     match outcome {
@@ -226,5 +228,6 @@ enum Command {
     Scan(scan::ScanArgs),
     Odb(odb::OdbArgs),
     Simulate(simulate::SimulateArgs),
+    Merge(merge::MergeArgs),
     Demo(demo::DemoArgs),
 }
