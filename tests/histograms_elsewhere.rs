@@ -59,7 +59,7 @@ impl Module for Filler {
         self.weights = setup.book("weighted/one", WeightedHist1::new(x()))?;
         self.weighted_map = setup.book("weighted/map", WeightedHist2::new(x(), y()))?;
         self.weighted_profile =
-            setup.book("weighted/profile", WeightedProfile::new(y()).value("Energy", "MeV"))?;
+            setup.book("weighted/profile", WeightedProfile::new(x()).value("Energy", "MeV"))?;
         Ok(())
     }
 
@@ -75,7 +75,7 @@ impl Module for Filler {
             context.fill(self.rate, y);
             context.fill(self.weights, (x, w));
             context.fill(self.weighted_map, (x, y, w));
-            context.fill(self.weighted_profile, (y, x, w));
+            context.fill(self.weighted_profile, (x, y, w));
         }
         Ok(Keep)
     }

@@ -99,7 +99,7 @@ def histograms(times, x, y, w):
         "rate": ("strip", strip_edges(times)[0], None, times, None, None, y),
         "weighted/one": ("hist1", X, None, x, None, w, None),
         "weighted/map": ("hist2", X, Y, x, y, w, None),
-        "weighted/profile": ("profile", Y, None, y, None, w, x),
+        "weighted/profile": ("profile", X, None, x, None, w, y),
     }
 
 
