@@ -15,7 +15,7 @@ use crate::fold;
 use crate::histo::Automatic;
 use crate::job::{Job, OutputFile, OutputKind};
 use crate::layers::{
-    Base, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
+    Base, Files, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
 };
 use crate::module::{Booked, Module, Sequential, Setup};
 use crate::report::Report;
@@ -198,7 +198,7 @@ impl Analyzer {
         run: Run,
         dump: Option<&[u8]>,
     ) -> Result<Begun, Error> {
-        let Settled { tree, origins, mut warnings } = base.settle(self, job, &run, dump)?;
+        let Settled { tree, origins, mut warnings, files } = base.settle(self, job, &run, dump)?;
         let mut booked = Booked::default();
         let mut sequential = Vec::new();
         let mut chains = Vec::new();
@@ -233,8 +233,16 @@ impl Analyzer {
             wanted: Sinks::wanted(job),
             selection: job.selection,
             strict: job.strict,
+            watch: job.watch.as_ref().map(|_| self.reads()),
         };
-        Ok(Begun { epoch: Arc::new(epoch), sequential, odb: Odb::from(tree), origins, warnings })
+        let (dump, odb) = (dump.map(<[u8]>::to_vec), Odb::from(tree));
+        Ok(Begun { epoch: Arc::new(epoch), sequential, odb, origins, warnings, dump, files })
+    }
+
+    /// The banks that each stage declares to read, under the names of its mount.
+    fn reads(&self) -> Vec<Vec<BankName>> {
+        let stages = self.chains.iter().flat_map(|chain| &chain.stages);
+        stages.map(|stage| stage.reads().map(|bank| bank.name).collect()).collect()
     }
 
     /// A stage with its switch and parameters in place.
@@ -478,4 +486,8 @@ pub(crate) struct Begun {
     pub(crate) odb: Odb,
     pub(crate) origins: Origins,
     pub(crate) warnings: Vec<String>,
+    /// What it was begun from, so that it can be begun again elsewhere: the payload of its BOR ...
+    pub(crate) dump: Option<Vec<u8>>,
+    /// ... and its configuration files.
+    pub(crate) files: Files,
 }

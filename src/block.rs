@@ -17,6 +17,7 @@ use crate::module::{BoxError, Context, NewEvent, Notes, Verdict};
 use crate::partial::{Deferred, Partial, TableKey, To};
 use crate::stage::{AnySequential, Body, guarded};
 use crate::test::{Board, Tally};
+use crate::verify::Entry;
 
 /// One event in so many is timed. A clock read costs as much as a small module.
 const TIMED: u32 = 64;
@@ -72,6 +73,7 @@ impl Worker {
     pub(crate) fn begin(&mut self, epoch: &Epoch) {
         self.partial.clear(epoch.chains.len(), epoch.stages());
         self.board = Board::new(epoch.tests.len());
+        self.notes.watch.switch(epoch.watch.is_some());
         if self.booked != Some(epoch.unique) {
             self.columns.clear();
             self.fills = Fills::new(&epoch.histograms);
@@ -280,11 +282,18 @@ impl Worker {
             };
             let account = &mut partial.counts.stages[stage.number as usize];
             account.entered += 1;
+            let entry = epoch
+                .watch
+                .as_ref()
+                .map(|reads| Entry::new(&reads[stage.number as usize], place.number, &event, notes));
             let start = timed.then(Instant::now);
             let verdict = guarded(|| stage.event(&event, &context, sequential));
             if let Some(start) = start {
                 account.timed += 1;
                 account.nanos += start.elapsed().as_nanos() as u64;
+            }
+            if let Some(entry) = entry {
+                partial.watched.push(entry.seen(stage.number, &event, &verdict, notes));
             }
             if !notes.messages.borrow().is_empty() {
                 let texts = notes.messages.take();

@@ -127,6 +127,8 @@ pub(crate) struct Epoch {
     pub(crate) selection: Selection,
     /// Stop at the first event that fails.
     pub(crate) strict: bool,
+    /// The banks that each stage declares to read, where somebody compares what stages do.
+    pub(crate) watch: Option<Vec<Vec<BankName>>>,
 }
 
 /// A number that no epoch had before.

@@ -52,6 +52,14 @@ pub enum Error {
         /// What the module says, or its parameters.
         source: BoxError,
     },
+    /// A part of a job cannot be merged.
+    #[error("part {}: {message}", path.display())]
+    Part {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// A file of histograms cannot be used.
     #[error("histograms {}: {message}", path.display())]
     Histograms {

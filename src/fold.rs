@@ -22,10 +22,12 @@ use crate::module::EndOfRun;
 use crate::partial::TableKey;
 use crate::provenance::{Provenance, texts};
 use crate::report::{Explained, HistogramReport, Report, RequestReport, RunReport, StageReport, WithoutText};
+use crate::shard::Shard;
 use crate::sink::Sinks;
 use crate::source::{Item, Source, Ticket};
 use crate::stage::{AnySequential, guarded};
 use crate::test::Tests;
+use crate::verify::Watched;
 use crate::{Error, Run};
 
 /// Failures, damage and messages that a report shows of a run.
@@ -60,6 +62,25 @@ pub(crate) fn run(
     progress: &mut dyn FnMut(&Progress),
     stdout: &mut dyn Write,
 ) -> Result<Report, Error> {
+    // What ends the reading from within; the user's own request is another.
+    let halt = Stop::new();
+    let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
+    drive(analyzer, job, base, Shard::ALL, &halt, &mut |item, tickets| fold.item(item, tickets))?;
+    fold.finish()
+}
+
+/// Gets the items in order, and gives tickets back.
+pub(crate) type Take<'t> = dyn FnMut(Item, &Sender<Box<Ticket>>) -> Result<(), Error> + 't;
+
+/// Runs source and workers; what they come to goes to `take`.
+pub(crate) fn drive(
+    analyzer: &Analyzer,
+    job: &Job,
+    base: &Base,
+    shard: Shard,
+    halt: &Stop,
+    take: &mut Take<'_>,
+) -> Result<(), Error> {
     let threads = job.threads.max(1);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -73,9 +94,6 @@ pub(crate) fn run(
     for _ in 0..tickets {
         let _ = give.send(Box::new(Ticket { block: Block::new(), worker: Worker::new() }));
     }
-    // What ends the reading from within; the user's own request is another.
-    let halt = Stop::new();
-    let stop = halt.clone();
     let source = Source {
         analyzer,
         job,
@@ -83,13 +101,14 @@ pub(crate) fn run(
         pool: &pool,
         free,
         items,
-        spare: None,
-        stop,
+        spare: Vec::new(),
+        shard,
+        blocks: 0,
+        stop: halt.clone(),
         next: 0,
         done: 0,
         total: None,
     };
-    let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
     std::thread::scope(|scope| {
         scope.spawn(|| source.run());
         // Dropping the tickets on an error stops the source.
@@ -105,7 +124,7 @@ pub(crate) fn run(
             while let Some(item) = waiting.remove(&next) {
                 next += 1;
                 let Some(tickets) = &give else { break };
-                if let Err(error) = fold.item(item, tickets) {
+                if let Err(error) = take(item, tickets) {
                     failed = Some(error);
                     waiting.clear();
                     give = None;
@@ -114,8 +133,7 @@ pub(crate) fn run(
             }
         }
         failed.map_or(Ok(()), Err)
-    })?;
-    fold.finish()
+    })
 }
 
 /// The run in hand.
@@ -128,12 +146,14 @@ struct Live {
     tests: Tests,
     histograms: Histograms,
     counts: Counts,
+    watched: Watched,
     /// The first values that each table has not taken, and why.
     refused: BTreeMap<TableKey, Vec<String>>,
     started: Instant,
 }
 
-struct Fold<'j> {
+/// Where blocks meet.
+pub(crate) struct Fold<'j> {
     analyzer: &'j Analyzer,
     job: &'j Job,
     progress: &'j mut dyn FnMut(&Progress),
@@ -157,7 +177,7 @@ struct Fold<'j> {
 }
 
 impl<'j> Fold<'j> {
-    fn new(
+    pub(crate) fn new(
         analyzer: &'j Analyzer,
         job: &'j Job,
         progress: &'j mut dyn FnMut(&Progress),
@@ -182,7 +202,7 @@ impl<'j> Fold<'j> {
         }
     }
 
-    fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
+    pub(crate) fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
         if self.halted && !matches!(item, Item::End(_) | Item::Failed(_)) {
             // The source may be waiting for a ticket, to find that it is to stop.
             if let Item::Block(ticket) = item {
@@ -193,12 +213,11 @@ impl<'j> Fold<'j> {
         match item {
             Item::Begin(begun, input) => self.begin(*begun, *input),
             Item::Block(mut ticket) => {
-                self.report.bytes += ticket.block.bytes().len() as u64;
-                self.block(&mut ticket.worker)?;
+                self.work(ticket.block.bytes().len() as u64, &mut ticket.worker)?;
                 let _ = tickets.send(ticket);
-                self.tell(false);
                 Ok(())
             }
+            Item::Elsewhere(_) => Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
                 Ok(())
@@ -220,6 +239,27 @@ impl<'j> Fold<'j> {
             }
             Item::Failed(error) => Err(error),
         }
+    }
+
+    /// Joins what the work on a block of so many bytes has come to.
+    pub(crate) fn work(&mut self, bytes: u64, worker: &mut Worker) -> Result<(), Error> {
+        self.report.bytes += bytes;
+        self.block(worker)?;
+        self.tell(false);
+        Ok(())
+    }
+
+    /// Adds what was filled elsewhere in the run in hand. The answer: histograms that have other bins.
+    pub(crate) fn fill(&mut self, histograms: &Histograms) -> Vec<String> {
+        self.live.as_mut().map_or(Vec::new(), |live| live.histograms.join(histograms))
+    }
+
+    /// Ends a job that the user has stopped: the run in hand is not written.
+    pub(crate) fn give_up(mut self) -> Report {
+        self.report.outputs = std::mem::take(&mut self.sinks.written);
+        self.report.stopped = true;
+        self.report.seconds = self.started.elapsed().as_secs_f64();
+        self.report
     }
 
     fn halt_if_strict(&mut self) {
@@ -246,7 +286,7 @@ impl<'j> Fold<'j> {
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, origins, warnings } = begun;
+        let Begun { epoch, sequential, odb, origins, warnings, .. } = begun;
         for warning in warnings {
             // The same file is applied to every run.
             if !self.report.warnings.contains(&warning) {
@@ -260,6 +300,7 @@ impl<'j> Fold<'j> {
             tests: Tests::new(epoch.tests.clone()),
             histograms: Histograms::new(epoch.run.number, &epoch.histograms),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
+            watched: Watched::new(&epoch),
             epoch,
             refused: BTreeMap::new(),
             sequential,
@@ -308,6 +349,8 @@ impl<'j> Fold<'j> {
         let own = &mut self.worker.partial;
         partial.counts.join(&mut own.counts);
         live.counts.add(&partial.counts, SHOWN);
+        live.watched.add(&partial.watched);
+        live.watched.add(&own.watched);
         for (key, batch) in tables.into_iter().chain(own.tables.drain(..)) {
             let def = table_def(&live.epoch.chains[key.0], key);
             let (rows, first) = self.sinks.rows(key, &def, batch)?;
@@ -338,7 +381,9 @@ impl<'j> Fold<'j> {
             let entered = live.counts.stages[stage.number as usize].entered;
             let histograms = &live.histograms;
             let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts, histograms };
-            if let Err(error) = guarded(|| stage.eor(&end, &mut live.sequential)) {
+            let answer = guarded(|| stage.eor(&end, &mut live.sequential));
+            live.watched.end(stage.number, &end, &answer);
+            if let Err(error) = answer {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }
         }
@@ -354,6 +399,9 @@ impl<'j> Fold<'j> {
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
         self.report.odb = Some(tree);
+        if let Some(witness) = &self.job.watch {
+            witness.push(std::mem::take(&mut live.watched), &live.histograms);
+        }
         self.sinks.finish(&self.provenance.value(false), &live.histograms, false)?;
         self.keep_histograms(live.histograms, clear);
         Ok(())
@@ -397,7 +445,7 @@ impl<'j> Fold<'j> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Report, Error> {
+    pub(crate) fn finish(mut self) -> Result<Report, Error> {
         self.sinks.finish(&self.provenance.value(true), &self.histograms, true)?;
         self.report.outputs = std::mem::take(&mut self.sinks.written);
         self.report.stopped = self.job.stop.is_asked();

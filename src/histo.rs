@@ -29,7 +29,6 @@ pub use files::FileKind;
 pub use histogram::{Cell, Histogram, Kind, OtherBins, Stats, View};
 pub use runs::Added;
 pub use set::Histograms;
-pub use state::BadState;
 
 pub(crate) use automatic::{Automatic, is_number, natural};
 pub(crate) use files::Settled;

@@ -11,6 +11,7 @@ use pactolus_formats::{Compression, Limits};
 use crate::Error;
 use crate::epoch::Selection;
 use crate::histo::{FileKind, check_ours};
+use crate::verify::Witness;
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
 pub fn expand(pattern: &str, run: u32) -> String {
@@ -19,7 +20,7 @@ pub fn expand(pattern: &str, run: u32) -> String {
 }
 
 /// Where the first `%d` or `%0Nd` stands, and N.
-fn run_place(pattern: &str) -> Option<(usize, usize, usize)> {
+pub(crate) fn run_place(pattern: &str) -> Option<(usize, usize, usize)> {
     for (start, _) in pattern.match_indices('%') {
         let rest = &pattern[start + 1..];
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
@@ -258,6 +259,12 @@ pub struct Job {
     pub host: String,
     /// Bytes of events handed to a worker at a time.
     pub block: usize,
+    /// Delays each block by a short time, which depends on this seed and the number of the block, so
+    /// that blocks overtake each other. No result may depend on it: for tests, and for
+    /// [`Verify`](crate::Verify).
+    pub delay: Option<u64>,
+    /// Takes digests of what each stage does to each event, for [`Verify`](crate::Verify).
+    pub watch: Option<Witness>,
     /// Ends the job early.
     pub stop: Stop,
 }
@@ -281,6 +288,8 @@ impl Default for Job {
             limits: Limits::default(),
             host: String::new(),
             block: 1 << 20,
+            delay: None,
+            watch: None,
             stop: Stop::new(),
         }
     }

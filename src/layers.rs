@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pactolus_odb::{Dump, Load, Loaded, Path as OdbPath, Tree, Typed, nearest};
 
@@ -24,12 +25,19 @@ pub(crate) use tree::{EQUIPMENT, bank_switch, dumped, event_definition, event_de
 /// Which layer last set each parameter, by path in lower case.
 pub(crate) type Origins = BTreeMap<String, String>;
 
+/// Contents of configuration files by name.
+pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
+
 /// What every run starts from.
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) tree: Tree,
     origins: Origins,
     warnings: Vec<String>,
+    /// The files of the store.
+    pub(crate) store: Files,
+    /// Files stand here, not on the disk: the job was begun elsewhere.
+    given: Option<Files>,
 }
 
 /// The settled values of one run.
@@ -37,6 +45,8 @@ pub(crate) struct Settled {
     pub(crate) tree: Tree,
     pub(crate) origins: Origins,
     pub(crate) warnings: Vec<String>,
+    /// The configuration files of this run.
+    pub(crate) files: Files,
 }
 
 /// A configuration file of a run.
@@ -48,9 +58,22 @@ struct Config {
 impl Base {
     /// The store (`--odb-load`), and what the analyzer adds where keys are missing.
     pub(crate) fn new(analyzer: &Analyzer, job: &Job) -> Result<Base, Error> {
-        let mut base = Base { tree: Tree::new(), origins: Origins::new(), warnings: Vec::new() };
+        Base::from(analyzer, job, None)
+    }
+
+    /// ... with the files that a job elsewhere has read.
+    pub(crate) fn from(analyzer: &Analyzer, job: &Job, given: Option<Files>) -> Result<Base, Error> {
+        let mut base = Base {
+            tree: Tree::new(),
+            origins: Origins::new(),
+            warnings: Vec::new(),
+            store: Files::new(),
+            given,
+        };
         for path in &job.odb_load {
-            let dump = read_dump(path, &mut base.warnings)?;
+            let bytes = base.read(path)?;
+            let dump = parse_dump(path, &bytes, &mut base.warnings)?;
+            base.store.insert(path.to_string_lossy().into_owned(), bytes);
             // With times and access modes, as far as the file has them.
             let loaded = base.tree.load(&dump, &Load { exact: true, ..Load::default() });
             all_loaded(path, &loaded)?;
@@ -58,6 +81,19 @@ impl Base {
         }
         tree::create(analyzer, job, &mut base.tree, &mut base.origins)?;
         Ok(base)
+    }
+
+    /// The same for a run whose configuration files are these.
+    pub(crate) fn with(&self, files: Files) -> Base {
+        Base { given: Some(files), ..self.clone() }
+    }
+
+    fn read(&self, path: &Path) -> Result<Arc<[u8]>, Error> {
+        let bytes = match &self.given {
+            None => std::fs::read(path).map(Arc::from).map_err(|e| e.to_string()),
+            Some(files) => files.get(&*path.to_string_lossy()).cloned().ok_or("not in the part".to_owned()),
+        };
+        bytes.map_err(|message| Error::Configuration { path: path.to_owned(), message })
     }
 
     /// The values of a run. `dump` is the payload of its BOR event, if it has one.
@@ -68,15 +104,17 @@ impl Base {
         run: &Run,
         dump: Option<&[u8]>,
     ) -> Result<Settled, Error> {
-        let Base { mut tree, mut origins, mut warnings } = self.clone();
+        let Base { mut tree, mut origins, mut warnings, .. } = self.clone();
         let number = run.number;
         let root = analyzer.root();
         // The time of the run, not of this computer: the same job gives the same tree.
         tree.set_now(run.start.unwrap_or(0));
-        let mut configs = Vec::new();
+        let (mut configs, mut files) = (Vec::new(), Files::new());
         for pattern in &job.config {
             let path = PathBuf::from(expand(&pattern.to_string_lossy(), number));
-            configs.push(Config { dump: read_dump(&path, &mut warnings)?, path });
+            let bytes = self.read(&path)?;
+            configs.push(Config { dump: parse_dump(&path, &bytes, &mut warnings)?, path: path.clone() });
+            files.insert(path.to_string_lossy().into_owned(), bytes);
         }
         if dump.is_some() {
             tree::load_switch(&root, &mut tree)?;
@@ -110,7 +148,7 @@ impl Base {
             origins.insert(whole.to_lowercase(), format!("-p {name}={value}"));
         }
         tree::set_run(&mut tree, number)?;
-        Ok(Settled { tree, origins, warnings })
+        Ok(Settled { tree, origins, warnings, files })
     }
 
     /// Whether the run's dump is to be loaded: never what the dump itself says.
@@ -161,10 +199,9 @@ fn is_blank(text: &[u8]) -> bool {
     text.iter().all(|b| b.is_ascii_whitespace() || *b == 0)
 }
 
-fn read_dump(path: &Path, warnings: &mut Vec<String>) -> Result<Dump, Error> {
-    let configuration = |message: String| Error::Configuration { path: path.to_owned(), message };
-    let bytes = std::fs::read(path).map_err(|e| configuration(e.to_string()))?;
-    let dump = Dump::parse(&bytes).map_err(|e| configuration(e.to_string()))?;
+fn parse_dump(path: &Path, bytes: &[u8], warnings: &mut Vec<String>) -> Result<Dump, Error> {
+    let refused = |e| Error::Configuration { path: path.to_owned(), message: format!("{e}") };
+    let dump = Dump::parse(bytes).map_err(refused)?;
     for remark in &dump.remarks {
         warnings.push(format!("{} line {}: {}", path.display(), remark.line, remark.what));
     }

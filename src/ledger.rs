@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use pactolus_formats::DamageKind;
+use pactolus_formats::wire::{Bytes, Malformed, Wire};
+use pactolus_formats::{DamageKind, record};
 use serde::Serialize;
 
 /// The account of one event id at the source.
@@ -85,6 +86,13 @@ pub(crate) struct Message {
     pub(crate) text: String,
 }
 
+record!(Offered { offered, delivered, left_out, damaged, unrequested });
+record!(Requested { matched, created, kept, skipped, failed });
+record!(Entered { entered, skipped, failed, timed, nanos });
+record!(Failure { stage, id, serial, event, reason });
+record!(BadBanks { id, serial, event, offset, kind });
+record!(Message { event, stage, text });
+
 /// All that is counted in a stretch of events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
@@ -101,6 +109,36 @@ pub(crate) struct Counts {
     pub(crate) messages: Vec<Message>,
     /// Events with a value that their table could not take.
     pub(crate) retyped: u64,
+}
+
+/// The counts of one block, in which no other was added.
+impl Wire for Counts {
+    fn put(&self, to: &mut Vec<u8>) {
+        let Counts { ids, requests, stages, system, failures, damage, messages, retyped, .. } = self;
+        ids.put(to);
+        requests.put(to);
+        stages.put(to);
+        system.put(to);
+        failures.put(to);
+        damage.put(to);
+        messages.put(to);
+        retyped.put(to);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Counts, Malformed> {
+        Ok(Counts {
+            ids: from.value()?,
+            last: 0,
+            requests: from.value()?,
+            stages: from.value()?,
+            system: from.value()?,
+            failures: from.value()?,
+            damage: from.value()?,
+            reasons: BTreeMap::new(),
+            messages: from.value()?,
+            retyped: from.value()?,
+        })
+    }
 }
 
 impl Counts {

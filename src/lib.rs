@@ -83,11 +83,13 @@ mod report;
 mod request;
 mod run;
 pub mod scan;
+mod shard;
 pub mod simulate;
 mod sink;
 mod source;
 mod stage;
 mod test;
+mod verify;
 
 pub use analyzer::Analyzer;
 pub use banks::{BankSet, BankUse, Banks};
@@ -110,5 +112,7 @@ pub use report::{
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
+pub use shard::{Parts, Shard, ShardReport, is_part};
 pub use stage::TooShort;
 pub use test::Test;
+pub use verify::{Case, Cause, Compared, Culprit, Follower, Verified, Verify, Witness};

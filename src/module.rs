@@ -19,6 +19,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::histo::{At, Booking, BookingError, Fills, Histo, Histograms, Shape};
 use crate::test::{Board, Test};
+use crate::verify::Watch;
 use crate::{Banks, Event, Run};
 
 /// What a module's method may fail with: any error. The stage adds its name and the event.
@@ -238,6 +239,8 @@ pub struct Context<'a> {
 pub(crate) struct Notes {
     pub(crate) messages: RefCell<Vec<String>>,
     pub(crate) queue: RefCell<Vec<NewEvent>>,
+    /// Takes in what else a module does to an event, where somebody compares.
+    pub(crate) watch: Watch,
 }
 
 impl Context<'_> {
@@ -258,6 +261,7 @@ impl Context<'_> {
     #[inline]
     pub fn set(&self, test: Test, value: bool) {
         self.board.set(test, value);
+        self.notes.watch.note(("test", test.index(), value));
     }
 
     /// Fills a histogram, at once: also if the event is lost or skipped later.
@@ -278,7 +282,9 @@ impl Context<'_> {
     /// If the histogram was not booked in `prepare`; the stage reports it and the event is lost.
     #[inline]
     pub fn fill<H: Histo>(&self, histogram: H, at: impl At<H>) {
-        self.fills.fill(histogram, at, self.header.time);
+        let point = at.at();
+        self.notes.watch.note(("fill", histogram.index(), point.map(f64::to_bits)));
+        self.fills.put(histogram, point, self.header.time);
     }
 
     /// Leaves a message for the user. The first few of a stage are shown, the rest counted.

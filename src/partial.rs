@@ -3,11 +3,14 @@
 use std::ops::Range;
 
 use pactolus_formats::tuple::Batch;
+use pactolus_formats::wire::{Bytes, Malformed, Wire, put_bytes};
 use pactolus_formats::{Error as FormatError, EventView, mid};
 
+use crate::epoch::Epoch;
 use crate::event::Event;
 use crate::ledger::Counts;
 use crate::test::{Board, Tally};
+use crate::verify::Seen;
 
 /// Bytes for an output, with the places where events that the fold finishes belong.
 #[derive(Debug, Default)]
@@ -64,6 +67,8 @@ pub(crate) struct Partial {
     pub(crate) tallies: Tallies,
     pub(crate) tables: Vec<(TableKey, Batch)>,
     pub(crate) counts: Counts,
+    /// What stages did to events, where somebody compares.
+    pub(crate) watched: Vec<Seen>,
 }
 
 impl Partial {
@@ -83,6 +88,7 @@ impl Partial {
         self.deferred_bytes.clear();
         self.tallies.used = 0;
         self.tables.clear();
+        self.watched.clear();
         if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
             self.counts.clear();
         } else {
@@ -139,4 +145,95 @@ pub(crate) struct To {
     pub(crate) stage: usize,
     /// Number of the event in its input.
     pub(crate) number: u64,
+}
+
+impl Wire for Encoded {
+    fn put(&self, to: &mut Vec<u8>) {
+        put_bytes(to, &self.bytes);
+        self.cuts.put(to);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Encoded, Malformed> {
+        Ok(Encoded { bytes: from.bytes()?.to_vec(), cuts: from.value()? })
+    }
+}
+
+impl Wire for Deferred {
+    fn put(&self, to: &mut Vec<u8>) {
+        let Deferred { chain, stage, number, bytes, original } = self;
+        (*chain, *stage).put(to);
+        number.put(to);
+        (bytes.start, bytes.end).put(to);
+        (original.start, original.end).put(to);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Deferred, Malformed> {
+        let ((chain, stage), number) = from.value()?;
+        let ((a, b), (c, d)) = from.value()?;
+        Ok(Deferred { chain, stage, number, bytes: a..b, original: c..d })
+    }
+}
+
+impl Wire for Partial {
+    fn put(&self, to: &mut Vec<u8>) {
+        let Partial { mid, asc, deferred, deferred_bytes, tallies, tables, counts, watched } = self;
+        mid.put(to);
+        asc.put(to);
+        deferred.put(to);
+        put_bytes(to, deferred_bytes);
+        tallies.used.put(to);
+        tallies.iter().for_each(|tally| tally.put(to));
+        tables.put(to);
+        counts.put(to);
+        watched.put(to);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Partial, Malformed> {
+        let (mid, asc) = from.value()?;
+        let deferred = from.value()?;
+        let deferred_bytes = from.bytes()?.to_vec();
+        let all: Vec<Tally> = from.value()?;
+        let tallies = Tallies { used: all.len(), all };
+        Ok(Partial {
+            mid,
+            asc,
+            deferred,
+            deferred_bytes,
+            tallies,
+            tables: from.value()?,
+            counts: from.value()?,
+            watched: from.value()?,
+        })
+    }
+}
+
+impl Partial {
+    /// Whether it can be of a block of this epoch. One that comes from elsewhere need not be.
+    pub(crate) fn fits(&self, epoch: &Epoch) -> bool {
+        let chains = &epoch.chains;
+        let cut = |encoded: &Encoded| {
+            let Encoded { bytes, cuts } = encoded;
+            let last = cuts.last().is_none_or(|&last| last <= bytes.len());
+            cuts.len() == self.deferred.len() && cuts.is_sorted() && last
+        };
+        let inside =
+            |range: &Range<usize>| range.start <= range.end && range.end <= self.deferred_bytes.len();
+        let known = |deferred: &Deferred| {
+            let stages = chains.get(deferred.chain).map_or(0, |chain| chain.stages.len());
+            // A chain that runs in the fold may have no stage.
+            deferred.stage <= stages
+                && deferred.chain < chains.len()
+                && inside(&deferred.bytes)
+                && inside(&deferred.original)
+        };
+        let tallies = if epoch.tests.is_empty() { 0 } else { self.deferred.len() + 1 };
+        cut(&self.mid)
+            && cut(&self.asc)
+            && self.deferred.iter().all(known)
+            && self.tallies.used == tallies
+            && self.tallies.iter().all(|tally| tally.is_of(epoch.tests.len()))
+            && self.tables.iter().all(|((chain, _), _)| *chain < chains.len())
+            && self.counts.requests.len() == chains.len()
+            && self.counts.stages.len() == epoch.stages()
+    }
 }

@@ -148,6 +148,28 @@ impl Request {
         self
     }
 
+    /// Gives a bank of numbers histograms without any module, over `axis`, filled from the events that
+    /// the chain keeps. Up to 64 declared elements have one each, `Trigger/ADC0/00`; more of them share
+    /// one, element by value; a bank of undeclared size has one for all, `Trigger/ADC0`. Declares the
+    /// bank if that was not done.
+    ///
+    /// ```
+    /// use pactolus::prelude::*;
+    /// const TDC0: BankDef<u16> = BankDef::new(b"TDC0").size(4);
+    /// let trigger = Request::new("Trigger", 1).histogram(TDC0, Axis::regular(400, 0.0, 4000.0).unit("ns"));
+    /// assert_eq!(trigger.banks[0].histograms.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn histogram<T: Element>(mut self, def: BankDef<T>, axis: Axis) -> Request {
+        if self.banks.iter().all(|bank| bank.name != def.name()) {
+            self = self.bank(def);
+        }
+        for bank in self.banks.iter_mut().filter(|bank| bank.name == def.name()) {
+            bank.histograms = vec![(String::new(), axis.clone())];
+        }
+        self
+    }
+
     /// The events are FIXED structures.
     #[must_use]
     pub fn fixed(mut self, layout: Layout) -> Request {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use crc32c::crc32c;
 use crossbeam_channel::{Receiver, Sender};
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
@@ -18,7 +19,9 @@ use crate::events::{Events, Layouts};
 use crate::job::{InputFile, Job, Stop};
 use crate::layers::Base;
 use crate::provenance::{DigestOf, Digested};
+use crate::shard::Shard;
 use crate::stage::panic_text;
+use crate::verify::Delay;
 use crate::{Error, Run};
 
 /// The right to have one block in flight, with all the memory that this needs. The number of
@@ -34,6 +37,8 @@ pub(crate) enum Item {
     Begin(Box<Begun>, Box<InputFile>),
     /// A block has gone through the wide stages.
     Block(Box<Ticket>),
+    /// A block that another shard passes through them.
+    Elsewhere(Elsewhere),
     /// How far the inputs have been read.
     Read { done: u64, total: Option<u64> },
     /// Broken bytes.
@@ -48,6 +53,16 @@ pub(crate) enum Item {
     Failed(Error),
 }
 
+/// What is known of a block of another shard.
+pub(crate) struct Elsewhere {
+    /// Its bytes.
+    pub(crate) bytes: u64,
+    /// Its events.
+    pub(crate) events: u64,
+    /// What its bytes sum up to.
+    pub(crate) sum: u32,
+}
+
 /// An item with its place in the order.
 pub(crate) type Numbered = (u64, Item);
 
@@ -59,8 +74,13 @@ pub(crate) struct Source<'j> {
     pub(crate) pool: &'j rayon::ThreadPool,
     pub(crate) free: Receiver<Box<Ticket>>,
     pub(crate) items: Sender<Numbered>,
-    /// A ticket that was not needed: every one that is taken goes to the fold or here.
-    pub(crate) spare: Option<Box<Ticket>>,
+    /// Tickets that were not needed: every one that is taken goes to the fold or here.
+    #[allow(clippy::vec_box, reason = "tickets travel in their boxes")]
+    pub(crate) spare: Vec<Box<Ticket>>,
+    /// Which blocks are to be worked on.
+    pub(crate) shard: Shard,
+    /// Blocks so far.
+    pub(crate) blocks: u64,
     /// The fold wants no more.
     pub(crate) stop: Stop,
     pub(crate) next: u64,
@@ -158,9 +178,9 @@ impl Source<'_> {
         let mut reading = self.open(file, run, more)?;
         while !reading.run.beyond {
             // Without a ticket the fold is behind; without a fold there is none.
-            let Some(mut ticket) = self.spare.take().or_else(|| self.free.recv().ok()) else { break };
+            let Some(mut ticket) = self.spare.pop().or_else(|| self.free.recv().ok()) else { break };
             if self.stops() {
-                self.spare = Some(ticket);
+                self.spare.push(ticket);
                 break;
             }
             // With `strict` an event is a block, so that nothing behind the first trouble is seen
@@ -229,7 +249,7 @@ impl Source<'_> {
     /// Sends a block to the workers, after the begin of its run.
     fn block(&mut self, reading: &mut Reading, mut ticket: Box<Ticket>) -> Result<(), Error> {
         let Some(first) = ticket.block.events().next() else {
-            self.spare = Some(ticket);
+            self.spare.push(ticket);
             return Ok(());
         };
         let seam = reading.run.epoch.as_ref().filter(|_| !reading.touched).map(|epoch| epoch.run.number);
@@ -237,7 +257,7 @@ impl Source<'_> {
         if first.kind() == Kind::Bor {
             if seam == Some(first.header.serial) {
                 // The run has begun with its first subrun.
-                self.spare = Some(ticket);
+                self.spare.push(ticket);
                 return Ok(());
             }
             let bor = (first.header.serial, first.header.time);
@@ -251,7 +271,7 @@ impl Source<'_> {
             // It ends with its last subrun.
             ticket.block.pop();
             if ticket.block.count == 0 {
-                self.spare = Some(ticket);
+                self.spare.push(ticket);
                 return Ok(());
             }
         }
@@ -261,7 +281,7 @@ impl Source<'_> {
             (None, Some(held)) => {
                 held.block.append(&ticket.block);
                 let enough = held.block.bytes().len() > BEFORE_BOR;
-                self.spare = Some(ticket);
+                self.spare.push(ticket);
                 if enough {
                     self.begin(reading, None)?;
                 }
@@ -272,14 +292,26 @@ impl Source<'_> {
     }
 
     fn work(&mut self, mut ticket: Box<Ticket>, epoch: Arc<Epoch>, data_before: u64) {
+        self.blocks += 1;
+        if !self.shard.has(self.blocks - 1) {
+            let block = &ticket.block;
+            let (bytes, sum) = (block.bytes().len() as u64, crc32c(block.bytes()));
+            self.send(Item::Elsewhere(Elsewhere { bytes, events: block.count, sum }));
+            self.spare.push(ticket);
+            return;
+        }
         let (items, number) = (self.items.clone(), self.next);
         self.next += 1;
+        let delay = self.job.delay.map(|seed| Delay::new(seed, number));
         self.pool.spawn(move || {
+            // Before the stages, so that these meet events in another order, and behind them.
+            delay.iter().for_each(Delay::sleep);
             // A panic here is a fault of ours: it must end the job, not hang it.
             let done = catch_unwind(AssertUnwindSafe(|| {
                 let Ticket { block, worker } = &mut *ticket;
                 worker.block(&epoch, block, data_before);
             }));
+            delay.iter().for_each(Delay::sleep);
             let item = match done {
                 Ok(()) => Item::Block(ticket),
                 Err(panic) => Item::Failed(Error::Internal(panic_text(&*panic))),

@@ -8,6 +8,9 @@
 
 use std::cell::{Cell, RefCell};
 
+use pactolus_formats::record;
+use pactolus_formats::wire::{Bytes, Malformed, Wire};
+
 /// The name of the test that counts every kept event.
 pub(crate) const ALWAYS: &str = "Always true";
 
@@ -22,6 +25,10 @@ impl Test {
     pub(crate) fn new(index: usize) -> Test {
         Test(index as u32)
     }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0
+    }
 }
 
 impl Default for Test {
@@ -34,13 +41,23 @@ impl Default for Test {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Set(Vec<u64>);
 
+impl Wire for Set {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.0.put(to);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Set, Malformed> {
+        Vec::take(from).map(Set)
+    }
+}
+
 impl Set {
     fn new(tests: usize) -> Set {
         Set(vec![0; tests.div_ceil(64)])
     }
 
     #[inline]
-    fn put(&mut self, i: usize, value: bool) {
+    fn assign(&mut self, i: usize, value: bool) {
         let bit = 1 << (i % 64);
         if value { self.0[i / 64] |= bit } else { self.0[i / 64] &= !bit }
     }
@@ -95,7 +112,17 @@ pub(crate) struct Tally {
     kept_since: u64,
 }
 
+record!(Tally { settled, counted, pending, counts, evaluated, kept, kept_since });
+
 impl Tally {
+    /// Whether it counts so many tests.
+    pub(crate) fn is_of(&self, tests: usize) -> bool {
+        let sets = [&self.settled, &self.pending, &self.evaluated];
+        let last =
+            |set: &Set| set.0.last().is_none_or(|word| tests.is_multiple_of(64) || word >> (tests % 64) == 0);
+        self.counts.len() == tests && sets.iter().all(|s| s.0.len() == tests.div_ceil(64) && last(s))
+    }
+
     pub(crate) fn new(tests: usize) -> Tally {
         Tally {
             settled: Set::new(tests),
@@ -124,10 +151,10 @@ impl Tally {
     #[inline]
     fn set(&mut self, i: usize, value: bool) {
         if !self.counted {
-            self.settled.put(i, true);
+            self.settled.assign(i, true);
         }
-        self.pending.put(i, value);
-        self.evaluated.put(i, true);
+        self.pending.assign(i, value);
+        self.evaluated.assign(i, true);
     }
 
     /// An event of a request with tests was kept.

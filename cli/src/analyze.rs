@@ -7,12 +7,13 @@ use std::path::Path;
 use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
 use pactolus::{
-    Analyzer, Definition, Error, InputFile, Job, OutputFile, OutputKind, Report, Selection, expand, has_run,
+    Analyzer, Definition, Error, InputFile, Job, OutputFile, OutputKind, Progress, Report, Selection, expand,
+    has_run,
 };
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;
-use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, summary};
+use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, shard, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -20,7 +21,41 @@ const BUILT_IN: &str = "built-in definition";
 pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let analyzer = analyzer(app, args.analyzer.as_deref())?;
     let job = job(app, &args)?;
-    if let Some(path) = &args.odb_save {
+    if let Some(shard) = args.shard {
+        return shard::run(app, &args, &analyzer, &job, shard, (out, err));
+    }
+    let say = Say {
+        quiet: args.quiet,
+        verbose: args.verbose,
+        json: args.json,
+        explain: args.explain,
+        odb_save: args.odb_save.as_deref(),
+        stopped: "what was read is written",
+    };
+    whole(&job, &say, out, err, |progress, out| analyzer.run_to(&job, progress, out))
+}
+
+/// What the user wants to hear, and to keep, of a whole job.
+pub(crate) struct Say<'a> {
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+    pub(crate) json: bool,
+    pub(crate) explain: bool,
+    pub(crate) odb_save: Option<&'a Path>,
+    /// What becomes of a job that the user stops.
+    pub(crate) stopped: &'a str,
+}
+
+/// Does a job by `work`, which gets somebody to tell its progress to and standard output, and says
+/// what was done.
+pub(crate) fn whole(
+    job: &Job,
+    say: &Say<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    work: impl FnOnce(&mut dyn FnMut(&Progress), &mut dyn Write) -> Result<Report, Error>,
+) -> Outcome {
+    if let Some(path) = say.odb_save {
         let reads = job.reads();
         let place = reads.check_output(path, 0)?;
         let runs = job.inputs.iter().filter_map(|i| i.run).chain([0]);
@@ -32,16 +67,16 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
         }
     }
     let to_stdout = job.outputs.iter().any(OutputFile::is_stdout);
-    if to_stdout && args.json {
+    if to_stdout && say.json {
         return Err("--json and -o - both want standard output: give the output a name".into());
     }
-    let mut display = Display::new(args.quiet || args.json, err);
-    let report = analyzer.run_to(&job, &mut |progress| display.show(progress), out);
+    let mut display = Display::new(say.quiet || say.json, err);
+    let report = work(&mut |progress| display.show(progress), out);
     display.end();
     let report = report?;
-    let saved = args.odb_save.as_ref().map_or(Ok(()), |path| save_odb(&report, path));
+    let saved = say.odb_save.map_or(Ok(()), |path| save_odb(&report, path));
     // Standard output may be taken by events.
-    match tell(&args, &report, if to_stdout { None } else { Some(out) }, err) {
+    match tell(say, &report, if to_stdout { None } else { Some(out) }, err) {
         // Whoever reads the summary has seen enough; the work is done all the same.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
@@ -51,32 +86,30 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
 }
 
 /// Says what was done, on `out` if it is free.
-fn tell(
-    args: &AnalyzeArgs,
-    report: &Report,
-    out: Option<&mut dyn Write>,
-    err: &mut dyn Write,
-) -> io::Result<()> {
-    for warning in report.warnings.iter().filter(|_| !args.quiet) {
+fn tell(say: &Say<'_>, report: &Report, out: Option<&mut dyn Write>, err: &mut dyn Write) -> io::Result<()> {
+    for warning in report.warnings.iter().filter(|_| !say.quiet) {
         writeln!(err, "warning: {warning}")?;
     }
-    if args.quiet && !report.is_clean() && !args.json {
+    if say.quiet && !report.is_clean() && !say.json {
         summary::trouble(report, err)?;
     }
     let print: &mut dyn Write = match out {
         Some(out) => out,
         None => err,
     };
-    if args.json {
+    if say.json {
         serde_json::to_writer_pretty(&mut *print, report)?;
         writeln!(print)?;
         return print.flush();
     }
-    if args.explain {
+    if say.explain {
         summary::explain(report, print)?;
     }
-    if !args.quiet {
-        summary::print(report, args.verbose, print)?;
+    if !say.quiet {
+        summary::print(report, say.verbose, print)?;
+        if report.stopped {
+            writeln!(print, "stopped before the end, as you asked: {}", say.stopped)?;
+        }
     }
     print.flush()
 }
@@ -89,7 +122,7 @@ pub(crate) fn code(report: &Report) -> u8 {
     }
 }
 
-fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error> {
+pub(crate) fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error> {
     let definition = match (path, app.definition) {
         (Some(path), _) => Definition::read(path)?,
         (None, Some(text)) => Definition::parse(text, BUILT_IN)?,
@@ -159,7 +192,7 @@ fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
     Ok(files)
 }
 
-fn parameter(text: &str) -> Result<(String, String), String> {
+pub(crate) fn parameter(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((path, value)) if !path.trim().is_empty() => {
             Ok((path.trim().to_owned(), value.trim().to_owned()))
@@ -168,7 +201,7 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
+pub(crate) fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
     let all = Selection { events, ..Selection::default() };
     Ok(match *n {
         [] => all,
@@ -184,7 +217,7 @@ fn selection(n: &[u64], events: Option<u64>) -> Result<Selection, String> {
 }
 
 /// The name of this computer, for the ODB.
-fn host() -> String {
+pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_owned()
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
+use pactolus::Shard;
 use pactolus::formats::Limits;
 
 /// Pass the events of run files through the modules of a definition.
@@ -78,6 +79,15 @@ pub(crate) struct AnalyzeArgs {
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
+    /// Do a share of the blocks only, 3/8 the third of eight, and write a part file; `merge` makes the
+    /// outputs of all parts
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<Shard>,
+
+    /// Name of the part file; by default beside the first output, out/run.3of8.part
+    #[arg(long, value_name = "FILE", requires = "shard")]
+    pub(crate) part: Option<PathBuf>,
+
     /// Stop at the first damage or module error (slower: it looks at one event at a time)
     #[arg(long)]
     pub(crate) strict: bool,
@@ -117,6 +127,7 @@ Examples:
   pactolus analyze -a lab.toml run00042.mid -c banks.odb -n 1000 -o -.asc
   pactolus analyze -a lab.toml run00042.mid -o -.Trigger.arrow | python3 plot.py
   pactolus analyze -a lab.toml /data -o /results/run%05d.parquet
+  pactolus analyze -a lab.toml run00042.mid -o run%05d.mid --shard 3/8
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could not
@@ -167,7 +178,7 @@ impl Believe {
 }
 
 /// A number of bytes, with K, M or G behind it.
-fn size(text: &str) -> Result<usize, String> {
+pub(crate) fn size(text: &str) -> Result<usize, String> {
     let wanted = || "a number of bytes wanted, as 500000, 4M or 2G".to_owned();
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: usize = text[..at].parse().map_err(|_| wanted())?;

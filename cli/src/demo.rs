@@ -79,6 +79,8 @@ pub(crate) fn run(app: &App, args: &DemoArgs, out: &mut dyn Write) -> Outcome {
         "
 Each request has its table, with a column per bank. To look at one:
   python3 -c \"import pandas; print(pandas.read_parquet('{}'))\"
+The modules have filled histograms. To draw one:
+  {program} hist {shown}/run00001.histos.json ADCSUM
 
 What to try next:
   {program} scan {shown}/run00001.mid.gz

@@ -15,13 +15,16 @@ mod analyze;
 mod args;
 mod demo;
 mod dump;
+mod hist;
 mod inputs;
 mod merge;
 mod odb;
 mod progress;
 mod scan;
+mod shard;
 mod simulate;
 mod summary;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -51,12 +54,15 @@ pub struct App {
     stop: Stop,
     /// How the user calls the program.
     program: String,
+    /// What drawings go to.
+    screen: hist::Screen,
 }
 
 impl App {
     /// A program with these modules.
     pub fn new(catalogue: Catalogue) -> App {
-        App { catalogue, definition: None, stop: Stop::new(), program: "pactolus".into() }
+        let screen = hist::Screen::PIPE;
+        App { catalogue, definition: None, stop: Stop::new(), program: "pactolus".into(), screen }
     }
 
     /// ... that uses this definition unless `-a` names another.
@@ -72,6 +78,7 @@ impl App {
         if let Some(program) = std::env::args_os().next() {
             self.program = program.to_string_lossy().into_owned();
         }
+        self.screen = hist::Screen::of_process();
         let stop = self.stop.clone();
         // Without the handler Ctrl-C ends the process at once, which is no reason not to work.
         let _ = ctrlc::set_handler(move || {
@@ -106,11 +113,13 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let outcome = parse(args).and_then(|command| match command {
         Command::Analyze(args) => analyze::run(app, *args, out, err),
+        Command::Merge(args) => merge::run(app, &args, out, err),
         Command::Dump(args) => dump::run(&args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
+        Command::Hist(args) => hist::run(app, &args, out),
         Command::Odb(args) => odb::run(&args, out, err),
         Command::Simulate(args) => simulate::run(&args, out, err),
-        Command::Merge(args) => merge::run(&args, out, err),
+        Command::Verify(args) => verify::run(app, &args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
     });
     match outcome {
@@ -224,10 +233,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Analyze(Box<args::AnalyzeArgs>),
+    Merge(merge::MergeArgs),
     Dump(dump::DumpArgs),
     Scan(scan::ScanArgs),
+    Hist(hist::HistArgs),
     Odb(odb::OdbArgs),
     Simulate(simulate::SimulateArgs),
-    Merge(merge::MergeArgs),
+    Verify(verify::VerifyArgs),
     Demo(demo::DemoArgs),
 }

@@ -20,9 +20,6 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
         let rows = file.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
         writeln!(out, "wrote {}: {} bytes{rows}", file.path.display(), file.bytes)?;
     }
-    if report.stopped {
-        writeln!(out, "stopped before the end, as you asked: what was read is written")?;
-    }
     totals(report, out)
 }
 
@@ -35,7 +32,8 @@ pub(crate) fn trouble(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     totals(report, out)
 }
 
-fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+/// Broken bytes, and what text does not hold.
+pub(crate) fn print_damage(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for text in &report.without_text {
         without_text(text, out)?;
     }

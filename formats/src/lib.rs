@@ -46,6 +46,7 @@ mod tid;
 #[cfg(feature = "tuple")]
 pub mod tuple;
 mod whole;
+pub mod wire;
 
 pub use bank::{Bank, BankDef, BankName, Values, WrongType};
 pub use compress::{ByteSource, Compression, Input};

@@ -93,6 +93,7 @@ mod stream;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a test may panic
 mod tests;
+mod wire;
 mod writer;
 
 use std::path::Path;

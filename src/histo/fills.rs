@@ -33,9 +33,16 @@ impl Fills {
     /// If the histogram was not booked: the stage reports it.
     #[inline]
     pub(crate) fn fill<H: Histo>(&self, handle: H, at: impl At<H>, time: u32) {
+        self.put(handle, at.at(), time);
+    }
+
+    /// # Panics
+    /// As [`fill`](Fills::fill).
+    #[inline]
+    pub(crate) fn put<H: Histo>(&self, handle: H, point: [f64; 3], time: u32) {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.get_mut(handle.index() as usize).unwrap_or_else(|| unbooked());
-        H::put(slot, at.at(), time);
+        H::put(slot, point, time);
     }
 
     /// Adds all fills to the histograms of the run, and forgets them.

@@ -15,22 +15,14 @@
 
 use std::sync::Arc;
 
+use pactolus_formats::wire::{Bytes, Malformed};
+
 use super::axis::{Axis, AxisKind, MOST_BINS};
 use super::exact::{Canonical, ExactSum};
 use super::fixed::Wide;
 use super::histogram::{Cells, Histogram, Kind, Shape, Spread, Sums};
 
 const VERSION: u64 = 1;
-
-/// Bytes that are no histogram.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{wanted} wanted at byte {at} of a stored histogram")]
-pub struct BadState {
-    /// What should be there.
-    pub wanted: &'static str,
-    /// Where.
-    pub at: usize,
-}
 
 impl Histogram {
     /// The histogram as bytes, for [`from_bytes`](Histogram::from_bytes). Equal histograms have
@@ -89,10 +81,10 @@ impl Histogram {
     ///
     /// # Errors
     /// If these are other bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Histogram, BadState> {
-        let mut input = Reader { bytes, at: 0 };
+    pub fn from_bytes(bytes: &[u8]) -> Result<Histogram, Malformed> {
+        let mut input = Reader(Bytes::new(bytes));
         if input.uint()? != VERSION {
-            return Err(BadState { wanted: "version 1", at: 0 });
+            return Err(Malformed { wanted: "version 1", offset: 0 });
         }
         let (name, title, value) = (input.text()?, input.text()?, (input.text()?, input.text()?));
         let kind = match input.uint()? {
@@ -159,9 +151,7 @@ impl Histogram {
                 }
             }
         }
-        if input.at < bytes.len() {
-            return Err(input.bad("the end"));
-        }
+        input.0.end()?;
         Ok(histogram)
     }
 }
@@ -251,29 +241,19 @@ impl Writer {
     }
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
+struct Reader<'a>(Bytes<'a>);
 
 impl Reader<'_> {
-    fn bad(&self, wanted: &'static str) -> BadState {
-        BadState { wanted, at: self.at }
+    fn bad(&self, wanted: &'static str) -> Malformed {
+        self.0.wrong(wanted)
     }
 
-    fn take(&mut self, len: usize, wanted: &'static str) -> Result<&[u8], BadState> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..len).ok_or(BadState { wanted, at: self.at })?;
-        self.at += len;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self, wanted: &'static str) -> Result<[u8; N], BadState> {
+    fn array<const N: usize>(&mut self, wanted: &'static str) -> Result<[u8; N], Malformed> {
         let bad = self.bad(wanted);
-        self.take(N, wanted)?.try_into().map_err(|_| bad)
+        self.0.take(N)?.try_into().map_err(|_| bad)
     }
 
-    fn uint(&mut self) -> Result<u64, BadState> {
+    fn uint(&mut self) -> Result<u64, Malformed> {
         let mut n = 0_u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array("a number")?;
@@ -285,27 +265,27 @@ impl Reader<'_> {
         Err(self.bad("a number of 64 bits"))
     }
 
-    fn int(&mut self) -> Result<i64, BadState> {
+    fn int(&mut self) -> Result<i64, Malformed> {
         let n = self.uint()?;
         Ok((n >> 1) as i64 ^ -((n & 1) as i64))
     }
 
-    fn text(&mut self) -> Result<String, BadState> {
+    fn text(&mut self) -> Result<String, Malformed> {
         let len = self.uint()? as usize;
         let bad = self.bad("text");
-        String::from_utf8(self.take(len, "text")?.to_vec()).map_err(|_| bad)
+        String::from_utf8(self.0.take(len)?.to_vec()).map_err(|_| bad)
     }
 
-    fn float(&mut self) -> Result<f64, BadState> {
+    fn float(&mut self) -> Result<f64, Malformed> {
         Ok(f64::from_le_bytes(self.array("a float")?))
     }
 
-    fn wide(&mut self) -> Result<Wide, BadState> {
+    fn wide(&mut self) -> Result<Wide, Malformed> {
         let low = u128::from_le_bytes(self.array("a sum")?);
         Ok(Wide { low, high: i64::from_le_bytes(self.array("a sum")?) })
     }
 
-    fn axis(&mut self) -> Result<Axis, BadState> {
+    fn axis(&mut self) -> Result<Axis, Malformed> {
         let axis = match self.uint()? {
             1 => {
                 let bins = self.uint()?.min(MOST_BINS as u64 + 1) as usize;
@@ -314,7 +294,7 @@ impl Reader<'_> {
             2 => Axis::integer(self.int()?, self.int()?),
             3 => {
                 let edges = self.uint()? as usize;
-                if edges > (self.bytes.len() - self.at) / 8 {
+                if edges > self.0.left() / 8 {
                     return Err(self.bad("as many edges as there is room for"));
                 }
                 let edges: Result<Vec<f64>, _> = (0..edges).map(|_| self.float()).collect();
@@ -332,8 +312,8 @@ impl Reader<'_> {
     fn cells(
         &mut self,
         most: u64,
-        mut read: impl FnMut(&mut Self, u64) -> Result<(), BadState>,
-    ) -> Result<(), BadState> {
+        mut read: impl FnMut(&mut Self, u64) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
         let count = self.uint()?;
         let mut cell = 0_u64;
         for i in 0..count {
@@ -347,7 +327,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn sums<const N: usize>(&mut self) -> Result<Sums<N>, BadState> {
+    fn sums<const N: usize>(&mut self) -> Result<Sums<N>, Malformed> {
         let mut sums = Sums { entries: self.uint()?, ..Sums::default() };
         for sum in &mut sums.sums {
             *sum = self.sum()?;
@@ -355,7 +335,7 @@ impl Reader<'_> {
         Ok(sums)
     }
 
-    fn sum(&mut self) -> Result<ExactSum, BadState> {
+    fn sum(&mut self) -> Result<ExactSum, Malformed> {
         let flags = self.uint()?;
         let first = self.int()?;
         let len = self.uint()?;
@@ -363,7 +343,7 @@ impl Reader<'_> {
         if flags > 15 || !(-101..=98).contains(&first) || len > 200 {
             return Err(self.bad("a sum"));
         }
-        let digits = self.take(4 * len as usize, "digits of a sum")?;
+        let digits = self.0.take(4 * len as usize)?;
         let digits = digits.as_chunks::<4>().0.iter().map(|digit| u32::from_le_bytes(*digit)).collect();
         let canonical =
             Canonical { negative: flags & 1 == 1, first: first as i32, digits, special: (flags >> 1) as u8 };

@@ -22,8 +22,10 @@ mod mid;
 mod odb;
 mod outputs;
 mod packed;
+mod shards;
 mod sources;
 mod tables;
+mod verify;
 
 /// Exit code, and all that was printed.
 struct Ran {
@@ -187,7 +189,17 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
     }
     assert!(rows.len() > 150, "{} rows found", rows.len());
     let mut wrong = Vec::new();
-    let topics = [mid::all, packed::all, asc::all, odb::all, tables::all, inputs::all, outputs::all];
+    let topics = [
+        mid::all,
+        packed::all,
+        asc::all,
+        odb::all,
+        tables::all,
+        inputs::all,
+        outputs::all,
+        shards::all,
+        verify::all,
+    ];
     for (message, provoke) in topics.into_iter().flat_map(|all| all()) {
         let Some(row) = rows.remove(message) else {
             wrong.push(format!("not in the page, or provoked twice: {message}"));
@@ -270,12 +282,22 @@ const SOURCES: &[&str] = &[
     "src/job.rs",
     "src/events.rs",
     "src/pipe.rs",
+    "src/shard.rs",
+    "src/shard/file.rs",
+    "src/shard/head.rs",
+    "src/shard/merge.rs",
+    "src/shard/part.rs",
+    "src/shard/parts.rs",
     "src/sink.rs",
+    "src/verify.rs",
+    "src/verify/blame.rs",
+    "src/verify/digest.rs",
     "cli/src/inputs.rs",
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
     "cli/src/odb/source.rs",
     "cli/src/scan/check.rs",
+    "cli/src/verify.rs",
 ];
 
 /// Texts that are no messages of their own.
@@ -284,8 +306,34 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "; 1 byte lost",
     "no more members",
     "elements of a key",
+    "... thread..., blocks of ... bytes",
+    ", 1 shard",
+    "histogram ... of run ...",
+    ", ... shards",
+    "behind a lock; take chance from context.random(), the time from the event",
+    // A table.
+    "... ... ... ...  result",
+    "... ... ... ...  ...",
+    // What the library says in one line stands in several.
+    "stage \"...\" of request \"...\" differs, ...",
+    "stage \"...\" of request \"...\" follows: ...",
+    // A fault of ours.
+    "cannot write its report: ...",
     "the access modes of ...",
     "... ... without keys",
+    "a shard before this",
+    "settings before this",
+    "number of shards",
+    "contents of ...",
+    "a list of files before this",
+    "the number of an input before this",
+    "a block of this run",
+    "no second head",
+    "nobody books ...",
+    "other bins of ...",
+    // Of the library: the program takes analyzer and job from the parts.
+    "no parts: name the files that analyze --shard has written",
+    "is of another analyzer or job than this: they differ in ...",
     // Never printed: what was wrong at first is.
     "bzip2 stream is corrupt",
     // There with fewer dots.

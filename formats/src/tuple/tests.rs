@@ -14,6 +14,7 @@ use crate::{Bank, Header, Order, Tid};
 mod flat;
 mod random;
 mod stream;
+mod wire;
 
 const KINDS: [TableKind; 2] = [TableKind::Parquet, TableKind::Arrow];
 
