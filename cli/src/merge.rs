@@ -1,25 +1,31 @@
 //! `pactolus merge`.
 
+mod runs;
+
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use pactolus::histo::FileKind;
 use pactolus::{Analyzer, Definition, OutputFile, Parts};
 
 use crate::analyze::{Say, host, whole};
 use crate::{App, Outcome};
 
-/// Make the outputs of a job of the parts that its shards have written: those of the whole job.
+/// Make the outputs of a job of the parts that its shards have written: those of the whole job. Or add
+/// the histograms of several runs.
 ///
-/// Inputs, definition, configuration and outputs are those of the shards, and stand in the parts.
+/// Inputs, definition, configuration and outputs of parts are those of the shards, and stand in them.
+/// Histograms are added exactly: the sums are those of one job over all the runs.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct MergeArgs {
-    /// The part files of all shards, in any order
+    /// The part files of all shards, in any order; or files of histograms: .json, .parquet, .arrow
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Outputs in place of those that the shards were given, of the same kinds
+    /// Outputs in place of those that the shards were given, of the same kinds; for histograms, .json,
+    /// .parquet or .arrow
     #[arg(short, long, value_name = "OUT", num_args = 1..)]
     output: Vec<String>,
 
@@ -49,12 +55,20 @@ Examples:
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 1/2
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 2/2
   pactolus merge run.*of2.part
+  pactolus merge run00041.histos.json run00042.histos.parquet -o all.json
 
 A shard whose process was killed is run again; nothing else is to be done. Exit
-codes are those of analyze: 1 if any shard has met damage or a module error.";
+codes are those of analyze: 1 if any shard has met damage or a module error. For
+histograms: 1 if one has other bins than in the first file; it is left out.";
 
 pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
-    // The first bytes say what a file is, not its name. So far there is nothing to merge but parts.
+    // The first bytes say what a file is, not its name.
+    if args.files.iter().any(|path| FileKind::of_contents(path).is_some()) {
+        if args.json || args.explain || args.odb_save.is_some() {
+            return Err("--json, --explain and --odb-save are for parts, not for histograms".into());
+        }
+        return runs::runs(&args.files, &args.output, args.quiet, out, err);
+    }
     let parts = Parts::open(&args.files)?;
     let analyzer = match parts.definition() {
         Some(text) => {

@@ -30,6 +30,21 @@ impl FileKind {
             _ => TableKind::of(path).map(FileKind::Table),
         }
     }
+
+    /// What the first bytes of a file stand for; `None` if they are neither those of a table nor of
+    /// JSON, or cannot be read. It need not hold histograms.
+    pub fn of_contents(path: &Path) -> Option<FileKind> {
+        File::open(path).ok().and_then(|mut file| sniff(&mut file).ok().flatten())
+    }
+}
+
+/// What the first bytes of a file stand for. Leaves it at its beginning.
+fn sniff(file: &mut File) -> std::io::Result<Option<FileKind>> {
+    let mut first = Vec::new();
+    file.take(64).read_to_end(&mut first)?;
+    file.rewind()?;
+    let json = first.trim_ascii_start().first() == Some(&b'{');
+    Ok(TableKind::of_bytes(&first).map(FileKind::Table).or(json.then_some(FileKind::Json)))
 }
 
 impl Histograms {
@@ -81,16 +96,16 @@ impl Histograms {
     /// As [`read`](Histograms::read).
     pub fn read_with_provenance(path: &Path) -> Result<(Histograms, Value), Error> {
         let mut file = File::open(path).map_err(FormatError::io("open", path))?;
-        let mut first = Vec::new();
-        let read = file.by_ref().take(64).read_to_end(&mut first).and_then(|_| file.rewind());
-        read.map_err(FormatError::io("read", path))?;
+        let kind = sniff(&mut file).map_err(FormatError::io("read", path))?;
         let refused = |message: String| Error::Histograms { path: path.to_owned(), message };
-        if TableKind::of_bytes(&first).is_some() {
-            return table::read(path);
-        }
-        match first.trim_ascii_start().first() {
-            Some(b'{') => Histograms::from_json(BufReader::with_capacity(1 << 18, file)).map_err(refused),
-            _ => Err(refused("no file of histograms: .json, .parquet or .arrow of pactolus wanted".into())),
+        match kind {
+            Some(FileKind::Table(_)) => table::read(path),
+            Some(FileKind::Json) => {
+                Histograms::from_json(BufReader::with_capacity(1 << 18, file)).map_err(refused)
+            }
+            None => {
+                Err(refused("no file of histograms: .json, .parquet or .arrow of pactolus wanted".into()))
+            }
         }
     }
 }
