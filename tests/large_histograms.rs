@@ -6,6 +6,7 @@
 mod common;
 
 use common::corpus;
+use pactolus::histo::Histograms;
 use pactolus::prelude::*;
 
 /// Histograms of 1000 x 1000 bins.
@@ -51,13 +52,19 @@ fn peak() -> u64 {
 #[cfg(target_os = "linux")]
 fn two_hundred_maps_of_a_million_bins_stay_below_two_gigabytes() {
     let analyzer = Analyzer::new("Analyzer").on(Request::new("Trigger", 1)).module("Maps", Maps::defaults());
+    let dir = tempfile::TempDir::new().unwrap();
+    let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let job = Job { block: 1 << 16, ..Job::new().input(corpus("mid/run00006.mid")).threads(8) };
+    let job = job.output(file("maps.json")).unwrap().output(file("events.parquet")).unwrap();
     let report = analyzer.run(&job).unwrap();
     let events = report.runs[0].requests[0].account.kept;
     assert!(events > 1000);
     assert!(report.runs[0].histograms.iter().all(|h| h.entries == 20 * events));
     let peak = peak();
     assert!(peak < 2_000_000_000, "{} MB", peak >> 20);
+    let own = report.outputs.iter().map(|o| o.path.file_name().unwrap().to_str().unwrap());
+    assert_eq!(own.filter(|name| *name == "maps.json" || *name == "events.histos.parquet").count(), 2);
+    assert_eq!(Histograms::read(file("maps.json").as_ref()).unwrap().list[7].entries(), 20 * events);
     // Every page of every map was filled: with four bytes a bin they take most of it.
     assert!(peak > MAPS as u64 * 4_000_000, "{} MB", peak >> 20);
 }
