@@ -61,7 +61,8 @@ fn find<'h>(list: &'h [Histogram], name: &str, file: &Path) -> Result<Vec<&'h Hi
         }
     }
     if name.contains(['*', '?', '[']) {
-        let pattern = Pattern::new(name).map_err(|e| format!("pattern \"{name}\": {e}"))?;
+        let pattern = Pattern::new(name)
+            .map_err(|e| format!("pattern \"{name}\": {e}; brackets of a name are written [[] and []]"))?;
         // `*` goes over `/`, so that '*' is all of them.
         let options = MatchOptions { case_sensitive: false, ..MatchOptions::new() };
         let matches = |h: &&Histogram| {

@@ -72,7 +72,7 @@ impl<'h> Pictures<'h> {
                 |pattern| PathBuf::from(pattern.replace("%s", &file_name(histogram.name()))),
             );
             if path.is_dir() {
-                return Err(format!("output {} is a directory: name a file", path.display()));
+                return Err(format!("picture {} is a directory: name a file", path.display()));
             }
             if let Some(other) = files.insert(path.clone(), histogram.name()) {
                 let (name, path) = (histogram.name(), path.display());

@@ -6,25 +6,10 @@ mod file;
 use super::colours::{Colour, SHADES, WHITE, shade};
 use super::picture::Picture;
 
-/// A picture that is larger than memory.
-#[derive(Debug)]
-pub(crate) struct TooLarge {
-    width: f64,
-    height: f64,
-}
-
-impl std::fmt::Display for TooLarge {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "no memory for a picture of {}x{}: make it smaller with --size", self.width, self.height)
-    }
-}
-
-impl std::error::Error for TooLarge {}
-
-/// A picture as a file.
-pub(crate) fn write(picture: &Picture) -> Result<Vec<u8>, TooLarge> {
-    let too_large = || TooLarge { width: picture.width, height: picture.height };
-    let canvas = canvas::draw(picture).ok_or_else(too_large)?;
+/// A picture as a file; why not, if it is larger than `--size` allows.
+pub(crate) fn write(picture: &Picture) -> Result<Vec<u8>, String> {
+    let (width, height) = (picture.width, picture.height);
+    let canvas = canvas::draw(picture).ok_or_else(|| format!("no picture can be {width}x{height} pixels"))?;
     Ok(file::rgb(canvas.width(), canvas.height(), canvas.data()))
 }
 

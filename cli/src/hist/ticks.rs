@@ -126,7 +126,7 @@ fn factor(largest: f64, step: Step) -> Option<i32> {
     let exponent = largest.log10().floor() as i32;
     let factor = exponent.div_euclid(3) * 3;
     let decimals = factor - step.exponent;
-    ((exponent >= 6 || exponent < -3) && (decimals <= 6 || exponent.abs() > 15)).then_some(factor)
+    (!(-3..6).contains(&exponent) && (decimals <= 6 || exponent.abs() > 15)).then_some(factor)
 }
 
 /// Ticks of a logarithmic axis, both ends above 0.

@@ -7,7 +7,6 @@ use pactolus::formats::tuple::{Plain, PlainColumn, PlainType, PlainWriter, Table
 use pactolus::histo::{Axis, FileKind, Hist1, Histogram, Histograms};
 use serde_json::Value;
 
-use crate::common::MidFile;
 use crate::mid::run_of;
 use crate::{Place, Provokers, Ran, provoke};
 
@@ -52,14 +51,7 @@ pub(crate) fn all() -> Provokers {
             analyze(p, "@a.mid @a.histos.json")
         };
         "output ...: histograms do not go to standard output: name a file" => |p| analyze(p, "-.json");
-        "histograms ...: no file of histograms: .json, .parquet or .arrow of pactolus wanted" => |p| {
-            p.put("a.mid", MidFile::new().bor(1).bytes).run("hist @a.mid")
-        };
-        "histograms ...: ... without \"pactolus\": only histograms that pactolus wrote have the exact sums that can be read back" => |p| {
-            p.put("a.json", "{\"_typename\": \"TH1D\"}").run("hist @a.json")
-        };
         "histograms ...: not as pactolus writes it: ..." => |p| edited(p, "\"state\":\"", "\"state\":\"%");
-        "histograms ...: broken JSON: ..." => |p| edited(p, "\"fName\"", "fName");
         "histograms ...: format 1 wanted, ... found: a newer pactolus wrote this" => |p| {
             edited(p, "\"format\":1", "\"format\":2")
         };

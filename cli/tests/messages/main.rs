@@ -17,6 +17,7 @@ use tempfile::TempDir;
 mod common;
 
 mod asc;
+mod hist;
 mod histograms;
 mod inputs;
 mod mid;
@@ -199,6 +200,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         inputs::all,
         histograms::all,
         outputs::all,
+        hist::all,
         shards::all,
         verify::all,
     ];
@@ -295,6 +297,8 @@ const SOURCES: &[&str] = &[
     "src/shard/part.rs",
     "src/shard/parts.rs",
     "src/sink.rs",
+    "cli/src/hist/choice.rs",
+    "cli/src/hist/output.rs",
     "src/verify.rs",
     "src/verify/blame.rs",
     "src/verify/digest.rs",

@@ -152,7 +152,7 @@ impl Plot {
         if histogram.name() != histogram.title() {
             let room = right - end - self.px(24.0);
             let name = self.fitting(&escaped(histogram.name().as_bytes()), SMALL, room);
-            if name.chars().count() > 3 {
+            if !name.is_empty() && name != "…" {
                 self.text(name, (right, line), SMALL, Anchor::End, GREY);
             }
         }
@@ -162,8 +162,12 @@ impl Plot {
     pub(super) fn subtitle(&mut self, facts: &Facts) {
         let facts =
             facts.lines().into_iter().map(|(word, value)| format!("{word} {}", escaped(value.as_bytes())));
-        let line = self.fitting(&facts.collect::<Vec<_>>().join("    "), SMALL, self.width - self.px(44.0));
-        self.text(line, (self.px(20.0), self.px(49.0)), SMALL, Anchor::Start, GREY);
+        let line = facts.collect::<Vec<_>>().join(", ");
+        let room = self.width - self.px(44.0);
+        // Somewhat smaller where there is little room.
+        let size = SMALL * (room / self.font.width(&line, self.px(SMALL))).clamp(0.75, 1.0);
+        let line = self.fitting(&line, size, room);
+        self.text(line, (self.px(20.0), self.px(49.0)), size, Anchor::Start, GREY);
     }
 
     /// Remarks below the frame.

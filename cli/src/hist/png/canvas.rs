@@ -6,10 +6,10 @@ use ttf_parser::OutlineBuilder;
 use crate::hist::colours::{Colour, SHADES, shade};
 use crate::hist::picture::{Anchor, Font, Picture, Point, Rect, Shape, Text};
 
-/// The pixels of a picture; nothing if there is no memory for them.
+/// The pixels of a picture; nothing if there can be none of its size.
 pub(super) fn draw(picture: &Picture) -> Option<Pixmap> {
-    let mut canvas =
-        Canvas { pixels: Pixmap::new(picture.width as u32, picture.height as u32)?, font: Font::new() };
+    let pixels = Pixmap::new(picture.width as u32, picture.height as u32)?;
+    let mut canvas = Canvas { pixels, font: Font::new() };
     canvas.pixels.fill(tiny_skia::Color::WHITE);
     picture.shapes.iter().for_each(|shape| canvas.shape(shape));
     Some(canvas.pixels)

@@ -26,15 +26,13 @@ pub(super) fn draw(histogram: &Histogram, look: &Look, screen: Screen) -> Result
         (!scale.log || content > 0.0).then(|| scale.within(content))
     };
     let rows: Vec<String> = if screen.colour {
-        let pairs = lines.chunks(2);
-        pairs
-            .map(|pair| {
-                columns
-                    .iter()
-                    .map(|&column| half_block(cell(pair.get(1), column), cell(pair.first(), column)))
-            })
-            .map(|row| row.collect::<String>() + "\x1b[0m")
-            .collect()
+        let row = |pair: &[usize]| {
+            let blocks = columns
+                .iter()
+                .map(|&column| half_block(cell(pair.get(1), column), cell(pair.first(), column)));
+            coloured(blocks)
+        };
+        lines.chunks(2).map(row).collect()
     } else {
         let shade = |place: Option<f64>| place.map_or(' ', |place| SHADES[((place * 4.0) as usize).min(3)]);
         lines
@@ -65,15 +63,32 @@ fn scale(grid: &Grid, log: bool) -> Scale {
     }
 }
 
-/// Two cells, one above the other.
-fn half_block(upper: Option<f64>, lower: Option<f64>) -> String {
+/// Two cells, one above the other: their colours, and the character.
+fn half_block(upper: Option<f64>, lower: Option<f64>) -> (String, char) {
     let code = |place: f64| colours::terminal(colours::shade(colours::index(place)));
     match (upper.map(code), lower.map(code)) {
-        (None, None) => "\x1b[0m ".into(),
-        (Some(upper), None) => format!("\x1b[0;38;5;{upper}m▀"),
-        (None, Some(lower)) => format!("\x1b[0;38;5;{lower}m▄"),
-        (Some(upper), Some(lower)) => format!("\x1b[38;5;{upper};48;5;{lower}m▀"),
+        (None, None) => ("0".into(), ' '),
+        (Some(upper), None) => (format!("0;38;5;{upper}"), '▀'),
+        (None, Some(lower)) => (format!("0;38;5;{lower}"), '▄'),
+        (Some(upper), Some(lower)) => (format!("38;5;{upper};48;5;{lower}"), '▀'),
     }
+}
+
+/// Characters with their colours, which are said where they change.
+fn coloured(blocks: impl Iterator<Item = (String, char)>) -> String {
+    let mut row = String::new();
+    let mut last = String::from("0");
+    for (colour, block) in blocks {
+        if colour != last {
+            row.push_str(&format!("\x1b[{colour}m"));
+            last = colour;
+        }
+        row.push(block);
+    }
+    if last != "0" {
+        row.push_str("\x1b[0m");
+    }
+    row
 }
 
 fn labels(grid: &Grid, up: &Spread<'_>, halves: usize) -> (RowLabels, Option<i32>) {
@@ -129,4 +144,17 @@ fn legend(grid: &Grid, scale: Scale, screen: Screen) -> String {
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_said_where_they_change() {
+        let places =
+            [(None, None), (Some(0.0), None), (Some(0.0), None), (Some(1.0), Some(0.0)), (None, None)];
+        let row = coloured(places.into_iter().map(|(upper, lower)| half_block(upper, lower)));
+        assert_eq!(row, " \x1b[0;38;5;53m▀▀\x1b[38;5;220;48;5;53m▀\x1b[0m ");
+    }
 }
