@@ -301,7 +301,7 @@ fn other_files_are_refused_in_a_sentence() {
     );
     assert_eq!(refused(br#"{"Experiment": {"Name": "x"}}"#), format!("JSON without \"pactolus\": {exact}"));
     assert!(refused(br#"{"_typename": "TFol"#).starts_with("broken JSON: "));
-    assert!(refused(br#"{"pactolus": 5}"#).starts_with("no histograms of pactolus: "));
+    assert!(refused(br#"{"pactolus": 5}"#).starts_with("not as pactolus writes it: "));
     let newer = br#"{"pactolus": {"format": 2, "runs": []}}"#;
     assert_eq!(refused(newer), "format 1 wanted, 2 found: a newer pactolus wrote this");
     let missing = Histograms::read(Path::new("/nowhere/f.json")).unwrap_err().to_string();

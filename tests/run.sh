@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# All checks: format, lints, documentation, tests, tables as Python reads them, the examples.
-# Installs what it needs: Python packages into target/venv. Wants Rust and Python 3.11 or newer.
+# All checks: format, lints, documentation, tests, tables as Python reads them, histograms as JSROOT
+# draws them, the examples. Installs what it needs: Python packages into target/venv, those of
+# JavaScript into target/js. Wants Rust, Python 3.11 or newer, and Node 20.19 or newer (without, what
+# JSROOT draws is left out, unless CI is set).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,6 +39,24 @@ fi
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r tests/python/requirements.txt
 PACTOLUS_PYTHON=$(cd "$venv/bin" && pwd)/python
 export PACTOLUS_PYTHON
+
+say "JSROOT, for the drawings of histograms"
+if ! command -v npm >/dev/null && command -v dpkg >/dev/null; then
+    as_root apt-get update
+    as_root apt-get install -y nodejs npm
+fi
+if node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; then
+    mkdir -p "$target/js"
+    cp tests/js/package.json "$target/js/"
+    npm install --prefix "$target/js" --ignore-scripts --no-audit --no-fund --silent
+    PACTOLUS_NODE_MODULES=$(cd "$target/js/node_modules" && pwd)
+    export PACTOLUS_NODE_MODULES
+elif [ -n "${CI:-}" ]; then
+    echo "node is missing or too old: 20.19 or newer wanted" >&2
+    exit 2
+else
+    echo "left out: node 20.19 or newer wanted"
+fi
 
 say "format"
 cargo fmt --all --check

@@ -227,11 +227,24 @@ fn command(line: &str, dir: &Path, python: &str) {
 
 #[test]
 fn the_examples_in_the_page_about_tables_work() {
+    examples_work("docs/tables.md", 8);
+}
+
+#[test]
+fn the_examples_in_the_page_about_histograms_work() {
+    examples_work("docs/histograms.md", 7);
+}
+
+/// Runs the examples of a page, of which there are so many at the least.
+fn examples_work(page: &str, least: usize) {
     let Some(python) = python() else { return };
     let dir = TempDir::new().unwrap();
-    let made = dir.path().join("run00042.mid").to_str().unwrap().to_owned();
-    assert_eq!(run(&["simulate", "--run", "42", "--events", "500", "-o", &made]).code, 0);
-    let page = fs::read_to_string(root().join("docs/tables.md")).unwrap();
+    for number in ["42", "43"] {
+        let made = dir.path().join(format!("run000{number}.mid")).to_str().unwrap().to_owned();
+        assert_eq!(run(&["simulate", "--run", number, "--events", "500", "-o", &made]).code, 0);
+    }
+    fs::copy(definition("analyzer"), dir.path().join("analyzer.toml")).unwrap();
+    let page = fs::read_to_string(root().join(page)).unwrap();
     let blocks: Vec<(&str, &str)> =
         page.split("\n```").skip(1).step_by(2).map(|block| block.split_once('\n').unwrap()).collect();
     // A script that a command line names is saved under its name.
@@ -260,7 +273,7 @@ fn the_examples_in_the_page_about_tables_work() {
         }
         ran += 1;
     }
-    assert!(ran >= 8, "{ran} examples found");
+    assert!(ran >= least, "{ran} examples found");
 }
 
 /// A run of two kinds of events.

@@ -139,24 +139,26 @@ fn row(histogram: &Histogram, table: &mut PlainWriter) -> Result<(), pactolus_fo
 
 /// Reads back what [`write`] wrote: the bytes in `state`.
 pub(super) fn read(path: &Path) -> Result<(Histograms, Value), Error> {
-    let mut table = PlainReader::open(path, &[NAME, STATE])?;
     let refused = |message: String| Error::Histograms { path: path.to_owned(), message };
-    match table.metadata(FORMAT.0) {
+    let other = || refused("a table, but not of histograms that pactolus wrote".into());
+    // Its columns are of interest only if it is of ours.
+    match PlainReader::open(path, &[])?.metadata(FORMAT.0) {
         Some(version) if version == FORMAT.1 => {}
         Some(version) => {
             let why = format!("format {} wanted, {version} found: a newer pactolus wrote this", FORMAT.1);
             return Err(refused(why));
         }
-        None => return Err(refused("a table, but not of histograms that pactolus wrote".into())),
+        None => return Err(other()),
     }
+    let mut table = PlainReader::open(path, &[NAME, STATE])?;
     let runs: Option<BTreeSet<u32>> = table.metadata(RUNS).and_then(|text| serde_json::from_str(text).ok());
-    let runs = runs.ok_or_else(|| refused(format!("{RUNS} in the metadata is no list of run numbers")))?;
+    let runs = runs.ok_or_else(other)?;
     let provenance = table.metadata(PROVENANCE).and_then(|text| serde_json::from_str(text).ok());
     let mut histograms = Histograms { runs, list: Vec::new() };
     let mut names = BTreeSet::new();
     while let Some(row) = table.next_row()? {
         let Plain::Bytes(state) = row.get(1) else {
-            return Err(refused("a histogram without its state".into()));
+            return Err(other());
         };
         let histogram = Histogram::from_bytes(state).map_err(|error| match row.get(0) {
             Plain::Text(name) => refused(format!("\"{name}\": {error}")),

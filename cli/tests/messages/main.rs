@@ -18,6 +18,7 @@ mod common;
 
 mod asc;
 mod hist;
+mod histograms;
 mod inputs;
 mod mid;
 mod odb;
@@ -197,6 +198,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         odb::all,
         tables::all,
         inputs::all,
+        histograms::all,
         outputs::all,
         hist::all,
         shards::all,
@@ -281,6 +283,10 @@ const SOURCES: &[&str] = &[
     "odb/src/shell/call.rs",
     "odb/src/shell/error.rs",
     "odb/src/shell/words.rs",
+    "src/histo/files.rs",
+    "src/histo/root/read.rs",
+    "src/histo/runs.rs",
+    "src/histo/table.rs",
     "src/job.rs",
     "src/events.rs",
     "src/pipe.rs",
@@ -297,6 +303,7 @@ const SOURCES: &[&str] = &[
     "src/verify/blame.rs",
     "src/verify/digest.rs",
     "cli/src/inputs.rs",
+    "cli/src/merge/runs.rs",
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
     "cli/src/odb/source.rs",
@@ -306,6 +313,9 @@ const SOURCES: &[&str] = &[
 
 /// Texts that are no messages of their own.
 const NOT_IN_THE_PAGE: &[&str] = &[
+    // What merge says when all is well.
+    "... histogram... of ... run...",
+    "wrote ... (... bytes)",
     // Ends and parts of messages.
     "; 1 byte lost",
     "no more members",
