@@ -136,7 +136,7 @@ fn the_place_itself_is_well() {
     let ran = place.run(&["@run00042.mid", "-a", "@analyzer.toml", "-o", "@out.mid", "@out.parquet"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let names: Vec<String> = place.holds().into_keys().collect();
-    assert_eq!(names.len(), 5, "run, definition, .mid with provenance, table: {names:?}");
+    assert_eq!(names.len(), 7, "run, definition, .mid with provenance, table, histograms twice: {names:?}");
 }
 
 #[test]
