@@ -12,7 +12,7 @@ use crate::chain::{Chain, Mounted, rehearse};
 use crate::definition::{Definition, Parameter};
 use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::fold;
-use crate::histo::Automatic;
+use crate::histo::{Automatic, Store};
 use crate::job::{Job, OutputFile, OutputKind};
 use crate::layers::{
     Base, Files, Origins, Settled, bank_switch, event_definition, event_definitions, fill, setting,
@@ -222,13 +222,14 @@ impl Analyzer {
         if banks && !job.filter {
             warnings.extend(self.all_off(&chains));
         }
+        let histograms = Arc::new(Store::new(run.number, booked.histograms));
         let epoch = Epoch {
             run,
             number: 0,
             unique: unique(),
             chains,
             tests: booked.tests,
-            histograms: booked.histograms,
+            histograms,
             filter: job.filter,
             wanted: Sinks::wanted(job),
             selection: job.selection,

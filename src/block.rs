@@ -76,7 +76,8 @@ impl Worker {
         self.notes.watch.switch(epoch.watch.is_some());
         if self.booked != Some(epoch.unique) {
             self.columns.clear();
-            self.fills = Fills::new(&epoch.histograms);
+            // With `strict` a block may turn out not to count.
+            self.fills = Fills::new(&epoch.histograms, !epoch.strict);
             self.booked = Some(epoch.unique);
         }
         // What was filled and not fetched was not wanted.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pactolus_formats::{Bank, BankName, Header, Layout};
 
 use crate::Run;
-use crate::histo::{Automatic, Shape};
+use crate::histo::{Automatic, Store};
 use crate::request::wants;
 use crate::stage::Stage;
 
@@ -119,8 +119,8 @@ pub(crate) struct Epoch {
     pub(crate) chains: Vec<RunChain>,
     /// Names of the tests that were booked.
     pub(crate) tests: Vec<String>,
-    /// The histograms that were booked.
-    pub(crate) histograms: Vec<Arc<Shape>>,
+    /// The histograms that were booked, and what was filled.
+    pub(crate) histograms: Arc<Store>,
     /// Write the original of each event that is kept.
     pub(crate) filter: bool,
     pub(crate) wanted: Wanted,

@@ -144,7 +144,8 @@ struct Live {
     origins: Origins,
     input: InputFile,
     tests: Tests,
-    histograms: Histograms,
+    /// Histograms begin anew with this run.
+    clear: bool,
     counts: Counts,
     watched: Watched,
     /// The first values that each table has not taken, and why.
@@ -165,9 +166,10 @@ pub(crate) struct Fold<'j> {
     report: Report,
     started: Instant,
     read: (u64, Option<u64>),
-    /// Histograms of the runs before this one, for outputs of the whole job and where they are not
-    /// cleared between runs.
+    /// Histograms of all runs, if an output is of the whole job.
     histograms: Histograms,
+    /// Histograms since they were last cleared.
+    carried: Histograms,
     /// Data events of the runs before this one.
     offered: u64,
     /// With `strict`, the first trouble has come.
@@ -196,6 +198,7 @@ impl<'j> Fold<'j> {
             started: Instant::now(),
             read: (0, None),
             histograms: Histograms::default(),
+            carried: Histograms::default(),
             offered: 0,
             halted: false,
             halt,
@@ -251,7 +254,7 @@ impl<'j> Fold<'j> {
 
     /// Adds what was filled elsewhere in the run in hand. The answer: histograms that have other bins.
     pub(crate) fn fill(&mut self, histograms: &Histograms) -> Vec<String> {
-        self.live.as_mut().map_or(Vec::new(), |live| live.histograms.join(histograms))
+        self.live.as_ref().map_or(Vec::new(), |live| live.epoch.histograms.join(histograms))
     }
 
     /// Ends a job that the user has stopped: the run in hand is not written.
@@ -296,9 +299,14 @@ impl<'j> Fold<'j> {
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
         let tables: Vec<_> = tables.map(|(i, c)| ((i, None), Arc::clone(&c.table))).collect();
         self.sinks.begin(epoch.run.number, &tables)?;
+        let clear =
+            setting(&odb.snapshot()?, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
+        if clear {
+            self.carried = Histograms::default();
+        }
         self.live = Some(Live {
             tests: Tests::new(epoch.tests.clone()),
-            histograms: Histograms::new(epoch.run.number, &epoch.histograms),
+            clear,
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
             watched: Watched::new(&epoch),
             epoch,
@@ -315,7 +323,7 @@ impl<'j> Fold<'j> {
     /// Joins a block: its stretches in order, and between them the events that waited.
     fn block(&mut self, worker: &mut Worker) -> Result<(), Error> {
         let Some(live) = &mut self.live else { return Ok(()) };
-        worker.fills.pour(&mut live.histograms);
+        worker.fills.pour(&live.epoch.histograms);
         let partial = &mut worker.partial;
         let tables = std::mem::take(&mut partial.tables);
         self.worker.begin(&live.epoch);
@@ -345,7 +353,7 @@ impl<'j> Fold<'j> {
         self.sinks.mid(&partial.mid.bytes[mid..])?;
         self.sinks.asc(&partial.asc.bytes[asc..])?;
         self.worker.end();
-        self.worker.fills.pour(&mut live.histograms);
+        self.worker.fills.pour(&live.epoch.histograms);
         let own = &mut self.worker.partial;
         partial.counts.join(&mut own.counts);
         live.counts.add(&partial.counts, SHOWN);
@@ -367,20 +375,19 @@ impl<'j> Fold<'j> {
     fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
         let Some(mut live) = self.live.take() else { return Ok(()) };
-        let clear =
-            setting(&live.odb.snapshot()?, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
-        if !clear {
-            // What earlier runs have filled counts on.
-            let refused = live.histograms.join(&self.histograms);
-            let number = live.epoch.run.number;
-            self.report.warnings.extend(refused.iter().map(|name| other_bins(name, number)));
+        let mut histograms = live.epoch.histograms.take();
+        self.unfilled(&live, &histograms);
+        self.add_to_all(&live, &histograms);
+        if !live.clear {
+            // What runs have filled since they were cleared counts on.
+            let refused = histograms.join(&std::mem::take(&mut self.carried));
+            self.warn_of_bins(&live, &refused);
         }
         let counts = live.tests.counts();
         let mut errors = Vec::new();
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
             let entered = live.counts.stages[stage.number as usize].entered;
-            let histograms = &live.histograms;
-            let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts, histograms };
+            let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts, histograms: &histograms };
             let answer = guarded(|| stage.eor(&end, &mut live.sequential));
             live.watched.end(stage.number, &end, &answer);
             if let Err(error) = answer {
@@ -397,25 +404,58 @@ impl<'j> Fold<'j> {
         let read_from = files.len();
         self.provenance.run(self.analyzer, live.epoch.run.number, files, &tree);
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
-        self.report.runs.push(run_report(self.analyzer, &live, read_from, counts, errors, &tree));
+        self.report.runs.push(run_report(
+            self.analyzer,
+            &live,
+            &histograms,
+            read_from,
+            counts,
+            errors,
+            &tree,
+        ));
         self.report.odb = Some(tree);
         if let Some(witness) = &self.job.watch {
-            witness.push(std::mem::take(&mut live.watched), &live.histograms);
+            witness.push(std::mem::take(&mut live.watched), &histograms);
         }
-        self.sinks.finish(&self.provenance.value(false), &live.histograms, false)?;
-        self.keep_histograms(live.histograms, clear);
+        self.sinks.finish(&self.provenance.value(false), &histograms, false)?;
+        self.carried = histograms;
         Ok(())
     }
 
-    /// Keeps the histograms of a run for what comes after it.
-    fn keep_histograms(&mut self, of_run: Histograms, clear: bool) {
-        if !clear || self.histograms.runs.is_empty() {
-            // They hold those of the runs before, or there are none.
-            self.histograms = of_run;
-        } else if self.job.outputs.iter().any(|output| !has_run(&output.pattern)) {
-            let number = of_run.runs.iter().copied().max().unwrap_or(0);
-            let refused = self.histograms.join(&of_run);
-            self.report.warnings.extend(refused.iter().map(|name| other_bins(name, number)));
+    /// Adds the histograms of a run to those of the job.
+    fn add_to_all(&mut self, live: &Live, of_run: &Histograms) {
+        if self.job.outputs.iter().any(|output| !has_run(&output.pattern)) {
+            let refused = self.histograms.join(of_run);
+            self.warn_of_bins(live, &refused);
+        }
+    }
+
+    /// Histograms cannot be added to those of the runs before.
+    fn warn_of_bins(&mut self, live: &Live, refused: &[String]) {
+        for name in refused {
+            let run = live.epoch.run.number;
+            let text = format!(
+                "histogram \"{name}\" has other bins in run {run} than before: the two are not added"
+            );
+            if !self.report.warnings.contains(&text) {
+                self.report.warnings.push(text);
+            }
+        }
+    }
+
+    /// Says which marked banks have filled nothing: a wrong name or type is easily written.
+    fn unfilled(&mut self, live: &Live, filled: &Histograms) {
+        for (chain, counts) in live.epoch.chains.iter().zip(&live.counts.requests) {
+            let empty = chain.automatic.iter().filter(|automatic| automatic.is_empty(filled));
+            for automatic in empty.filter(|_| counts.kept > 0) {
+                self.report.warnings.push(format!(
+                    "run {}: no event of \"{}\" has filled the histograms of bank {}: is there a bank of that name and type {}?",
+                    live.epoch.run.number,
+                    chain.name,
+                    automatic.bank,
+                    automatic.tid
+                ));
+            }
         }
     }
 
@@ -454,14 +494,10 @@ impl<'j> Fold<'j> {
     }
 }
 
-/// A histogram cannot be added to those of the runs before.
-fn other_bins(name: &str, run: u32) -> String {
-    format!("histogram \"{name}\" has other bins in run {run} than before: the two are not added")
-}
-
 fn run_report(
     analyzer: &Analyzer,
     live: &Live,
+    histograms: &Histograms,
     files: usize,
     tests: Vec<(String, u64)>,
     errors: Vec<String>,
@@ -521,7 +557,7 @@ fn run_report(
         damage: damage.collect(),
         reasons: live.counts.reasons.clone(),
         messages,
-        histograms: live.histograms.list.iter().map(HistogramReport::new).collect(),
+        histograms: histograms.list.iter().map(HistogramReport::new).collect(),
         refused: live.counts.retyped,
         refusals: live.refused.values().flatten().take(SHOWN).cloned().collect(),
         errors,

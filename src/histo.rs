@@ -17,11 +17,12 @@ mod root;
 mod runs;
 mod set;
 mod state;
+mod store;
 mod table;
 
 pub use axis::{Axis, AxisKind};
 pub use book::{
-    At, Booking, BookingError, Hist1, Hist2, Histo, Profile, Strip, WeightedHist1, WeightedHist2,
+    At, Booking, BookingError, Coordinate, Hist1, Hist2, Histo, Profile, Strip, WeightedHist1, WeightedHist2,
     WeightedProfile,
 };
 pub use exact::ExactSum;
@@ -35,3 +36,4 @@ pub(crate) use files::Settled;
 pub(crate) use fills::Fills;
 pub(crate) use histogram::Shape;
 pub(crate) use runs::check_ours;
+pub(crate) use store::Store;

@@ -276,7 +276,7 @@ impl Context<'_> {
     /// | [`WeightedHist2`](crate::histo::WeightedHist2) | `(x, y, weight)` |
     /// | [`WeightedProfile`](crate::histo::WeightedProfile) | `(x, value, weight)` |
     ///
-    /// Numbers may be of any type that is an `f64` without loss.
+    /// Numbers may be of any type; integers beyond 2^53 are rounded.
     ///
     /// # Panics
     /// If the histogram was not booked in `prepare`; the stage reports it and the event is lost.

@@ -175,6 +175,73 @@ fn histograms_are_of_the_run_unless_the_switch_says_otherwise() {
 }
 
 #[test]
+fn what_is_cleared_is_gone_and_what_goes_on_began_at_the_last_clearing() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let place = |name: &str| dir.path().join(name);
+    // Three runs; only the last goes on with what was there.
+    let mut job = Job::new();
+    for (run, clear) in [(1, "y"), (2, "y"), (3, "n")] {
+        let file = place(&format!("run{run:05}.mid"));
+        let simulation = pactolus::simulate::Simulation { run, events: 50, ..Default::default() };
+        simulation.write(&mut std::fs::File::create(&file).unwrap()).unwrap();
+        let text = format!("[/Analyzer/Output]\nClear histos = BOOL : {clear}\n");
+        std::fs::write(place(&format!("clear{run:05}.odb")), text).unwrap();
+        job = job.input(file);
+    }
+    job.config.push(place("clear%05d.odb"));
+    let each = format!("{}", place("each%05d.json").display());
+    let all = format!("{}", place("all.json").display());
+    let job = job.output(each).unwrap().output(all).unwrap();
+    let (seen, _) = run(job, 0);
+    let runs = |set: &Histograms| set.runs.iter().copied().collect::<Vec<_>>();
+    assert_eq!(seen.iter().map(runs).collect::<Vec<_>>(), [vec![1], vec![2], vec![2, 3]]);
+    let read = |name: &str| Histograms::read(&place(name)).unwrap();
+    assert_eq!(bytes(&read("each00003.json")), bytes(&seen[2]));
+    let mut sum = seen[2].clone();
+    assert!(sum.join(&seen[0]).is_empty());
+    assert_eq!((runs(&read("all.json")), bytes(&read("all.json"))), (vec![1, 2, 3], bytes(&sum)));
+}
+
+#[test]
+fn a_marked_bank_that_fills_nothing_is_told() {
+    let warnings = |bank: &str| {
+        let text = format!("[[request]]\nname = \"Trigger\"\nid = 1\n[request.banks]\n{bank}");
+        let definition = Definition::parse(&text, "marked.toml").unwrap();
+        let analyzer = Analyzer::from_definition(&definition, &catalogue()).unwrap();
+        analyzer.run(&Job::new().input(corpus("mid/run00008.mid"))).unwrap().warnings.join("\n")
+    };
+    let wrong = warnings("ADC0 = { type = \"DWORD[4]\", histogram = { first = 0, last = 9 } }");
+    assert!(
+        wrong
+            .contains("has filled the histograms of bank ADC0: is there a bank of that name and type DWORD?")
+    );
+    assert!(warnings("XXXX = { type = \"WORD\", histogram = true }").contains("bank XXXX"));
+    assert_eq!(warnings("ADC0 = { type = \"WORD[4]\", histogram = true }"), "");
+}
+
+#[test]
+fn lists_that_are_full_go_to_the_run_at_once() {
+    // One block, many fills: far more than any list holds.
+    let text = "[[request]]\nname = \"Trigger\"\nid = 1\n[request.banks]\n\
+        TDC0 = { type = \"WORD[1000]\", histogram = { bins = 100000, low = 0, high = 65536 } }";
+    let definition = Definition::parse(text, "marked.toml").unwrap();
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("run00001.mid");
+    let shape = pactolus::simulate::Shape::Big;
+    let simulation = pactolus::simulate::Simulation { run: 1, events: 3000, shape, ..Default::default() };
+    simulation.write(&mut std::fs::File::create(&path).unwrap()).unwrap();
+    let analyzer = Analyzer::from_definition(&definition, &catalogue()).unwrap();
+    let entries = |strict, block| {
+        let job = Job { strict, block, ..Job::new().input(&path).threads(3) };
+        analyzer.run(&job).unwrap().runs[0].histograms[0].clone()
+    };
+    let whole = entries(false, 1 << 24);
+    assert!(whole.entries > 2_000_000, "{whole:?}");
+    assert_eq!(whole, entries(false, 1 << 12));
+    assert_eq!(whole, entries(true, 1 << 20));
+}
+
+#[test]
 fn the_sample_fills_what_the_sample_of_midas_fills() {
     let definition = Definition::read(definition("analyzer2")).unwrap();
     let analyzer = Analyzer::from_definition(&definition, &catalogue()).unwrap();

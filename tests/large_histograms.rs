@@ -57,6 +57,10 @@ fn two_hundred_maps_of_a_million_bins_stay_below_two_gigabytes() {
     let job = Job { block: 1 << 16, ..Job::new().input(corpus("mid/run00006.mid")).threads(8) };
     let job = job.output(file("maps.json")).unwrap().output(file("events.parquet")).unwrap();
     let report = analyzer.run(&job).unwrap();
+    // The same in one block, where a list would be long.
+    let whole = Job { block: 1 << 20, outputs: Vec::new(), ..job };
+    let other = analyzer.run(&whole).unwrap();
+    assert!(other.runs[0].histograms == report.runs[0].histograms);
     let events = report.runs[0].requests[0].account.kept;
     assert!(events > 1000);
     assert!(report.runs[0].histograms.iter().all(|h| h.entries == 20 * events));

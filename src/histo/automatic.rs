@@ -7,6 +7,8 @@ use pactolus_formats::{Bank, BankName, Element, Layout, Order, Tid};
 use super::axis::Axis;
 use super::book::{BookingError, Hist1, Hist2, Histo};
 use super::fills::Fills;
+use super::histogram::Histogram;
+use super::set::Histograms;
 use crate::Event;
 use crate::module::Booked;
 use crate::request::RequestedBank;
@@ -18,8 +20,8 @@ const CHANNELS: usize = 64;
 /// The histograms of one bank.
 #[derive(Clone, Debug)]
 pub(crate) struct Automatic {
-    bank: BankName,
-    tid: Tid,
+    pub(crate) bank: BankName,
+    pub(crate) tid: Tid,
     fill: Fill,
 }
 
@@ -91,8 +93,19 @@ impl Automatic {
         Ok(Some(Automatic { bank: bank.name, tid: bank.tid, fill }))
     }
 
-    /// Fills from the first bank of that name. A bank of another type, or one that is no whole
-    /// number of elements, is left out: its table counts it.
+    /// Whether none of its histograms has an entry.
+    pub(crate) fn is_empty(&self, filled: &Histograms) -> bool {
+        let numbers: Vec<u32> = match &self.fill {
+            Fill::All(all) => vec![all.index()],
+            Fill::Each(each) => each.iter().map(|hist| hist.index()).collect(),
+            Fill::Map(map) => vec![map.index()],
+            Fill::Members(_, members) => members.iter().map(|(_, hist)| hist.index()).collect(),
+        };
+        let entries = |i: u32| filled.list.get(i as usize).map_or(0, Histogram::entries);
+        numbers.into_iter().all(|i| entries(i) == 0)
+    }
+
+    /// Fills from the first bank of that name, unless it is of another type.
     pub(crate) fn fill(&self, event: &Event<'_>, fills: &Fills) {
         let Some(bank) = event.bank(self.bank) else { return };
         if bank.tid() != Some(self.tid) {
@@ -133,8 +146,8 @@ pub(crate) fn natural(tid: Tid) -> Option<Axis> {
         Tid::Byte | Tid::Char => Axis::integer(0, 255),
         Tid::Sbyte => Axis::integer(-128, 127),
         Tid::Bool => Axis::integer(0, 1),
-        Tid::Word => Axis::regular(4096, 0.0, 65536.0),
-        Tid::Short => Axis::regular(4096, -32768.0, 32768.0),
+        Tid::Word => Axis::integer(0, 65535),
+        Tid::Short => Axis::integer(-32768, 32767),
         _ => return None,
     })
 }

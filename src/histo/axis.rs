@@ -72,14 +72,19 @@ pub enum AxisKind<'a> {
 /// The largest number of bins of an axis. A histogram may have as many cells.
 pub(crate) const MOST_BINS: usize = 1 << 28;
 
+/// The largest end of an axis of integers: 2^53.
+const INTEGERS: f64 = (1_u64 << 53) as f64;
+/// The smallest largest end of any axis: floats below that have too few digits.
+const SMALLEST: f64 = 1e-280;
+
 impl Axis {
     /// Bins of equal width between `low` and `high`.
     pub fn regular(bins: usize, low: f64, high: f64) -> Axis {
         Axis::of(Bins::Regular(Regular::new(bins, low, high, false)))
     }
 
-    /// One bin for each integer from `first` to `last`, both included. Integers beyond 2^53 in size
-    /// cannot be told apart.
+    /// One bin for each integer from `first` to `last`, both included, which are no larger than 2^53:
+    /// beyond that floats do not tell them apart.
     pub fn integer(first: i64, last: i64) -> Axis {
         let bins = last.checked_sub(first).and_then(|n| n.checked_add(1)).unwrap_or(0);
         let bins = usize::try_from(bins).unwrap_or(0);
@@ -185,7 +190,13 @@ impl Axis {
         if bins > MOST_BINS {
             return Err(format!("{bins} bins: an axis has at most {MOST_BINS}"));
         }
+        if !matches!(self.bins, Bins::Time { .. }) && self.largest() < SMALLEST {
+            return Err(format!("an axis within {SMALLEST:e} of zero: choose another unit"));
+        }
         match &self.bins {
+            Bins::Regular(r) if r.integer && self.largest() > INTEGERS => {
+                Err(format!("integers from {} to {}: beyond 2^53 they cannot be told apart", r.low, r.high))
+            }
             Bins::Regular(r) if !(r.low < r.high && (r.high - r.low).is_finite()) => {
                 Err(format!("an axis from {} to {}: the upper end must lie above the lower", r.low, r.high))
             }
@@ -282,7 +293,7 @@ mod tests {
             Axis::regular(100, 0.0, 1.0),
             Axis::regular(7, -0.3, 0.4),
             Axis::regular(1000, 1e9, 1e9 + 1.0),
-            Axis::regular(3, -1e-300, 2e-300),
+            Axis::regular(3, -1e-200, 2e-200),
             Axis::regular(10, -1e300, 1e300),
             Axis::integer(-3, 12),
             Axis::variable([0.1, 0.2, 0.7, 1e6]),
@@ -312,6 +323,8 @@ mod tests {
             Axis::regular(10, f64::NAN, 1.0),
             Axis::regular(1 << 20, 1e16, 1e16 + 16.0),
             Axis::regular(MOST_BINS + 1, 0.0, 1.0),
+            Axis::regular(10, 0.0, 1e-300),
+            Axis::integer(1 << 53, (1 << 53) + 10),
             Axis::integer(3, 2),
             Axis::integer(i64::MIN, i64::MAX),
             Axis::variable([1.0]),

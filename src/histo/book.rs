@@ -101,8 +101,33 @@ mod private {
     pub trait Sealed {}
 }
 
-/// Where to fill a histogram with handle `H`: a number, or a tuple of numbers, of any type that is
-/// an `f64` without loss.
+/// A number that can be filled. Integers beyond 2^53 are rounded; true is 1.
+pub trait Coordinate: Copy {
+    /// The number as a float.
+    fn coordinate(self) -> f64;
+}
+
+macro_rules! coordinates {
+    ($($t:ty)*) => { $(
+        impl Coordinate for $t {
+            #[inline]
+            fn coordinate(self) -> f64 {
+                self as f64
+            }
+        }
+    )* };
+}
+
+coordinates! { f64 f32 u8 i8 u16 i16 u32 i32 u64 i64 usize isize }
+
+impl Coordinate for bool {
+    #[inline]
+    fn coordinate(self) -> f64 {
+        f64::from(u8::from(self))
+    }
+}
+
+/// Where to fill a histogram with handle `H`: a number, or a tuple of numbers.
 pub trait At<H> {
     #[doc(hidden)]
     fn at(self) -> [f64; 3];
@@ -205,26 +230,26 @@ impl Strip {
     }
 }
 
-impl<X: Into<f64>> At<Hist1> for X {
+impl<X: Coordinate> At<Hist1> for X {
     #[inline]
     fn at(self) -> [f64; 3] {
-        [self.into(), 0.0, 1.0]
+        [self.coordinate(), 0.0, 1.0]
     }
 }
 
-impl<X: Into<f64>> At<Strip> for X {
+impl<X: Coordinate> At<Strip> for X {
     #[inline]
     fn at(self) -> [f64; 3] {
-        [0.0, self.into(), 1.0]
+        [0.0, self.coordinate(), 1.0]
     }
 }
 
 macro_rules! pairs {
     ($($name:ident)*) => { $(
-        impl<X: Into<f64>, Y: Into<f64>> At<$name> for (X, Y) {
+        impl<X: Coordinate, Y: Coordinate> At<$name> for (X, Y) {
             #[inline]
             fn at(self) -> [f64; 3] {
-                [self.0.into(), self.1.into(), 1.0]
+                [self.0.coordinate(), self.1.coordinate(), 1.0]
             }
         }
     )* };
@@ -232,10 +257,10 @@ macro_rules! pairs {
 
 macro_rules! triples {
     ($($name:ident)*) => { $(
-        impl<X: Into<f64>, Y: Into<f64>, W: Into<f64>> At<$name> for (X, Y, W) {
+        impl<X: Coordinate, Y: Coordinate, W: Coordinate> At<$name> for (X, Y, W) {
             #[inline]
             fn at(self) -> [f64; 3] {
-                [self.0.into(), self.1.into(), self.2.into()]
+                [self.0.coordinate(), self.1.coordinate(), self.2.coordinate()]
             }
         }
     )* };
@@ -244,10 +269,10 @@ macro_rules! triples {
 pairs! { Hist2 Profile }
 triples! { WeightedHist2 WeightedProfile }
 
-impl<X: Into<f64>, W: Into<f64>> At<WeightedHist1> for (X, W) {
+impl<X: Coordinate, W: Coordinate> At<WeightedHist1> for (X, W) {
     #[inline]
     fn at(self) -> [f64; 3] {
-        [self.0.into(), 0.0, self.1.into()]
+        [self.0.coordinate(), 0.0, self.1.coordinate()]
     }
 }
 
@@ -270,7 +295,12 @@ impl Histogram {
     ) -> Result<Histogram, BookingError> {
         let shape = Arc::new(booking.shape("", name)?);
         let (mut slot, mut histogram) = (Slot::new(Arc::clone(&shape)), Histogram::new(shape));
-        points.into_iter().for_each(|point| H::put(&mut slot, point.at(), 0));
+        for (i, point) in points.into_iter().enumerate() {
+            H::put(&mut slot, point.at(), 0);
+            if i % 4096 == 4095 {
+                slot.pour(&mut histogram);
+            }
+        }
         slot.pour(&mut histogram);
         Ok(histogram)
     }

@@ -151,6 +151,17 @@ impl ExactSum {
         }
     }
 
+    /// The sum as a float below 1 and a power of two, also where it is no float itself.
+    pub(crate) fn split(&self) -> (f64, i32) {
+        if self.special != Special::default() {
+            return (self.value(), 0);
+        }
+        let mut sum = self.canonical();
+        let top = sum.first + sum.digits.len() as i32;
+        sum.first = -(sum.digits.len() as i32);
+        (sum.value(), top * DIGIT as i32)
+    }
+
     /// Whether nothing, or only zeros, was added.
     pub fn is_zero(&self) -> bool {
         self.special == Special::default() && self.canonical().digits.is_empty()
@@ -169,7 +180,7 @@ impl ExactSum {
 
     /// Adds `integer * 2^exponent`.
     #[inline]
-    fn put(&mut self, negative: bool, integer: u128, exponent: i32) {
+    pub(super) fn put(&mut self, negative: bool, integer: u128, exponent: i32) {
         if integer == 0 {
             return;
         }

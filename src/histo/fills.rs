@@ -1,22 +1,25 @@
 //! What the events of one block have filled.
 //!
 //! A worker does not hold whole histograms: small ones of counts are arrays, of all others it keeps
-//! a list of the cells that were filled, which the fold adds to the histograms of the run. So two
-//! hundred histograms of a million cells cost their fills, not their cells, however many threads.
+//! a list of the cells that were filled, which the fold adds to the histograms of the run. A list that
+//! is full is added at once, since the order does not matter. So two hundred histograms of a million
+//! cells cost their cells once, however many threads fill them how often.
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::axis::Axis;
 use super::book::{At, Histo};
-use super::fixed::{Moments, Scale, Wide};
-use super::histogram::{Cells, Histogram, Shape, Spread};
-use super::set::Histograms;
+use super::fixed::{Moments, Products, Scale};
+use super::histogram::{Histogram, Kind, Shape, Spread};
+use super::store::Store;
 
 /// Histograms of counts with so many cells are arrays in every worker: 16 KiB each.
 const SMALL: usize = 2048;
-/// Fills in a list before they are added up on the spot.
-const LIST: usize = 1 << 16;
+/// Fills in the lists of one worker: 4 MiB of counts, six times that of sums.
+const LISTS: usize = 1 << 20;
+/// ... and in one of them.
+const LIST: std::ops::RangeInclusive<usize> = 1 << 8..=1 << 16;
 
 /// The fills of one block, of all histograms.
 #[derive(Debug, Default)]
@@ -25,8 +28,17 @@ pub(crate) struct Fills {
 }
 
 impl Fills {
-    pub(crate) fn new(shapes: &[Arc<Shape>]) -> Fills {
-        Fills { slots: RefCell::new(shapes.iter().map(|shape| Slot::new(Arc::clone(shape))).collect()) }
+    /// For histograms that are added to those of `store`: full lists too, if there is `hurry`. What was
+    /// added cannot be forgotten.
+    pub(crate) fn new(store: &Arc<Store>, hurry: bool) -> Fills {
+        let shapes = store.shapes();
+        let large = shapes.iter().filter(|shape| !is_small(shape)).count();
+        let limit = (LISTS / large.max(1)).clamp(*LIST.start(), *LIST.end());
+        let slot = |(i, shape): (usize, &Arc<Shape>)| {
+            let valve = hurry.then(|| Valve { store: Arc::clone(store), histogram: i, limit });
+            Slot { valve, ..Slot::new(Arc::clone(shape)) }
+        };
+        Fills { slots: RefCell::new(shapes.iter().enumerate().map(slot).collect()) }
     }
 
     /// # Panics
@@ -46,19 +58,25 @@ impl Fills {
     }
 
     /// Adds all fills to the histograms of the run, and forgets them.
-    pub(crate) fn pour(&self, into: &mut Histograms) {
-        let mut slots = self.slots.borrow_mut();
-        for (slot, histogram) in slots.iter_mut().zip(&mut into.list) {
-            slot.pour(histogram);
+    pub(crate) fn pour(&self, store: &Store) {
+        for (i, slot) in self.slots.borrow_mut().iter_mut().enumerate().filter(|(_, slot)| slot.touched) {
+            slot.pour(&mut store.histogram(i));
         }
     }
 
     /// Forgets all fills.
     pub(crate) fn clear(&self) {
         self.slots.borrow_mut().iter_mut().filter(|slot| slot.touched).for_each(|slot| {
-            *slot = Slot::new(Arc::clone(&slot.shape));
+            let valve = slot.valve.take();
+            *slot = Slot { valve, ..Slot::new(Arc::clone(&slot.shape)) };
         });
     }
+}
+
+/// Whether workers hold all cells.
+fn is_small(shape: &Shape) -> bool {
+    let counts = matches!(shape.kind, Kind::Hist1 | Kind::Hist2) && !shape.weighted;
+    counts && shape.cells() <= SMALL
 }
 
 #[cold]
@@ -84,15 +102,22 @@ pub struct Slot {
     list: Vec<u32>,
     /// Cell or time, value, weight of each fill of a histogram that sums.
     values: Vec<(u32, f64, f64)>,
-    /// What became of lists that were too long.
-    cells: Option<Cells>,
-    moments: (Moments, Moments, Wide),
+    moments: (Moments, Moments, Products),
     spread: Option<Spread>,
+    valve: Option<Valve>,
+}
+
+/// Where a list goes that is full.
+#[derive(Debug)]
+struct Valve {
+    store: Arc<Store>,
+    histogram: usize,
+    /// Fills that are enough.
+    limit: usize,
 }
 
 impl Slot {
     pub(crate) fn new(shape: Arc<Shape>) -> Slot {
-        let counts = matches!(Cells::new(&shape), Cells::Counts(_));
         let largest = |axis: &Axis| Scale::new(axis.largest());
         Slot {
             x: shape.x.clone(),
@@ -100,14 +125,14 @@ impl Slot {
             columns: shape.x.bins() + 2,
             x_scale: largest(&shape.x),
             y_scale: shape.y.as_ref().map_or(Scale::new(1.0), largest),
-            small: counts && shape.cells() <= SMALL,
+            small: is_small(&shape),
             touched: false,
             counts: Vec::new(),
             list: Vec::new(),
             values: Vec::new(),
-            cells: None,
             moments: Default::default(),
             spread: shape.weighted.then(|| Spread::new(&shape)),
+            valve: None,
             shape,
         }
     }
@@ -118,7 +143,7 @@ impl Slot {
         self.count(cell);
         // Cells 1 to bins are within the axis.
         if cell.wrapping_sub(1) < self.columns - 2 {
-            self.moments.0.add(self.x_scale.integer(x));
+            self.moments.0.add(self.x_scale.split(x));
         }
     }
 
@@ -127,10 +152,10 @@ impl Slot {
         let (column, row, inside) = self.place(x, y);
         self.count(column + self.columns * row);
         if inside {
-            let (x, y) = (self.x_scale.integer(x), self.y_scale.integer(y));
+            let (x, y) = (self.x_scale.split(x), self.y_scale.split(y));
             self.moments.0.add(x);
             self.moments.1.add(y);
-            self.moments.2.add(i128::from(x) * i128::from(y));
+            self.moments.2.add(x, y);
         }
     }
 
@@ -138,7 +163,7 @@ impl Slot {
         let cell = self.x.index(x);
         self.push(cell as u32, value, 1.0);
         if cell.wrapping_sub(1) < self.columns - 2 {
-            self.moments.0.add(self.x_scale.integer(x));
+            self.moments.0.add(self.x_scale.split(x));
         }
     }
 
@@ -197,9 +222,8 @@ impl Slot {
             return;
         }
         self.list.push(cell as u32);
-        if self.list.len() == LIST {
-            let cells = self.cells.get_or_insert_with(|| Cells::new(&self.shape));
-            self.list.drain(..).for_each(|cell| cells.count(cell as usize, 1));
+        if self.valve.as_ref().is_some_and(|valve| self.list.len() >= valve.limit) {
+            self.empty();
         }
     }
 
@@ -207,8 +231,17 @@ impl Slot {
     fn push(&mut self, cell: u32, value: f64, weight: f64) {
         self.touched = true;
         self.values.push((cell, value, weight));
-        if self.values.len() == LIST {
-            let cells = self.cells.get_or_insert_with(|| Cells::new(&self.shape));
+        if self.valve.as_ref().is_some_and(|valve| self.values.len() >= valve.limit) {
+            self.empty();
+        }
+    }
+
+    /// Adds a full list to the histogram of the run.
+    #[cold]
+    fn empty(&mut self) {
+        if let Some(Valve { store, histogram, .. }) = &self.valve {
+            let cells = &mut store.histogram(*histogram).cells;
+            self.list.drain(..).for_each(|cell| cells.count(cell as usize, 1));
             self.values.drain(..).for_each(|(cell, value, weight)| cells.add(cell, value, weight));
         }
     }
@@ -235,9 +268,6 @@ impl Slot {
         }
         self.list.drain(..).for_each(|cell| cells.count(cell as usize, 1));
         self.values.drain(..).for_each(|(cell, value, weight)| cells.add(cell, value, weight));
-        if let Some(own) = self.cells.take() {
-            cells.join(&own);
-        }
         match (&mut histogram.spread, &mut self.spread) {
             (Spread::Fixed { x, y, xy }, _) => {
                 let (own_x, own_y, own_xy) = std::mem::take(&mut self.moments);

@@ -1,10 +1,12 @@
 //! Mean and width of what was filled, without rounding on the way.
 //!
 //! Values within an axis are bounded by its ends, so they can be added as integers: as multiples of
-//! 2^-62 of the power of two at or above the larger end. Integers add up in any order. A value of a
-//! float of 64 bits is exact if it is larger than 2^-9 of that end, one of 32 bits or an integer
-//! if it is larger than 2^-38 of it; smaller ones lose digits that no mean can show. It takes two
+//! 2^-61 of the power of two below the larger end, and what is left of them as multiples of 2^-62 of
+//! that. Integers add up in any order. Counts, floats of 32 bits, and values that are not far
+//! below that end have nothing left; no value loses more than 2^-122 of the larger end. It takes two
 //! multiplications and three additions per value, and no memory per bin.
+
+use super::exact::ExactSum;
 
 /// A sum of products of 63-bit integers: 192 bits, in two's complement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,52 +24,94 @@ impl Wide {
     }
 
     #[inline]
-    pub(crate) fn join(&mut self, other: &Wide) {
+    fn join(&mut self, other: &Wide) {
         let (low, carry) = self.low.overflowing_add(other.low);
         self.low = low;
         self.high = self.high.wrapping_add(other.high).wrapping_add(i64::from(carry));
     }
 
-    /// `self - factor * value`.
-    fn minus_product(mut self, factor: i128, value: i64) -> Wide {
-        // In halves of 64 bits, so that no product is too long: values have 63.
-        let (upper, lower) = (factor >> 64, factor as u64);
-        self.add((i128::from(lower).wrapping_mul(i128::from(value))).wrapping_neg());
-        let upper = upper.wrapping_mul(i128::from(value));
-        let shifted = Wide { low: (upper as u128) << 64, high: (upper >> 64) as i64 };
-        let mut negative = Wide { low: !shifted.low, high: !shifted.high };
-        negative.add(1);
-        self.join(&negative);
-        self
-    }
-
-    fn to_f64(self) -> f64 {
+    /// Adds it, times `2^exponent`, to an exact sum.
+    fn add_to(self, sum: &mut ExactSum, exponent: i32) {
         let negative = self.high < 0;
         let mut size = self;
         if negative {
             size = Wide { low: !self.low, high: !self.high };
             size.add(1);
         }
-        let size = size.high as u64 as f64 * 2f64.powi(128) + size.low as f64;
-        if negative { -size } else { size }
+        sum.put(negative, size.low, exponent);
+        sum.put(negative, u128::from(size.high as u64), exponent + 128);
     }
 }
 
-/// The factor between a coordinate and its integer.
+/// The factor between a coordinate and its integers: a power of two.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Scale(f64);
+pub(crate) struct Scale {
+    factor: f64,
+    exponent: i32,
+}
+
+/// A coordinate as an integer, and what is left of it in units of 2^-62.
+pub(crate) type Split = (i64, i64);
+
+/// Bits of what is left.
+const REST: i32 = 62;
 
 impl Scale {
     /// For values that are no larger than `largest`.
     pub(crate) fn new(largest: f64) -> Scale {
         let exponent = (largest.to_bits() >> 52 & 0x7ff) as i32 - 1023;
-        // At or above the largest, so that integers stay within 62 bits; powers of normal floats.
-        Scale(2f64.powi((61 - exponent).clamp(-1000, 1000)))
+        // So that integers stay within 62 bits, and the factor is a normal float.
+        let exponent = (61 - exponent).clamp(-1000, 1000);
+        Scale { factor: 2f64.powi(exponent), exponent }
     }
 
     #[inline]
-    pub(crate) fn integer(self, x: f64) -> i64 {
-        (x * self.0) as i64
+    pub(crate) fn split(self, x: f64) -> Split {
+        let scaled = x * self.factor;
+        let whole = scaled as i64;
+        let left = scaled - whole as f64;
+        if left == 0.0 {
+            return (whole, 0);
+        }
+        (whole, (left * (1_u64 << REST) as f64) as i64)
+    }
+}
+
+/// Sum of products of two coordinates, by what takes part in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Products {
+    pub(crate) whole: Wide,
+    pub(crate) cross: Wide,
+    pub(crate) rest: Wide,
+}
+
+impl Products {
+    #[inline]
+    pub(crate) fn add(&mut self, (x, x_rest): Split, (y, y_rest): Split) {
+        let product = |a: i64, b: i64| i128::from(a) * i128::from(b);
+        self.whole.add(product(x, y));
+        if x_rest != 0 || y_rest != 0 {
+            self.cross.add(product(x, y_rest));
+            self.cross.add(product(x_rest, y));
+            self.rest.add(product(x_rest, y_rest));
+        }
+    }
+
+    #[inline]
+    pub(crate) fn join(&mut self, other: &Products) {
+        self.whole.join(&other.whole);
+        self.cross.join(&other.cross);
+        self.rest.join(&other.rest);
+    }
+
+    /// The sum, with nothing rounded.
+    pub(crate) fn exact(&self, x: Scale, y: Scale) -> ExactSum {
+        let exponent = -x.exponent - y.exponent;
+        let mut sum = ExactSum::default();
+        self.whole.add_to(&mut sum, exponent);
+        self.cross.add_to(&mut sum, exponent - REST);
+        self.rest.add_to(&mut sum, exponent - 2 * REST);
+        sum
     }
 }
 
@@ -75,74 +119,47 @@ impl Scale {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moments {
     pub(crate) sum: i128,
-    pub(crate) squares: Wide,
+    pub(crate) rest: i128,
+    pub(crate) squares: Products,
 }
 
 impl Moments {
     #[inline]
-    pub(crate) fn add(&mut self, integer: i64) {
-        self.sum += i128::from(integer);
-        self.squares.add(i128::from(integer) * i128::from(integer));
+    pub(crate) fn add(&mut self, value: Split) {
+        self.sum += i128::from(value.0);
+        self.rest += i128::from(value.1);
+        self.squares.add(value, value);
     }
 
     #[inline]
     pub(crate) fn join(&mut self, other: &Moments) {
         self.sum = self.sum.wrapping_add(other.sum);
+        self.rest = self.rest.wrapping_add(other.rest);
         self.squares.join(&other.squares);
     }
 
-    /// Mean of `n` values.
-    pub(crate) fn mean(&self, n: u64, scale: Scale) -> f64 {
-        if n == 0 {
-            return 0.0;
-        }
-        let (whole, rest) = self.middle(n);
-        (whole as f64 + rest as f64 / n as f64) / scale.0
+    /// Sums of the values and of their squares, with nothing rounded.
+    pub(crate) fn exact(&self, scale: Scale) -> (ExactSum, ExactSum) {
+        let mut sum = ExactSum::default();
+        sum.put(self.sum < 0, self.sum.unsigned_abs(), -scale.exponent);
+        sum.put(self.rest < 0, self.rest.unsigned_abs(), -scale.exponent - REST);
+        (sum, self.squares.exact(scale, scale))
     }
-
-    /// Standard deviation of `n` values: the root of their mean square distance from the mean.
-    pub(crate) fn sigma(&self, n: u64, scale: Scale) -> f64 {
-        if n == 0 {
-            return 0.0;
-        }
-        // Around an integer next to the mean, so that nothing cancels.
-        let (middle, rest) = self.middle(n);
-        let middle = middle as i64;
-        // What was filled does not overflow; what a broken file claims may.
-        let factor = self.sum.wrapping_mul(2).wrapping_sub(i128::from(n).wrapping_mul(i128::from(middle)));
-        let around = self.squares.minus_product(factor, middle);
-        let offset = rest as f64 / n as f64;
-        let square = around.to_f64() / n as f64 - offset * offset;
-        square.max(0.0).sqrt() / scale.0
-    }
-
-    /// Sums as floats: of the values, of their squares.
-    pub(crate) fn sums(&self, scale: Scale) -> (f64, f64) {
-        (self.sum as f64 / scale.0, self.squares.to_f64() / scale.0 / scale.0)
-    }
-
-    /// The mean as an integer, and what is left of the sum.
-    fn middle(&self, n: u64) -> (i128, i128) {
-        let n = i128::from(n);
-        (self.sum.div_euclid(n), self.sum.rem_euclid(n))
-    }
-}
-
-/// Sum of products of two coordinates as a float.
-pub(crate) fn product_sum(sum: Wide, x: Scale, y: Scale) -> f64 {
-    sum.to_f64() / x.0 / y.0
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::histogram::mean_and_sigma;
     use super::*;
 
     fn moments(values: &[f64], largest: f64) -> (f64, f64) {
         let scale = Scale::new(largest);
         let mut moments = Moments::default();
-        values.iter().for_each(|x| moments.add(scale.integer(*x)));
-        let n = values.len() as u64;
-        (moments.mean(n, scale), moments.sigma(n, scale))
+        values.iter().for_each(|x| moments.add(scale.split(*x)));
+        let (sum, squares) = moments.exact(scale);
+        let mut weights = ExactSum::default();
+        weights.add_count(values.len() as u64);
+        mean_and_sigma(&weights, &sum, &squares)
     }
 
     #[test]
@@ -151,7 +168,19 @@ mod tests {
         assert_eq!(moments(&[-4000.0, 4000.0], 4000.0), (0.0, 4000.0));
         assert_eq!(moments(&[-1.0, -2.0, -6.0], 10.0), (-3.0, (14.0f64 / 3.0).sqrt()));
         assert_eq!(moments(&[7.0], 1e300), (0.0, 0.0), "far below what the axis can show");
+        assert_eq!(moments(&[-1e300, 1e300], 1e300), (0.0, 1e300), "squares are no floats");
+        assert_eq!(moments(&[-1e-200, 1e-200], 1e-200), (0.0, 1e-200));
         assert_eq!(moments(&[], 1.0), (0.0, 0.0));
+    }
+
+    #[test]
+    fn values_far_below_the_end_of_the_axis_keep_their_digits() {
+        for (largest, value) in [(1e8, 0.0253), (1e6, 1e-3), (1e9, 2.5e-9), (4000.0, 0.1)] {
+            assert!((moments(&[value; 3], largest).0 / value - 1.0).abs() < 1e-15, "{largest:e}");
+            let (mean, sigma) = moments(&[value, 3.0 * value, -value], largest);
+            assert!((mean / value - 1.0).abs() < 1e-14, "{largest:e}: {mean:e}");
+            assert!((sigma / value / (8.0f64 / 3.0).sqrt() - 1.0).abs() < 1e-14, "{largest:e}: {sigma:e}");
+        }
     }
 
     #[test]
@@ -168,18 +197,19 @@ mod tests {
 
     #[test]
     fn wide_sums_carry() {
+        let value = |wide: &Wide| {
+            let mut sum = ExactSum::default();
+            wide.add_to(&mut sum, 0);
+            sum.value()
+        };
         let mut wide = Wide::default();
         let big = i128::from(i64::MAX) * i128::from(i64::MAX);
-        for _ in 0..40 {
-            wide.add(big);
-        }
-        assert!((wide.to_f64() / (40.0 * big as f64) - 1.0).abs() < 1e-15);
-        for _ in 0..80 {
-            wide.add(-big);
-        }
-        assert!((wide.to_f64() / (-40.0 * big as f64) - 1.0).abs() < 1e-15);
-        let product = wide.minus_product(i128::MAX / 2, -3);
-        let expected = -40.0 * big as f64 + 3.0 * (i128::MAX / 2) as f64;
-        assert!((product.to_f64() / expected - 1.0).abs() < 1e-14);
+        (0..40).for_each(|_| wide.add(big));
+        assert_eq!(value(&wide), 40.0 * big as f64);
+        (0..80).for_each(|_| wide.add(-big));
+        assert_eq!(value(&wide), -40.0 * big as f64);
+        let mut twice = wide;
+        twice.join(&wide);
+        assert_eq!(value(&twice), -80.0 * big as f64);
     }
 }

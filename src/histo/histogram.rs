@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::axis::{Axis, MOST_BINS};
 use super::exact::ExactSum;
-use super::fixed::{Moments, Scale, Wide, product_sum};
+use super::fixed::{Moments, Products, Scale};
 use super::pages::{CountPages, SumPages};
 
 /// What a histogram shows.
@@ -223,7 +223,7 @@ fn join_pages<const N: usize>(a: &mut SumPages<Sums<N>>, b: &SumPages<Sums<N>>) 
 #[derive(Clone, Debug)]
 pub(crate) enum Spread {
     /// Each fill counts once.
-    Fixed { x: Moments, y: Moments, xy: Wide },
+    Fixed { x: Moments, y: Moments, xy: Products },
     /// Weighted: sums of x, x², y, y² and xy, each times the weight.
     Exact(Box<[ExactSum; 5]>),
 }
@@ -233,7 +233,7 @@ impl Spread {
         if shape.weighted {
             Spread::Exact(Box::default())
         } else {
-            Spread::Fixed { x: Moments::default(), y: Moments::default(), xy: Wide::default() }
+            Spread::Fixed { x: Moments::default(), y: Moments::default(), xy: Products::default() }
         }
     }
 
@@ -388,15 +388,16 @@ impl Histogram {
         };
         match &self.spread {
             Spread::Fixed { x, y, xy } => {
-                let n = inside.entries;
                 let scale = Scale::new(self.shape.x.largest());
-                (stats.x, stats.xx) = x.sums(scale);
-                (stats.mean_x, stats.sigma_x) = (x.mean(n, scale), x.sigma(n, scale));
+                let (x, xx) = x.exact(scale);
+                (stats.x, stats.xx) = (x.value(), xx.value());
+                (stats.mean_x, stats.sigma_x) = mean_and_sigma(&inside.sums[0], &x, &xx);
                 if let Some(axis) = &self.shape.y {
                     let other = Scale::new(axis.largest());
-                    (stats.y, stats.yy) = y.sums(other);
-                    (stats.mean_y, stats.sigma_y) = (y.mean(n, other), y.sigma(n, other));
-                    stats.xy = product_sum(*xy, scale, other);
+                    let (y, yy) = y.exact(other);
+                    (stats.y, stats.yy) = (y.value(), yy.value());
+                    (stats.mean_y, stats.sigma_y) = mean_and_sigma(&inside.sums[0], &y, &yy);
+                    stats.xy = xy.exact(scale, other).value();
                 }
             }
             Spread::Exact(sums) => {
@@ -483,20 +484,37 @@ fn total(counts: impl Iterator<Item = u64>) -> u64 {
     counts.fold(0, u64::saturating_add)
 }
 
-/// Mean and standard deviation from exact sums of weights, of values and of their squares.
+/// Mean and standard deviation from exact sums of weights, of values and of their squares. Zero
+/// without weights; not a number where a sum is none, or is infinite.
 pub(crate) fn mean_and_sigma(weights: &ExactSum, values: &ExactSum, squares: &ExactSum) -> (f64, f64) {
-    let sum = weights.value();
-    if sum == 0.0 {
+    if weights.is_zero() {
         return (0.0, 0.0);
     }
-    let mean = values.value() / sum;
+    let (mantissa, exponent) = ratio(values, weights);
+    let mean = times_power(mantissa, exponent);
     // Squares around the mean, before anything is rounded: otherwise a narrow peak cancels away.
     let mut shifted = ExactSum::default();
     shifted.add_scaled(weights, mean);
     let mut around = squares.clone();
-    around.add_scaled(values, -2.0 * mean);
+    around.add_scaled(values, -mean);
+    around.add_scaled(values, -mean);
     around.add_scaled(&shifted, mean);
-    (mean, (around.value() / sum).max(0.0).sqrt())
+    let (mantissa, exponent) = ratio(&around, weights);
+    // What is left of roundings of the mean may be below zero.
+    let mantissa = if mantissa < 0.0 { 0.0 } else { mantissa };
+    (mean, times_power((mantissa * f64::from(1 + exponent.rem_euclid(2))).sqrt(), exponent.div_euclid(2)))
+}
+
+/// `a / b` as a float and a power of two, so that neither has to be a float.
+fn ratio(a: &ExactSum, b: &ExactSum) -> (f64, i32) {
+    let ((a, a_exponent), (b, b_exponent)) = (a.split(), b.split());
+    (a / b, a_exponent - b_exponent)
+}
+
+/// `x * 2^exponent`.
+fn times_power(x: f64, exponent: i32) -> f64 {
+    let step = exponent.clamp(-1000, 1000);
+    if step == exponent { x * 2f64.powi(step) } else { times_power(x * 2f64.powi(step), exponent - step) }
 }
 
 /// Two histograms cannot be added.
@@ -615,7 +633,8 @@ fn averaged(sums: &Sums<2>) -> Cell {
 fn mean_cell(entries: u64, w: &ExactSum, ww: &ExactSum, wy: &ExactSum, wyy: &ExactSum) -> Cell {
     let (content, sigma) = mean_and_sigma(w, wy, wyy);
     let (sum, squares) = (w.value(), ww.value());
-    let error = if sum == 0.0 { 0.0 } else { sigma * squares.sqrt() / sum.abs() };
+    let (mantissa, exponent) = ratio(ww, w);
+    let error = if sum == 0.0 { 0.0 } else { sigma * (times_power(mantissa, exponent) / sum).abs().sqrt() };
     let (values, value_squares) = (wy.value(), wyy.value());
     Cell { entries, sum, squares, values, value_squares, content, error }
 }

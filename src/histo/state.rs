@@ -19,7 +19,7 @@ use pactolus_formats::wire::{Bytes, Malformed};
 
 use super::axis::{Axis, AxisKind, MOST_BINS};
 use super::exact::{Canonical, ExactSum};
-use super::fixed::Wide;
+use super::fixed::{Products, Wide};
 use super::histogram::{Cells, Histogram, Kind, Shape, Spread, Sums};
 
 const VERSION: u64 = 1;
@@ -68,9 +68,10 @@ impl Histogram {
             Spread::Fixed { x, y, xy } => {
                 for moments in [x, y] {
                     out.bytes.extend_from_slice(&moments.sum.to_le_bytes());
-                    out.wide(&moments.squares);
+                    out.bytes.extend_from_slice(&moments.rest.to_le_bytes());
+                    out.products(&moments.squares);
                 }
-                out.wide(xy);
+                out.products(xy);
             }
             Spread::Exact(sums) => sums.iter().for_each(|sum| out.sum(sum)),
         }
@@ -141,9 +142,10 @@ impl Histogram {
             Spread::Fixed { x, y, xy } => {
                 for moments in [x, y] {
                     moments.sum = i128::from_le_bytes(input.array("a sum")?);
-                    moments.squares = input.wide()?;
+                    moments.rest = i128::from_le_bytes(input.array("a sum")?);
+                    moments.squares = input.products()?;
                 }
-                *xy = input.wide()?;
+                *xy = input.products()?;
             }
             Spread::Exact(sums) => {
                 for sum in sums.iter_mut() {
@@ -183,9 +185,11 @@ impl Writer {
         self.bytes.extend_from_slice(&x.to_le_bytes());
     }
 
-    fn wide(&mut self, wide: &Wide) {
-        self.bytes.extend_from_slice(&wide.low.to_le_bytes());
-        self.bytes.extend_from_slice(&wide.high.to_le_bytes());
+    fn products(&mut self, products: &Products) {
+        for wide in [products.whole, products.cross, products.rest] {
+            self.bytes.extend_from_slice(&wide.low.to_le_bytes());
+            self.bytes.extend_from_slice(&wide.high.to_le_bytes());
+        }
     }
 
     fn axis(&mut self, axis: &Axis) {
@@ -283,6 +287,10 @@ impl Reader<'_> {
     fn wide(&mut self) -> Result<Wide, Malformed> {
         let low = u128::from_le_bytes(self.array("a sum")?);
         Ok(Wide { low, high: i64::from_le_bytes(self.array("a sum")?) })
+    }
+
+    fn products(&mut self) -> Result<Products, Malformed> {
+        Ok(Products { whole: self.wide()?, cross: self.wide()?, rest: self.wide()? })
     }
 
     fn axis(&mut self) -> Result<Axis, Malformed> {

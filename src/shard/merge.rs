@@ -156,7 +156,7 @@ impl Merge<'_> {
         for _ in 0..from.value::<u64>().map_err(malformed)? {
             let bytes = from.bytes().map_err(malformed)?;
             let histogram = Histogram::from_bytes(bytes).map_err(|error| part.malformed(title, error))?;
-            let mut booked = self.live.iter().flat_map(|live| &live.epoch.histograms);
+            let mut booked = self.live.iter().flat_map(|live| live.epoch.histograms.shapes());
             if booked.all(|shape| shape.name != histogram.name()) {
                 return Err(part.malformed(title, format!("nobody books {}", histogram.name())));
             }

@@ -11,7 +11,7 @@ use pactolus_formats::wire::{Wire, put_bytes};
 use crate::analyzer::{Analyzer, Begun};
 use crate::epoch::Epoch;
 use crate::fold::Progress;
-use crate::histo::Histograms;
+use crate::histo::Store;
 use crate::job::{InputFile, Job};
 use crate::layers::Base;
 use crate::report::{WithoutText, Written};
@@ -46,7 +46,7 @@ struct Live {
     read: u64,
     kept: u64,
     /// What our own blocks have filled.
-    histograms: Histograms,
+    histograms: Arc<Store>,
 }
 
 impl<'j> Part<'j> {
@@ -143,7 +143,7 @@ impl<'j> Part<'j> {
         }
         self.report.runs += 1;
         let run = epoch.run.clone();
-        let histograms = Histograms::new(run.number, &epoch.histograms);
+        let histograms = Arc::clone(&epoch.histograms);
         let input = input.path.clone();
         self.live = Some(Live { run, input, blocks: 0, sum: 0, read: 0, kept: 0, histograms });
         self.write(Tag::Begin)
@@ -163,7 +163,7 @@ impl<'j> Part<'j> {
         self.count(bytes, block.count, crc32c(block.bytes()));
         if let Some(live) = &mut self.live {
             live.kept += counts.requests.iter().map(|r| r.kept).sum::<u64>();
-            ticket.worker.fills.pour(&mut live.histograms);
+            ticket.worker.fills.pour(&live.histograms);
         }
         Ok(())
     }
@@ -184,6 +184,7 @@ impl<'j> Part<'j> {
     fn end(&mut self, files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
         let Some(Live { blocks, sum, histograms, .. }) = self.live.take() else { return Ok(()) };
+        let histograms = histograms.take();
         if !histograms.is_empty() {
             let filled: Vec<_> = histograms.list.iter().filter(|h| h.entries() > 0).collect();
             filled.len().put(&mut self.body);
@@ -229,6 +230,6 @@ pub(crate) type Names = (Vec<(String, Vec<String>)>, (Vec<String>, Vec<String>))
 pub(crate) fn names(epoch: &Arc<Epoch>) -> Names {
     let stages = |chain: &crate::epoch::RunChain| chain.stages.iter().map(|s| s.name.clone()).collect();
     let chains = epoch.chains.iter().map(|chain| (chain.name.clone(), stages(chain)));
-    let histograms = epoch.histograms.iter().map(|shape| shape.name.clone());
+    let histograms = epoch.histograms.shapes().iter().map(|shape| shape.name.clone());
     (chains.collect(), (epoch.tests.clone(), histograms.collect()))
 }
