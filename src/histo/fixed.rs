@@ -56,6 +56,9 @@ pub(crate) type Split = (i64, i64);
 /// Bits of what is left.
 const REST: i32 = 62;
 
+/// Floats from here on are integers.
+const INTEGERS: f64 = (1_u64 << 52) as f64;
+
 impl Scale {
     /// For values that are no larger than `largest`.
     pub(crate) fn new(largest: f64) -> Scale {
@@ -69,6 +72,9 @@ impl Scale {
     pub(crate) fn split(self, x: f64) -> Split {
         let scaled = x * self.factor;
         let whole = scaled as i64;
+        if scaled.abs() >= INTEGERS {
+            return (whole, 0);
+        }
         let left = scaled - whole as f64;
         if left == 0.0 {
             return (whole, 0);
@@ -88,13 +94,17 @@ pub(crate) struct Products {
 impl Products {
     #[inline]
     pub(crate) fn add(&mut self, (x, x_rest): Split, (y, y_rest): Split) {
-        let product = |a: i64, b: i64| i128::from(a) * i128::from(b);
-        self.whole.add(product(x, y));
+        self.whole.add(i128::from(x) * i128::from(y));
         if x_rest != 0 || y_rest != 0 {
-            self.cross.add(product(x, y_rest));
-            self.cross.add(product(x_rest, y));
-            self.rest.add(product(x_rest, y_rest));
+            self.add_rest((x, x_rest), (y, y_rest));
         }
+    }
+
+    fn add_rest(&mut self, (x, x_rest): Split, (y, y_rest): Split) {
+        let product = |a: i64, b: i64| i128::from(a) * i128::from(b);
+        self.cross.add(product(x, y_rest));
+        self.cross.add(product(x_rest, y));
+        self.rest.add(product(x_rest, y_rest));
     }
 
     #[inline]
@@ -127,8 +137,11 @@ impl Moments {
     #[inline]
     pub(crate) fn add(&mut self, value: Split) {
         self.sum += i128::from(value.0);
-        self.rest += i128::from(value.1);
-        self.squares.add(value, value);
+        self.squares.whole.add(i128::from(value.0) * i128::from(value.0));
+        if value.1 != 0 {
+            self.rest += i128::from(value.1);
+            self.squares.add_rest(value, value);
+        }
     }
 
     #[inline]

@@ -221,6 +221,7 @@ fn join_pages<const N: usize>(a: &mut SumPages<Sums<N>>, b: &SumPages<Sums<N>>) 
 
 /// Sums over all fills within the axes, from which mean and width follow.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in each histogram, not in each cell")]
 pub(crate) enum Spread {
     /// Each fill counts once.
     Fixed { x: Moments, y: Moments, xy: Products },
