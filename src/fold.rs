@@ -168,8 +168,9 @@ pub(crate) struct Fold<'j> {
     read: (u64, Option<u64>),
     /// Histograms of all runs, if an output is of the whole job.
     histograms: Histograms,
-    /// Histograms since they were last cleared.
-    carried: Histograms,
+    /// Histograms since they were last cleared; the same as those of all runs if there are none here:
+    /// they may be large.
+    carried: Option<Histograms>,
     /// Data events of the runs before this one.
     offered: u64,
     /// With `strict`, the first trouble has come.
@@ -198,7 +199,7 @@ impl<'j> Fold<'j> {
             started: Instant::now(),
             read: (0, None),
             histograms: Histograms::default(),
-            carried: Histograms::default(),
+            carried: Some(Histograms::default()),
             offered: 0,
             halted: false,
             halt,
@@ -302,7 +303,7 @@ impl<'j> Fold<'j> {
         let clear =
             setting(&odb.snapshot()?, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
         if clear {
-            self.carried = Histograms::default();
+            self.carried = Some(Histograms::default());
         }
         self.live = Some(Live {
             tests: Tests::new(epoch.tests.clone()),
@@ -377,12 +378,7 @@ impl<'j> Fold<'j> {
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let mut histograms = live.epoch.histograms.take();
         self.unfilled(&live, &histograms);
-        self.add_to_all(&live, &histograms);
-        if !live.clear {
-            // What runs have filled since they were cleared counts on.
-            let refused = histograms.join(&std::mem::take(&mut self.carried));
-            self.warn_of_bins(&live, &refused);
-        }
+        let all_so_far = self.add_up(&live, &mut histograms);
         let counts = live.tests.counts();
         let mut errors = Vec::new();
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
@@ -418,16 +414,34 @@ impl<'j> Fold<'j> {
             witness.push(std::mem::take(&mut live.watched), &histograms);
         }
         self.sinks.finish(&self.provenance.value(false), &histograms, false)?;
-        self.carried = histograms;
+        if all_so_far {
+            (self.histograms, self.carried) = (histograms, None);
+        } else {
+            self.carried = Some(histograms);
+        }
         Ok(())
     }
 
-    /// Adds the histograms of a run to those of the job.
-    fn add_to_all(&mut self, live: &Live, of_run: &Histograms) {
-        if self.job.outputs.iter().any(|output| !has_run(&output.pattern)) {
-            let refused = self.histograms.join(of_run);
-            self.warn_of_bins(live, &refused);
+    /// Adds what a run has filled to the histograms of the job, and to it what was filled since they
+    /// were last cleared. Whether it then holds all of the job.
+    fn add_up(&mut self, live: &Live, of_run: &mut Histograms) -> bool {
+        let of_job = self.job.outputs.iter().any(|output| !has_run(&output.pattern));
+        let first = self.histograms.runs.is_empty();
+        let mut refused = Vec::new();
+        if of_job && !first && self.carried.is_some() {
+            refused.extend(self.histograms.join(of_run));
         }
+        match (live.clear, self.carried.take()) {
+            (true, _) => {}
+            (false, Some(carried)) => refused.extend(of_run.join(&carried)),
+            (false, None) => {
+                refused.extend(of_run.join(&self.histograms));
+                self.warn_of_bins(live, &refused);
+                return true;
+            }
+        }
+        self.warn_of_bins(live, &refused);
+        of_job && first
     }
 
     /// Histograms cannot be added to those of the runs before.
