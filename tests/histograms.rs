@@ -273,7 +273,7 @@ fn a_run_is_not_added_twice_nor_a_histogram_with_other_bins() {
     let files = [put("a.json", &[1, 3], 10), put("b.json", &[2], 20), put("c.json", &[3], 10)];
     let twice = Histograms::add_files(&files).unwrap_err().to_string();
     let (a, c) = (files[0].display(), files[2].display());
-    assert_eq!(twice, format!("run 3 is in {a} and in {c}: it would count twice"));
+    assert_eq!(twice, format!("run 3 is in {a} and in {c}: it would count twice; leave one of them out"));
     let added = Histograms::add_files(&files[..2]).unwrap();
     assert_eq!(added.left_out, [("x".to_owned(), files[1].clone())]);
     let entries: Vec<u64> = added.histograms.list.iter().map(Histogram::entries).collect();

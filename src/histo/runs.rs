@@ -38,7 +38,7 @@ impl Histograms {
             for run in &histograms.runs {
                 if let Some(before) = seen.insert(*run, path) {
                     return Err(Error::Job(format!(
-                        "run {run} is in {} and in {}: it would count twice",
+                        "run {run} is in {} and in {}: it would count twice; leave one of them out",
                         before.display(),
                         path.display()
                     )));

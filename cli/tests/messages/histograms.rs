@@ -70,7 +70,7 @@ pub(crate) fn all() -> Provokers {
             let bytes = fs::read(put(p, "a.arrow", 1, 10).path("a.arrow")).unwrap();
             p.put("a.arrow", &bytes[..bytes.len() / 2]).run("merge @a.arrow -o @b.json")
         };
-        "run ... is in ... and in ...: it would count twice" => |p| {
+        "run ... is in ... and in ...: it would count twice; leave one of them out" => |p| {
             put(put(p, "a.json", 1, 10), "b.arrow", 1, 10).run("merge @a.json @b.arrow -o @c.json")
         };
         "output ...: histograms are written as .json, .parquet or .arrow" => |p| {
