@@ -312,6 +312,44 @@ fn other_files_are_refused_in_a_sentence() {
 fn broken_files_are_refused_or_read_never_worse() {
     let dir = TempDir::new().unwrap();
     let points = (0..50).map(|i| (f64::from(i) / 25.0, f64::from(i)));
+/// A state with other bytes that still is one would be read as other numbers.
+#[test]
+fn a_state_that_was_changed_is_refused_with_its_name() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("h.json");
+    let list = vec![Histogram::filled("ADC/hits", Hist1::new(Axis::integer(0, 9)), [1, 2, 3]).unwrap()];
+    let wanted = Histograms { runs: BTreeSet::from([7]), list };
+    wanted.write(&path, FileKind::Json, &Value::Null).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let start = text.find("\"state\":\"").unwrap() + 9;
+    let end = start + text[start..].find('"').unwrap();
+    let (mut refused, mut named) = (0, 0);
+    for at in start..end {
+        let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+        fs::write(&path, [&text[..at], other, &text[at + 1..]].concat()).unwrap();
+        let said = Histograms::read(&path).unwrap_err().to_string();
+        refused += 1;
+        named += usize::from(said.contains("\"ADC/hits\": its checksum does not agree"));
+    }
+    // The others are no base64 any more.
+    assert!(named > 40 && refused - named <= 4, "{named} of {refused}");
+    // The checksum itself, and one that is missing.
+    let sum = text.find("\"crc32c\":").unwrap();
+    fs::write(&path, text.replacen("\"crc32c\":", "\"crc32c\":1", 1)).unwrap();
+    assert!(Histograms::read(&path).is_err(), "{}", &text[sum..sum + 20]);
+    fs::write(&path, text.replacen("\"crc32c\":", "\"crc\":", 1)).unwrap();
+    assert!(Histograms::read(&path).unwrap_err().to_string().contains("missing field `crc32c`"));
+
+    let table = dir.path().join("h.arrow");
+    wanted.write(&table, FileKind::Table(TableKind::Arrow), &Value::Null).unwrap();
+    let (mut bytes, state) = (fs::read(&table).unwrap(), wanted.list[0].to_bytes());
+    let at = bytes.windows(state.len()).position(|window| window == state).unwrap();
+    bytes[at + state.len() - 1] ^= 1;
+    fs::write(&table, bytes).unwrap();
+    let said = Histograms::read(&table).unwrap_err().to_string();
+    assert!(said.contains("\"ADC/hits\": its checksum does not agree"), "{said}");
+}
+
     let list = vec![
         Histogram::filled("p", Profile::new(Axis::regular(4, 0.0, 2.0)), points).unwrap(),
         Histogram::filled("s", Strip::new(10), [1.0, 2.0]).unwrap(),

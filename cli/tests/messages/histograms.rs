@@ -29,9 +29,10 @@ fn edited(place: &Place, from: &str, to: &str) -> Ran {
 
 /// A table with a row, marked as ours, and with this state.
 fn table(place: &Place, state: &[u8]) -> Ran {
-    let columns = [PlainColumn::new("name", PlainType::Text), PlainColumn::new("state", PlainType::Bytes)];
+    let columns = [("name", PlainType::Text), ("crc32c", PlainType::U32), ("state", PlainType::Bytes)];
+    let columns = columns.map(|(name, kind)| PlainColumn::new(name, kind));
     let mut table = PlainWriter::create(&place.path("a.parquet"), TableKind::Parquet, &columns).unwrap();
-    table.push(&[Plain::Text("hits"), Plain::Bytes(state)]).unwrap();
+    table.push(&[Plain::Text("hits"), Plain::U32(crc32c::crc32c(state)), Plain::Bytes(state)]).unwrap();
     let metadata = [("pactolus.histograms", "1"), ("pactolus.runs", "[1]")];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
     table.settle(&metadata).unwrap().finish().unwrap();
@@ -81,6 +82,9 @@ pub(crate) fn all() -> Provokers {
         };
         "--json, --explain and --odb-save are for parts, not for histograms" => |p| {
             put(p, "a.json", 1, 10).run("merge @a.json --explain -o @c.json")
+        };
+        "histograms ...: \"...\": its checksum does not agree, it was changed or is broken" => |p| {
+            edited(p, "\"state\":\"A", "\"state\":\"B")
         };
         "...: histogram \"...\" has other bins than in ...: left out" => |p| {
             put(put(p, "a.json", 1, 10), "b.arrow", 2, 20).run("merge @a.json @b.arrow -o @c.json")
