@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pactolus::formats::tuple::{Plain, PlainColumn, PlainReader, PlainType, TableKind};
+use pactolus::formats::tuple::{Plain, PlainColumn, PlainReader, PlainType, PlainWriter, TableKind};
 use pactolus::histo::{
     Axis, FileKind, Hist1, Hist2, Histogram, Histograms, Profile, Strip, WeightedHist1, WeightedHist2,
     WeightedProfile,
@@ -253,6 +253,10 @@ fn runs_that_are_added_are_one_job() {
     assert!(refused(&[files[0].clone()]).contains("is also an input"));
     fs::write(dir.path().join("odb.json"), "{\"Experiment\": {}}").unwrap();
     assert!(refused(&[dir.path().join("odb.json")]).contains("holds no histograms of pactolus"));
+    PlainWriter::create(&dir.path().join("own.arrow"), TableKind::Arrow, &[])
+        .and_then(|table| table.settle(&[])?.finish())
+        .unwrap();
+    assert!(refused(&[dir.path().join("own.arrow")]).contains("holds no histograms of pactolus"));
     assert!(refused(&[outputs[0].clone(), outputs[0].clone()]).contains("named twice"));
     assert!(refused(&[dir.path().join("x.root")]).contains(".json, .parquet or .arrow"));
 }
@@ -308,10 +312,6 @@ fn other_files_are_refused_in_a_sentence() {
     assert_eq!(missing, "cannot open /nowhere/f.json: No such file or directory (os error 2)");
 }
 
-#[test]
-fn broken_files_are_refused_or_read_never_worse() {
-    let dir = TempDir::new().unwrap();
-    let points = (0..50).map(|i| (f64::from(i) / 25.0, f64::from(i)));
 /// A state with other bytes that still is one would be read as other numbers.
 #[test]
 fn a_state_that_was_changed_is_refused_with_its_name() {
@@ -350,6 +350,10 @@ fn a_state_that_was_changed_is_refused_with_its_name() {
     assert!(said.contains("\"ADC/hits\": its checksum does not agree"), "{said}");
 }
 
+#[test]
+fn broken_files_are_refused_or_read_never_worse() {
+    let dir = TempDir::new().unwrap();
+    let points = (0..50).map(|i| (f64::from(i) / 25.0, f64::from(i)));
     let list = vec![
         Histogram::filled("p", Profile::new(Axis::regular(4, 0.0, 2.0)), points).unwrap(),
         Histogram::filled("s", Strip::new(10), [1.0, 2.0]).unwrap(),

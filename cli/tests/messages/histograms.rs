@@ -43,10 +43,26 @@ fn analyze(place: &Place, outputs: &str) -> Ran {
     place.put("run00042.mid", run_of(5).eor(42).bytes).run(&format!("analyze @run00042.mid -q -o {outputs}"))
 }
 
+/// Analyzes with a definition that marks a bank.
+fn marked(place: &Place, outputs: &str) -> Ran {
+    let lab =
+        "[[request]]\nname = \"Trigger\"\nid = 1\nbanks = { ADC0 = { type = \"WORD\", histogram = true } }\n";
+    place.put("lab.toml", lab);
+    analyze(place, &format!("{outputs} -a @lab.toml"))
+}
+
 pub(crate) fn all() -> Provokers {
     provoke! {
         "output ... exists and holds no histograms of pactolus: give another name, or remove it" => |p| {
             analyze(p.put("odb.json", "{\"Experiment\": {}}"), "@odb.json")
+        };
+        "cannot replace ...: it holds no histograms of pactolus. All other outputs are written: move it away, or give the output another name, and analyze again" => |p| {
+            let ran = marked(p.put("a.histos.json", "{}"), "@a.mid");
+            assert!(p.path("a.mid").exists());
+            ran
+        };
+        "warning: no histogram was booked: ... is empty; mark banks with `histogram` in the definition, or book in a module" => |p| {
+            p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze @run00042.mid -o @h.json")
         };
         "output ... is where the histograms of ... go: give it another name" => |p| {
             analyze(p, "@a.mid @a.histos.json")
@@ -67,6 +83,9 @@ pub(crate) fn all() -> Provokers {
             p.run("hist @a.id1.parquet")
         };
         "histograms ...: \"...\": ... wanted at byte ..." => |p| table(p, b"\x01\x99");
+        "histograms ...: \"...\": its checksum does not agree, it was changed or is broken" => |p| {
+            edited(p, "\"state\":\"A", "\"state\":\"B")
+        };
         "cannot read table ...: ..." => |p| {
             let bytes = fs::read(put(p, "a.arrow", 1, 10).path("a.arrow")).unwrap();
             p.put("a.arrow", &bytes[..bytes.len() / 2]).run("merge @a.arrow -o @b.json")
@@ -82,9 +101,6 @@ pub(crate) fn all() -> Provokers {
         };
         "--json, --explain and --odb-save are for parts, not for histograms" => |p| {
             put(p, "a.json", 1, 10).run("merge @a.json --explain -o @c.json")
-        };
-        "histograms ...: \"...\": its checksum does not agree, it was changed or is broken" => |p| {
-            edited(p, "\"state\":\"A", "\"state\":\"B")
         };
         "...: histogram \"...\" has other bins than in ...: left out" => |p| {
             put(put(p, "a.json", 1, 10), "b.arrow", 2, 20).run("merge @a.json @b.arrow -o @c.json")
