@@ -370,6 +370,9 @@ fn histograms(tid: Tid, fields: Option<&Layout>, marked: toml::Value) -> Result<
             }
             Ok(axes)
         }
+        (toml::Value::Table(_), None) if tid == Tid::Struct => {
+            Err("histogram: the members of this STRUCT are not known here: give `fields`, too, as fields = { Sum = \"FLOAT\" }".into())
+        }
         (_, _) if tid == Tid::Struct => {
             Err("histogram: of a STRUCT, the fields: { Sum = { bins = 100, low = 0, high = 1000 } }".into())
         }
@@ -402,6 +405,9 @@ fn axis_of(tid: Tid, value: toml::Value) -> Result<Axis, String> {
     }
     if matches!(value, toml::Value::Boolean(true)) {
         return natural(tid).ok_or_else(|| format!("elements of type {} need an axis: {WANTED}", tid.name()));
+    }
+    if !value.is_table() {
+        return Err(format!("true, or an axis {WANTED}, {value} found"));
     }
     let entry: AxisEntry = value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
     let axis = match (entry.bins, entry.low, entry.high, entry.first, entry.last, entry.edges) {

@@ -32,7 +32,7 @@ pub use runs::Added;
 pub use set::Histograms;
 
 pub(crate) use automatic::{Automatic, is_number, natural};
-pub(crate) use files::Settled;
+pub(crate) use files::{Settled, is_ours};
 pub(crate) use fills::Fills;
 pub(crate) use histogram::Shape;
 pub(crate) use runs::check_ours;

@@ -368,7 +368,7 @@ impl Job {
             }
         }
         for output in &self.outputs {
-            for (name, kind) in output.companions() {
+            for (name, _) in output.companions() {
                 if let Some(other) = self.outputs.iter().find(|o| o.pattern == name) {
                     return Err(output.clash(other));
                 }
@@ -377,7 +377,6 @@ impl Job {
                     if let Some((_, other)) = places.iter().find(|(known, _)| *known == place) {
                         return Err(output.clash(other));
                     }
-                    self.check_companion(kind, &place)?;
                 }
             }
         }
@@ -413,11 +412,6 @@ impl Job {
             before = Some((run, number));
         }
         Ok(())
-    }
-
-    /// Refuses to replace JSON that is not ours by histograms.
-    pub(crate) fn check_companion(&self, kind: FileKind, place: &Path) -> Result<(), Error> {
-        if kind == FileKind::Json { check_ours(place) } else { Ok(()) }
     }
 
     /// Refuses to replace a run that this program has not written: it may be raw data. What it has

@@ -14,7 +14,7 @@ use pactolus_formats::{Compression, Error as FormatError, WholeFile};
 
 use crate::Error;
 use crate::epoch::Wanted;
-use crate::histo::{FileKind, Histograms, Settled};
+use crate::histo::{FileKind, Histograms, Settled, is_ours};
 use crate::job::{Job, OutputFile, OutputKind, Reads, expand, has_run, provenance_path};
 use crate::partial::TableKey;
 use crate::pipe::Pipe;
@@ -36,6 +36,8 @@ pub(crate) struct Sinks<'j> {
     stdout: Option<&'j mut dyn Write>,
     /// Final names that were written.
     done: BTreeSet<PathBuf>,
+    /// A file that is not ours has the name of histograms: said when all else is written.
+    taken: Option<FormatError>,
     pub(crate) written: Vec<Written>,
 }
 
@@ -78,6 +80,7 @@ impl<'j> Sinks<'j> {
             open: job.outputs.iter().map(sink).collect(),
             stdout: Some(stdout),
             done: BTreeSet::new(),
+            taken: None,
             written: Vec::new(),
         }
     }
@@ -166,7 +169,6 @@ impl<'j> Sinks<'j> {
         let companion = |(name, kind): (String, FileKind)| {
             let path = PathBuf::from(expand(&name, run));
             let place = self.reads.check_output(&path, run)?;
-            self.job.check_companion(kind, &place)?;
             Ok(Companion { path, place, kind })
         };
         output.companions().into_iter().map(companion).collect()
@@ -226,7 +228,7 @@ impl<'j> Sinks<'j> {
 
     /// A run ends: files of that run get their final names, with `histograms` of that run. At the end
     /// of the job, all do, with those of all runs. Either all of them are on the disk before the first
-    /// has its name, or none gets it.
+    /// has its name, or none gets it. Where there are no histograms, none of an earlier job remain.
     pub(crate) fn finish(
         &mut self,
         provenance: &serde_json::Value,
@@ -268,7 +270,16 @@ impl<'j> Sinks<'j> {
                 }
             }
         }
-        for Companion { path, place, kind } in companions.into_iter().filter(|_| !histograms.is_empty()) {
+        let mut stale = Vec::new();
+        for Companion { path, place, kind } in companions {
+            if histograms.is_empty() {
+                stale.extend(is_ours(&place).then_some(path));
+                continue;
+            }
+            if place.exists() && !is_ours(&place) {
+                self.taken.get_or_insert_with(|| taken(&path));
+                continue;
+            }
             let file = histograms.settle(&path, kind, provenance);
             whole.push(Whole::Histograms(file.map_err(Error::Output)?));
             self.done.insert(place);
@@ -276,8 +287,20 @@ impl<'j> Sinks<'j> {
         for file in whole {
             self.written.push(file.finish().map_err(Error::Output)?);
         }
-        Ok(())
+        for path in stale {
+            std::fs::remove_file(&path).map_err(FormatError::io("remove", &path)).map_err(Error::Output)?;
+        }
+        match self.taken.take_if(|_| job_ends) {
+            Some(error) => Err(Error::Output(error)),
+            None => Ok(()),
+        }
     }
+}
+
+/// A file that is not ours has the name of histograms.
+fn taken(path: &Path) -> FormatError {
+    let why = "it holds no histograms of pactolus. All other outputs are written: move it away, or give the output another name, and analyze again";
+    FormatError::io("replace", path)(io::Error::new(io::ErrorKind::AlreadyExists, why))
 }
 
 /// An output on the disk, without its name.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::analyzer::Analyzer;
-use crate::job::{InputFile, Job, OutputFile};
+use crate::job::{InputFile, Job, OutputFile, has_run};
 use crate::shard::{Parts, Shard};
 use crate::{Error, Report};
 
@@ -197,7 +197,8 @@ impl Verify {
     /// `progress` gets its number from 0, the number of all, and the combination.
     ///
     /// # Errors
-    /// If the job cannot be done, has no events to compare, or reads standard input.
+    /// If the job cannot be done, has no events to compare, or reads standard input, or if `scratch`
+    /// has a place for a run number.
     pub fn run(
         &self,
         analyzer: &Analyzer,
@@ -206,6 +207,13 @@ impl Verify {
     ) -> Result<Verified, Error> {
         if job.inputs.iter().any(InputFile::is_stdin) {
             return Err(Error::Job("standard input can be read once only: name a file".into()));
+        }
+        // Names of outputs are made below it.
+        if has_run(&self.scratch.to_string_lossy()) {
+            return Err(Error::Job(format!(
+                "cannot make a directory for outputs in {}: %d in a name stands for the run number, use another directory",
+                self.scratch.display()
+            )));
         }
         let scratch = Scratch::new(&self.scratch)?;
         let mut cases = self.cases(job);

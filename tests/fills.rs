@@ -290,6 +290,13 @@ fn a_marked_bank_must_have_numbers_and_an_axis() {
     let upside_down = "A = { type = \"WORD\", histogram = { bins = 3, low = 2, high = 1 } }";
     assert!(refused(upside_down).contains("upper end"));
     assert!(refused(&format!("{struct_bank} true }}")).contains("of a STRUCT, the fields"));
+    let no_fields = "A = { type = \"STRUCT\", histogram = { Sum = { bins = 100, low = 0, high = 1000 } } }";
+    assert!(refused(no_fields).contains("give `fields`, too"));
+    for other in ["7", "\"all\"", "[0, 1]"] {
+        let said = refused(&format!("A = {{ type = \"WORD\", histogram = {other} }}"));
+        let wanted = "histogram: true, or an axis { bins = 100, low = 0, high = 1000 }, { first";
+        assert!(said.contains(wanted) && said.ends_with(&format!("wanted, {other} found")), "{said}");
+    }
     assert!(refused(&format!("{struct_bank} {{ Sun = true }} }}")).contains("there is no field"));
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pactolus::formats::tuple::{Plain, PlainColumn, PlainReader, PlainType, TableKind};
+use pactolus::formats::tuple::{Plain, PlainColumn, PlainReader, PlainType, PlainWriter, TableKind};
 use pactolus::histo::{
     Axis, FileKind, Hist1, Hist2, Histogram, Histograms, Profile, Strip, WeightedHist1, WeightedHist2,
     WeightedProfile,
@@ -253,6 +253,10 @@ fn runs_that_are_added_are_one_job() {
     assert!(refused(&[files[0].clone()]).contains("is also an input"));
     fs::write(dir.path().join("odb.json"), "{\"Experiment\": {}}").unwrap();
     assert!(refused(&[dir.path().join("odb.json")]).contains("holds no histograms of pactolus"));
+    PlainWriter::create(&dir.path().join("own.arrow"), TableKind::Arrow, &[])
+        .and_then(|table| table.settle(&[])?.finish())
+        .unwrap();
+    assert!(refused(&[dir.path().join("own.arrow")]).contains("holds no histograms of pactolus"));
     assert!(refused(&[outputs[0].clone(), outputs[0].clone()]).contains("named twice"));
     assert!(refused(&[dir.path().join("x.root")]).contains(".json, .parquet or .arrow"));
 }
@@ -273,7 +277,7 @@ fn a_run_is_not_added_twice_nor_a_histogram_with_other_bins() {
     let files = [put("a.json", &[1, 3], 10), put("b.json", &[2], 20), put("c.json", &[3], 10)];
     let twice = Histograms::add_files(&files).unwrap_err().to_string();
     let (a, c) = (files[0].display(), files[2].display());
-    assert_eq!(twice, format!("run 3 is in {a} and in {c}: it would count twice"));
+    assert_eq!(twice, format!("run 3 is in {a} and in {c}: it would count twice; leave one of them out"));
     let added = Histograms::add_files(&files[..2]).unwrap();
     assert_eq!(added.left_out, [("x".to_owned(), files[1].clone())]);
     let entries: Vec<u64> = added.histograms.list.iter().map(Histogram::entries).collect();
@@ -306,6 +310,44 @@ fn other_files_are_refused_in_a_sentence() {
     assert_eq!(refused(newer), "format 1 wanted, 2 found: a newer pactolus wrote this");
     let missing = Histograms::read(Path::new("/nowhere/f.json")).unwrap_err().to_string();
     assert_eq!(missing, "cannot open /nowhere/f.json: No such file or directory (os error 2)");
+}
+
+/// A state with other bytes that still is one would be read as other numbers.
+#[test]
+fn a_state_that_was_changed_is_refused_with_its_name() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("h.json");
+    let list = vec![Histogram::filled("ADC/hits", Hist1::new(Axis::integer(0, 9)), [1, 2, 3]).unwrap()];
+    let wanted = Histograms { runs: BTreeSet::from([7]), list };
+    wanted.write(&path, FileKind::Json, &Value::Null).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
+    let start = text.find("\"state\":\"").unwrap() + 9;
+    let end = start + text[start..].find('"').unwrap();
+    let (mut refused, mut named) = (0, 0);
+    for at in start..end {
+        let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
+        fs::write(&path, [&text[..at], other, &text[at + 1..]].concat()).unwrap();
+        let said = Histograms::read(&path).unwrap_err().to_string();
+        refused += 1;
+        named += usize::from(said.contains("\"ADC/hits\": its checksum does not agree"));
+    }
+    // The others are no base64 any more.
+    assert!(named > 40 && refused - named <= 4, "{named} of {refused}");
+    // The checksum itself, and one that is missing.
+    let sum = text.find("\"crc32c\":").unwrap();
+    fs::write(&path, text.replacen("\"crc32c\":", "\"crc32c\":1", 1)).unwrap();
+    assert!(Histograms::read(&path).is_err(), "{}", &text[sum..sum + 20]);
+    fs::write(&path, text.replacen("\"crc32c\":", "\"crc\":", 1)).unwrap();
+    assert!(Histograms::read(&path).unwrap_err().to_string().contains("missing field `crc32c`"));
+
+    let table = dir.path().join("h.arrow");
+    wanted.write(&table, FileKind::Table(TableKind::Arrow), &Value::Null).unwrap();
+    let (mut bytes, state) = (fs::read(&table).unwrap(), wanted.list[0].to_bytes());
+    let at = bytes.windows(state.len()).position(|window| window == state).unwrap();
+    bytes[at + state.len() - 1] ^= 1;
+    fs::write(&table, bytes).unwrap();
+    let said = Histograms::read(&table).unwrap_err().to_string();
+    assert!(said.contains("\"ADC/hits\": its checksum does not agree"), "{said}");
 }
 
 #[test]

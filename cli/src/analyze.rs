@@ -73,7 +73,8 @@ pub(crate) fn whole(
     let mut display = Display::new(say.quiet || say.json, err);
     let report = work(&mut |progress| display.show(progress), out);
     display.end();
-    let report = report?;
+    let mut report = report?;
+    report.warnings.extend(without_histograms(job, &report));
     let saved = say.odb_save.map_or(Ok(()), |path| save_odb(&report, path));
     // Standard output may be taken by events.
     match tell(say, &report, if to_stdout { None } else { Some(out) }, err) {
@@ -83,6 +84,21 @@ pub(crate) fn whole(
     }
     saved?;
     Ok(code(&report))
+}
+
+/// Outputs of histograms that hold none.
+fn without_histograms(job: &Job, report: &Report) -> Vec<String> {
+    if report.runs.is_empty() || report.runs.iter().any(|run| !run.histograms.is_empty()) {
+        return Vec::new();
+    }
+    let outputs = job.outputs.iter().filter(|output| output.kind == OutputKind::Histograms);
+    let warn = |output: &OutputFile| {
+        format!(
+            "no histogram was booked: {} is empty; mark banks with `histogram` in the definition, or book in a module",
+            output.pattern
+        )
+    };
+    outputs.map(warn).collect()
 }
 
 /// Says what was done, on `out` if it is free.

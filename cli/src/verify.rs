@@ -111,6 +111,7 @@ by the user; 5 an output could not be written.";
 
 pub(crate) fn run(app: &App, args: &VerifyArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let analyzer = analyze::analyzer(app, args.analyzer.as_deref())?;
+    let named = args.analyzer.is_some() || app.definition.is_some();
     let job = job(app, args)?;
     let mut verify = Verify::new(args.scratch.clone().unwrap_or_else(std::env::temp_dir));
     verify.threads = args.threads.iter().map(|&threads| threads.into()).collect();
@@ -128,7 +129,7 @@ pub(crate) fn run(app: &App, args: &VerifyArgs, out: &mut dyn Write, err: &mut d
         value["same"] = json!(verified.is_same());
         writeln!(out, "{value:#}")?;
     } else if !args.quiet || !verified.is_same() {
-        print(&job, &verified, out)?;
+        print(&job, &verified, named, out)?;
     }
     out.flush()?;
     Ok(match () {
@@ -157,7 +158,7 @@ fn job(app: &App, args: &VerifyArgs) -> Result<Job, Box<dyn std::error::Error>> 
 }
 
 /// The table of combinations, who differs, and what to do about it.
-fn print(job: &Job, verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
+fn print(job: &Job, verified: &Verified, named: bool, out: &mut dyn Write) -> io::Result<()> {
     let Verified { cases, report, .. } = verified;
     if let [reference, others @ ..] = &**cases {
         writeln!(out, "  {:>7} {:>11} {:>6} {:>7}  result", "threads", "block", "shards", "delays")?;
@@ -177,7 +178,7 @@ fn print(job: &Job, verified: &Verified, out: &mut dyn Write) -> io::Result<()> 
     if verified.stopped {
         writeln!(out, "stopped before the end, as you asked: the other combinations are not compared")?;
     }
-    print_unseen(verified, out)?;
+    print_unseen(verified, named, out)?;
     for culprit in &verified.culprits {
         print_culprit(culprit, verified, out)?;
     }
@@ -218,9 +219,17 @@ fn result(compared: &Compared) -> String {
     format!("differs: {}", parts.into_iter().flatten().collect::<Vec<String>>().join(", "))
 }
 
-/// Stages of which nothing is known: they had no event.
-fn print_unseen(verified: &Verified, out: &mut dyn Write) -> io::Result<()> {
+/// Stages of which nothing is known: they had no event. `named`: there was a definition.
+fn print_unseen(verified: &Verified, named: bool, out: &mut dyn Write) -> io::Result<()> {
     let Some(first) = verified.report.runs.first() else { return Ok(()) };
+    if first.stages.is_empty() && named {
+        let what = if first.histograms.is_empty() {
+            "reading and writing"
+        } else {
+            "reading, writing and the histograms of marked banks"
+        };
+        return writeln!(out, "the definition mounts no module: {what} were compared");
+    }
     if first.stages.is_empty() {
         return writeln!(out, "no module is mounted: name a definition with -a");
     }

@@ -9,7 +9,7 @@ use pactolus_formats::{Error as FormatError, WholeFile};
 use serde_json::Value;
 
 use super::root::BEGINNING;
-use super::{Histograms, table};
+use super::{Histogram, Histograms, table};
 use crate::Error;
 use crate::report::Written;
 
@@ -110,11 +110,23 @@ impl Histograms {
     }
 }
 
-/// Whether a file begins as the JSON that we write.
+/// Whether a file begins as the JSON that we write, or is a table of histograms of ours.
 pub(crate) fn is_ours(path: &Path) -> bool {
     let mut first = Vec::new();
     let read = File::open(path).and_then(|file| file.take(BEGINNING.len() as u64).read_to_end(&mut first));
-    read.is_ok() && first == BEGINNING
+    read.is_ok() && (first == BEGINNING || TableKind::of_bytes(&first).is_some() && table::is_ours(path))
+}
+
+/// A histogram that was read, if the checksum of its bytes agrees; else a sentence with its name.
+pub(super) fn checked(
+    name: &str,
+    agrees: bool,
+    histogram: impl FnOnce() -> Result<Histogram, String>,
+) -> Result<Histogram, String> {
+    if !agrees {
+        return Err(format!("\"{name}\": its checksum does not agree, it was changed or is broken"));
+    }
+    histogram().map_err(|error| format!("\"{name}\": {error}"))
 }
 
 /// A file of histograms on the disk, without its name; dropped, nothing remains.

@@ -7,12 +7,12 @@
 //!  "fFolders": {"_typename": "TList", ... "arr": [
 //!     {"_typename": "TFolder", "fName": "ADC calibration", ... "arr": [
 //!        {"_typename": "TH1D", "fName": "CADC00", ... "fArray": [...],
-//!         "pactolus": {"name": "ADC calibration/CADC00", "place": 0, "state": "AQ..."}}]}]}}
+//!         "pactolus": {"name": "ADC calibration/CADC00", "place": 0, "crc32c": 7, "state": "AQ..."}}]}]}}
 //! ```
 //!
 //! The path of a name makes the folders. Members `pactolus` are ours, ROOT's readers step over them:
-//! `state` is [`Histogram::to_bytes`] in base64, `place` counts histograms as they were booked. Only
-//! these are read back, so that nothing is lost to rounding.
+//! `state` is [`Histogram::to_bytes`] in base64, `crc32c` the checksum of these bytes, `place` counts
+//! histograms as they were booked. Only these are read back, so that nothing is lost to rounding.
 //!
 //! Written as a stream: one histogram at a time is in memory twice.
 

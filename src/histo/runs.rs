@@ -38,7 +38,7 @@ impl Histograms {
             for run in &histograms.runs {
                 if let Some(before) = seen.insert(*run, path) {
                     return Err(Error::Job(format!(
-                        "run {run} is in {} and in {}: it would count twice",
+                        "run {run} is in {} and in {}: it would count twice; leave one of them out",
                         before.display(),
                         path.display()
                     )));
@@ -71,9 +71,7 @@ impl Added {
                 Error::Job(format!("output {shown}: histograms are written as .json, .parquet or .arrow"))
             })?;
             let place = reads.check_output(path, 0)?;
-            if kind == FileKind::Json {
-                check_ours(&place)?;
-            }
+            check_ours(&place)?;
             if places.contains(&place) {
                 return Err(Error::Job(format!("output {shown} is named twice")));
             }
@@ -89,7 +87,7 @@ impl Added {
     }
 }
 
-/// Refuses to replace a JSON file that holds something else: an ODB, a page's settings.
+/// Refuses to replace a file that holds something else: an ODB, a page's settings, a table of events.
 pub(crate) fn check_ours(place: &Path) -> Result<(), Error> {
     if place.exists() && !is_ours(place) {
         return Err(Error::Job(format!(

@@ -14,23 +14,27 @@
 //! | `content`, `error` | list of f64 | the sum of weights, of profiles the mean; its error |
 //! | `sum`, `squares` | list of f64 | sums of weights and their squares; null without weights |
 //! | `values`, `value_squares` | list of f64 | of profiles: sums of values and their squares, times weights |
+//! | `crc32c` | u32 | checksum of `state` |
 //! | `state` | bytes | all of it, [`Histogram::to_bytes`] |
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crc32c::crc32c;
 use pactolus_formats::tuple::{
     Plain, PlainColumn, PlainReader, PlainType, PlainWriter, SettledTable, TableKind,
 };
 use serde_json::Value;
 
+use super::files::checked;
 use super::{Axis, Histogram, Histograms, Kind};
 use crate::Error;
 
 const NAME: PlainColumn = PlainColumn::new("name", PlainType::Text);
+const CRC32C: PlainColumn = PlainColumn::new("crc32c", PlainType::U32);
 const STATE: PlainColumn = PlainColumn::new("state", PlainType::Bytes);
 
-const COLUMNS: [PlainColumn; 24] = [
+const COLUMNS: [PlainColumn; 25] = [
     NAME,
     PlainColumn::new("title", PlainType::Text),
     PlainColumn::new("kind", PlainType::Text),
@@ -54,6 +58,7 @@ const COLUMNS: [PlainColumn; 24] = [
     PlainColumn::new("squares", PlainType::F64s),
     PlainColumn::new("values", PlainType::F64s),
     PlainColumn::new("value_squares", PlainType::F64s),
+    CRC32C,
     STATE,
 ];
 
@@ -133,8 +138,14 @@ fn row(histogram: &Histogram, table: &mut PlainWriter) -> Result<(), pactolus_fo
         Plain::U64s(&counts),
     ];
     row.extend(contents.iter().map(|list| list.as_deref().map_or(Plain::Null, Plain::F64s)));
+    row.push(Plain::U32(crc32c(&state)));
     row.push(Plain::Bytes(&state));
     table.push(&row)
+}
+
+/// Whether a table is one of histograms that we wrote.
+pub(super) fn is_ours(path: &Path) -> bool {
+    PlainReader::open(path, &[]).is_ok_and(|table| table.metadata(FORMAT.0).is_some())
 }
 
 /// Reads back what [`write`] wrote: the bytes in `state`.
@@ -150,20 +161,19 @@ pub(super) fn read(path: &Path) -> Result<(Histograms, Value), Error> {
         }
         None => return Err(other()),
     }
-    let mut table = PlainReader::open(path, &[NAME, STATE])?;
+    let mut table = PlainReader::open(path, &[NAME, CRC32C, STATE])?;
     let runs: Option<BTreeSet<u32>> = table.metadata(RUNS).and_then(|text| serde_json::from_str(text).ok());
     let runs = runs.ok_or_else(other)?;
     let provenance = table.metadata(PROVENANCE).and_then(|text| serde_json::from_str(text).ok());
     let mut histograms = Histograms { runs, list: Vec::new() };
     let mut names = BTreeSet::new();
     while let Some(row) = table.next_row()? {
-        let Plain::Bytes(state) = row.get(1) else {
+        let (Plain::Text(name), Plain::U32(sum), Plain::Bytes(state)) = (row.get(0), row.get(1), row.get(2))
+        else {
             return Err(other());
         };
-        let histogram = Histogram::from_bytes(state).map_err(|error| match row.get(0) {
-            Plain::Text(name) => refused(format!("\"{name}\": {error}")),
-            _ => refused(error.to_string()),
-        })?;
+        let read = || Histogram::from_bytes(state).map_err(|error| error.to_string());
+        let histogram = checked(name, crc32c(state) == sum, read).map_err(refused)?;
         if !names.insert(histogram.name().to_owned()) {
             return Err(refused(format!("histogram \"{}\" is in it twice", histogram.name())));
         }

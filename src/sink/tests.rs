@@ -1,5 +1,6 @@
 use std::fs;
 
+use pactolus_formats::tuple::{PlainColumn, PlainType, PlainWriter};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -105,13 +106,16 @@ fn a_name_that_histograms_take_is_not_given_twice() {
 #[test]
 fn histograms_replace_neither_inputs_nor_what_is_not_theirs() {
     let dir = TempDir::new().unwrap();
-    for (output, other) in
-        [("all.mid", "all.histos.json"), ("odb.json", "odb.json"), ("r%d.mid", "r41.histos.json")]
-    {
+    for (output, other, wanted) in [
+        ("odb.json", "odb.json", "exists and holds no histograms of pactolus"),
+        ("all.mid", "all.histos.json", "all.histos.json: it holds no histograms of pactolus"),
+        ("all.parquet", "all.histos.parquet", "all.histos.parquet: it holds no histograms of pactolus"),
+        ("r%d.mid", "r41.histos.json", "r41.histos.json: it holds no histograms of pactolus"),
+    ] {
         let other = dir.path().join(other);
         fs::write(&other, "{\"Experiment\": {}}").unwrap();
         let said = two_runs(&job(&dir, &[output]), histograms).unwrap_err().to_string();
-        assert!(said.contains("exists and holds no histograms of pactolus"), "{said}");
+        assert!(said.contains(wanted), "{said}");
         let reading = Job { odb_load: vec![other.clone()], ..job(&dir, &[output]) };
         let said = two_runs(&reading, histograms).unwrap_err().to_string();
         assert!(said.contains("is also an input"), "{said}");
@@ -123,6 +127,57 @@ fn histograms_replace_neither_inputs_nor_what_is_not_theirs() {
     }
     let said = Job::new().output("-.json").unwrap().check().unwrap_err().to_string();
     assert_eq!(said, "output -.json: histograms do not go to standard output: name a file");
+}
+
+/// A table that another program has written, with columns as ours.
+fn other_table(path: &Path) -> Vec<u8> {
+    let columns = [PlainColumn::new("name", PlainType::Text), PlainColumn::new("state", PlainType::Bytes)];
+    let kind = TableKind::of(path).unwrap();
+    PlainWriter::create(path, kind, &columns).unwrap().settle(&[]).unwrap().finish().unwrap();
+    fs::read(path).unwrap()
+}
+
+#[test]
+fn what_is_not_ours_is_left_and_all_else_is_written() {
+    let dir = TempDir::new().unwrap();
+    let own = dir.path().join("r41.histos.parquet");
+    let wanted = other_table(&own);
+    // Without histograms nobody takes the name.
+    let none = |run| Histograms { runs: BTreeSet::from([run]), list: Vec::new() };
+    two_runs(&job(&dir, &["r%d.parquet", "r%d.mid"]), none).unwrap();
+    assert_eq!(fs::read(&own).unwrap(), wanted);
+    let error = two_runs(&job(&dir, &["r%d.parquet", "r%d.mid"]), histograms).unwrap_err();
+    assert!(matches!(error, Error::Output(_)), "{error}");
+    assert_eq!(fs::read(&own).unwrap(), wanted);
+    let rest = ["r41.histos.json", "r42.histos.json", "r42.histos.parquet"];
+    for name in rest {
+        assert_eq!(Histograms::read(&dir.path().join(name)).unwrap().list.len(), 1, "{name}");
+    }
+    assert!(dir.path().join("r42.mid").exists());
+    assert!(names(&dir).iter().all(|name| !name.ends_with(".part")), "{:?}", names(&dir));
+}
+
+#[test]
+fn histograms_of_an_earlier_job_do_not_stay_beside_outputs_that_have_none() {
+    let dir = TempDir::new().unwrap();
+    let job = job(&dir, &["r%d.parquet", "all.arrow"]);
+    two_runs(&job, histograms).unwrap();
+    // Of the first run nothing is ours but the table.
+    let own = dir.path().join("r41.histos.json");
+    fs::write(&own, "{}").unwrap();
+    let of_second = |run| match run {
+        42 => histograms(run),
+        _ => Histograms { runs: BTreeSet::from([run]), list: Vec::new() },
+    };
+    two_runs(&job, of_second).unwrap();
+    let found = names(&dir).into_iter().filter(|name| name.contains("histos"));
+    let wanted =
+        ["all.histos.arrow", "all.histos.json", "r41.histos.json", "r42.histos.json", "r42.histos.parquet"];
+    assert_eq!(found.collect::<Vec<_>>(), wanted);
+    two_runs(&job, |run| Histograms { runs: BTreeSet::from([run]), list: Vec::new() }).unwrap();
+    let found = names(&dir).into_iter().filter(|name| name.contains("histos"));
+    assert_eq!(found.collect::<Vec<_>>(), ["r41.histos.json"]);
+    assert_eq!(fs::read_to_string(own).unwrap(), "{}");
 }
 
 #[test]

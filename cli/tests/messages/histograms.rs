@@ -29,9 +29,10 @@ fn edited(place: &Place, from: &str, to: &str) -> Ran {
 
 /// A table with a row, marked as ours, and with this state.
 fn table(place: &Place, state: &[u8]) -> Ran {
-    let columns = [PlainColumn::new("name", PlainType::Text), PlainColumn::new("state", PlainType::Bytes)];
+    let columns = [("name", PlainType::Text), ("crc32c", PlainType::U32), ("state", PlainType::Bytes)];
+    let columns = columns.map(|(name, kind)| PlainColumn::new(name, kind));
     let mut table = PlainWriter::create(&place.path("a.parquet"), TableKind::Parquet, &columns).unwrap();
-    table.push(&[Plain::Text("hits"), Plain::Bytes(state)]).unwrap();
+    table.push(&[Plain::Text("hits"), Plain::U32(crc32c::crc32c(state)), Plain::Bytes(state)]).unwrap();
     let metadata = [("pactolus.histograms", "1"), ("pactolus.runs", "[1]")];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
     table.settle(&metadata).unwrap().finish().unwrap();
@@ -42,10 +43,26 @@ fn analyze(place: &Place, outputs: &str) -> Ran {
     place.put("run00042.mid", run_of(5).eor(42).bytes).run(&format!("analyze @run00042.mid -q -o {outputs}"))
 }
 
+/// Analyzes with a definition that marks a bank.
+fn marked(place: &Place, outputs: &str) -> Ran {
+    let lab =
+        "[[request]]\nname = \"Trigger\"\nid = 1\nbanks = { ADC0 = { type = \"WORD\", histogram = true } }\n";
+    place.put("lab.toml", lab);
+    analyze(place, &format!("{outputs} -a @lab.toml"))
+}
+
 pub(crate) fn all() -> Provokers {
     provoke! {
         "output ... exists and holds no histograms of pactolus: give another name, or remove it" => |p| {
             analyze(p.put("odb.json", "{\"Experiment\": {}}"), "@odb.json")
+        };
+        "cannot replace ...: it holds no histograms of pactolus. All other outputs are written: move it away, or give the output another name, and analyze again" => |p| {
+            let ran = marked(p.put("a.histos.json", "{}"), "@a.mid");
+            assert!(p.path("a.mid").exists());
+            ran
+        };
+        "warning: no histogram was booked: ... is empty; mark banks with `histogram` in the definition, or book in a module" => |p| {
+            p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze @run00042.mid -o @h.json")
         };
         "output ... is where the histograms of ... go: give it another name" => |p| {
             analyze(p, "@a.mid @a.histos.json")
@@ -66,11 +83,14 @@ pub(crate) fn all() -> Provokers {
             p.run("hist @a.id1.parquet")
         };
         "histograms ...: \"...\": ... wanted at byte ..." => |p| table(p, b"\x01\x99");
+        "histograms ...: \"...\": its checksum does not agree, it was changed or is broken" => |p| {
+            edited(p, "\"state\":\"A", "\"state\":\"B")
+        };
         "cannot read table ...: ..." => |p| {
             let bytes = fs::read(put(p, "a.arrow", 1, 10).path("a.arrow")).unwrap();
             p.put("a.arrow", &bytes[..bytes.len() / 2]).run("merge @a.arrow -o @b.json")
         };
-        "run ... is in ... and in ...: it would count twice" => |p| {
+        "run ... is in ... and in ...: it would count twice; leave one of them out" => |p| {
             put(put(p, "a.json", 1, 10), "b.arrow", 1, 10).run("merge @a.json @b.arrow -o @c.json")
         };
         "output ...: histograms are written as .json, .parquet or .arrow" => |p| {

@@ -320,6 +320,8 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "; 1 byte lost",
     "no more members",
     "elements of a key",
+    "reading and writing",
+    "reading, writing and the histograms of marked banks",
     "... thread..., blocks of ... bytes",
     ", 1 shard",
     "histogram ... of run ...",

@@ -1,5 +1,6 @@
 //! What `verify` says, with modules that are bad on purpose.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -223,6 +224,15 @@ pub(crate) fn all() -> Provokers {
         "no module is mounted: name a definition with -a" => |p| {
             p.put("run00042.mid", run_of(5).eor(42).bytes).run("verify @run00042.mid -j 2 --shards 0 --scratch @")
         };
+        "the definition mounts no module: ... were compared" => |p| {
+            let ran = verify(p, &[], "-j 2");
+            assert!(ran.said.contains("module: reading and writing were"), "{}", ran.said);
+            let marked = "banks = { ADC0 = { type = \"WORD[4]\", histogram = true } }\n";
+            p.put("lab.toml", definition(1, &[]) + marked);
+            let ran = p.run("verify @run00042.mid -a @lab.toml --scratch @scratch --shards 0 -j 2");
+            assert!(ran.said.contains("writing and the histograms of marked banks were"), "{}", ran.said);
+            ran
+        };
         "stopped before the end, as you asked: the other combinations are not compared" => stopped;
         "standard input can be read once only: name a file" => |p| p.run("verify - --scratch @");
         "the inputs hold no event: nothing can be compared" => |p| {
@@ -230,6 +240,12 @@ pub(crate) fn all() -> Provokers {
         };
         "cannot make a directory for outputs in ...: No such file or directory (os error 2)" => |p| {
             p.put("run00042.mid", run_of(5).eor(42).bytes).run("verify @run00042.mid --scratch @none")
+        };
+        "cannot make a directory for outputs in ...: %d in a name stands for the run number, use another directory" => |p| {
+            fs::create_dir(p.path("a%05d")).unwrap();
+            let ran = p.put("run00042.mid", run_of(5).eor(42).bytes).run("verify @run00042.mid --scratch @a%05d");
+            assert_eq!(fs::read_dir(p.path("a%05d")).unwrap().count(), 0);
+            ran
         };
         "invalid value '...' for '--blocks <LIST>': a number of bytes wanted, as 500000, 4M or 2G" => |p| {
             p.run("verify @run00042.mid --blocks some")

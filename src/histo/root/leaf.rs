@@ -77,10 +77,11 @@ impl Json<'_> {
         self.text(r#","pactolus":{"place":"#)?;
         write!(self.out, "{place}")?;
         self.string("name", histogram.name())?;
-        self.text(r#","state":""#)?;
+        let state = histogram.to_bytes();
+        write!(self.out, r#","crc32c":{},"state":""#, crc32c::crc32c(&state))?;
         {
             let mut base64 = EncoderWriter::new(&mut self.out, &STANDARD);
-            base64.write_all(&histogram.to_bytes())?;
+            base64.write_all(&state)?;
             base64.finish()?;
         }
         self.text(r#""}}"#)

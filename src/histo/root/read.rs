@@ -5,9 +5,11 @@ use std::io::Read;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use crc32c::crc32c;
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde_json::Value;
 
+use super::super::files::checked;
 use super::super::{Histogram, Histograms};
 use super::FORMAT;
 
@@ -35,10 +37,14 @@ impl Histograms {
         top.folders.unwrap_or_default().take(&mut leaves);
         leaves.sort_by_key(|leaf| leaf.place);
         let mut names = BTreeSet::new();
-        if let Some(twice) = leaves.iter().find(|leaf| !names.insert(leaf.state.0.name())) {
-            return Err(format!("histogram \"{}\" is in it twice", twice.state.0.name()));
+        let mut list = Vec::new();
+        for Leaf { name, crc32c, state, .. } in leaves {
+            let histogram = checked(&name, state.crc32c == crc32c, || state.histogram)?;
+            if !names.insert(histogram.name().to_owned()) {
+                return Err(format!("histogram \"{}\" is in it twice", histogram.name()));
+            }
+            list.push(histogram);
         }
-        let list = leaves.into_iter().map(|leaf| leaf.state.0).collect();
         Ok((Histograms { runs, list }, provenance))
     }
 }
@@ -75,16 +81,22 @@ struct Node {
 #[derive(serde::Deserialize)]
 struct Leaf {
     place: u64,
+    name: String,
+    crc32c: u32,
     state: State,
 }
 
-/// Decoded where it is met, so that the text is not kept.
-struct State(Histogram);
+/// Decoded where it is met, so that the text is not kept. Its checksum may stand behind it.
+struct State {
+    crc32c: u32,
+    histogram: Result<Histogram, String>,
+}
 
 impl<'de> Deserialize<'de> for State {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<State, D::Error> {
         let bytes = STANDARD.decode(String::deserialize(input)?).map_err(D::Error::custom)?;
-        Histogram::from_bytes(&bytes).map(State).map_err(D::Error::custom)
+        let histogram = Histogram::from_bytes(&bytes).map_err(|error| error.to_string());
+        Ok(State { crc32c: crc32c(&bytes), histogram })
     }
 }
 
