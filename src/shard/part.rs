@@ -184,11 +184,12 @@ impl<'j> Part<'j> {
     fn end(&mut self, files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
         let Some(Live { blocks, sum, histograms, .. }) = self.live.take() else { return Ok(()) };
-        if !histograms.is_empty() {
-            let filled: Vec<_> = histograms.list.iter().filter(|h| h.entries() > 0).collect();
-            filled.len().put(&mut self.body);
-            filled.iter().for_each(|histogram| put_bytes(&mut self.body, &histogram.to_bytes()));
-            self.write(Tag::Histograms)?;
+        // Each has a record of its own, in every part, so that none of them has to hold two at once.
+        for (index, histogram) in histograms.list.iter().enumerate() {
+            index.put(&mut self.body);
+            let is_filled = histogram.entries() > 0;
+            put_bytes(&mut self.body, &if is_filled { histogram.to_bytes() } else { Vec::new() });
+            self.write(Tag::Histogram)?;
             self.place += 1;
             self.body.clear();
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pactolus::histo::Histogram;
 use pactolus::prelude::*;
 use pactolus::{Parts, Shard, is_part};
 use tempfile::TempDir;
@@ -247,4 +248,42 @@ fn a_merge_that_is_stopped_does_not_write_the_run_in_hand() {
     let report = chains(0).merge(parts, &job, &mut progress, &mut std::io::sink()).unwrap();
     assert!(report.stopped && report.runs.is_empty());
     assert!(files(&small.dir.path().join("out")).is_empty());
+}
+
+/// Tag and body of each record of a part.
+fn records(part: &Path) -> Vec<(u8, Vec<u8>)> {
+    let bytes = fs::read(part).unwrap();
+    let (mut rest, mut records) = (&bytes[12..], Vec::new());
+    while let Some((title, behind)) = rest.split_at_checked(25) {
+        let length = u64::from_le_bytes(title[9..17].try_into().unwrap()) as usize;
+        let (body, behind) = behind.split_at(length);
+        records.push((title[0], body.to_vec()));
+        rest = behind;
+    }
+    records
+}
+
+#[test]
+fn each_histogram_has_a_record_of_its_own() {
+    const HISTOGRAM: u8 = 6;
+    let small = Small::new();
+    let mut filled = [0; 7];
+    for part in &small.parts {
+        let records: Vec<Vec<u8>> =
+            records(part).into_iter().filter(|(tag, _)| *tag == HISTOGRAM).map(|r| r.1).collect();
+        assert_eq!(records.len(), filled.len());
+        for (i, body) in records.iter().enumerate() {
+            assert_eq!(body[..8], (i as u64).to_le_bytes());
+            // Index and length, and what was filled; nothing if nothing was.
+            if body.len() > 16 {
+                filled[i] += Histogram::from_bytes(&body[16..]).unwrap().entries();
+            }
+        }
+    }
+    let report = merge(&chains(0), &small.job, &small.parts).unwrap();
+    let wanted: Vec<u64> = report.runs[0].histograms.iter().map(|h| h.entries).collect();
+    assert_eq!(filled.iter().filter(|entries| **entries > 0).count(), 6, "{filled:?}");
+    // The sequential stage fills in the merge.
+    let differ: Vec<usize> = (0..7).filter(|i| filled[*i] != wanted[*i]).collect();
+    assert_eq!((differ.len(), filled[differ[0]]), (1, 0), "{filled:?} {wanted:?}");
 }
