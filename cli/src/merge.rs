@@ -54,7 +54,7 @@ const EXAMPLES: &str = "\
 Examples:
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 1/2
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 2/2
-  pactolus merge run.*of2.part
+  pactolus merge run00042.*of2.part
   pactolus merge run00041.histos.json run00042.histos.parquet -o all.json
 
 A shard whose process was killed is run again; nothing else is to be done. Exit

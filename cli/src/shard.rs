@@ -79,7 +79,7 @@ fn tell(
     out.flush()
 }
 
-/// `out/run.3of8.part` as `out/run.*of8.part`.
+/// `out/run00042.3of8.part` as `out/run00042.*of8.part`.
 fn parts(path: &Path, shard: &Shard) -> String {
     let own = format!(".{}of{}.part", shard.number(), shard.of());
     let name = path.display().to_string();

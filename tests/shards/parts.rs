@@ -47,6 +47,7 @@ impl Small {
         let mut job = self.job.clone();
         change(&mut job);
         let path = self.dir.path().join(name);
+        let _ = fs::remove_file(&path);
         chains(0).shard(&job, Shard::new(2, 3).unwrap(), &path, &mut |_| {}).unwrap();
         path
     }
@@ -164,6 +165,7 @@ fn inputs_that_change_between_shards_are_found_out() {
             let path = small.dir.path().join(format!("other{}.part", shard.number()));
             let mut job = small.job.clone();
             change(&mut job);
+            let _ = fs::remove_file(&path);
             chains(0).shard(&job, shard, &path, &mut |_| {}).unwrap();
             path
         });
@@ -286,4 +288,77 @@ fn each_histogram_has_a_record_of_its_own() {
     // The sequential stage fills in the merge.
     let differ: Vec<usize> = (0..7).filter(|i| filled[*i] != wanted[*i]).collect();
     assert_eq!((differ.len(), filled[differ[0]]), (1, 0), "{filled:?} {wanted:?}");
+}
+
+#[test]
+fn a_part_replaces_nothing_but_that_of_its_own_shard() {
+    let small = Small::new();
+    let shard = |number, of| Shard::new(number, of).unwrap();
+    let run = |job: &Job, shard, part: &Path| {
+        let before = fs::read(part).ok();
+        let ran = chains(0).shard(job, shard, part, &mut |_| {});
+        let refused =
+            ran.err().map(|e| e.to_string().replace(&format!("{}/", small.dir.path().display()), "@"));
+        assert!(refused.is_none() || fs::read(part).ok() == before, "{refused:?}");
+        refused.unwrap_or_default()
+    };
+    let [part, ..] = &small.parts[..] else { panic!() };
+    let behind = ": remove it, or give another name with --part";
+    assert_eq!(run(&small.job, shard(1, 3), part), "");
+    assert_eq!(run(&small.job, shard(2, 3), part), format!("part @1.part: is there, of shard 1/3{behind}"));
+    let said = |change: fn(&mut Job), of| {
+        let mut job = small.job.clone();
+        change(&mut job);
+        let said = run(&job, shard(1, of), part);
+        let said = said.strip_prefix("part @1.part: is there, of another job: they differ in ").unwrap();
+        said.strip_suffix(behind).unwrap().to_owned()
+    };
+    assert_eq!(said(|_| {}, 4), "number of shards");
+    assert_eq!(said(|job| *job = job.clone().input(job.inputs[0].path.clone()), 3), "inputs");
+    assert_eq!(said(|job| job.parameters.push(("First/Offset".into(), "1".into())), 3), "parameters");
+    // Whoever has other threads does the same job.
+    assert_eq!(run(&Job { threads: 4, ..small.job.clone() }, shard(1, 3), part), "");
+
+    // Nobody can merge what is broken; of another form it may be of use to another program.
+    let whole = fs::read(part).unwrap();
+    let put = |name: &str, change: fn(&mut Vec<u8>)| {
+        let (path, mut bytes) = (small.dir.path().join(name), whole.clone());
+        change(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    for broken in [put("a.part", |b| b.truncate(b.len() / 2)), put("b.part", |b| b[100] ^= 1)] {
+        assert_eq!(run(&small.job, shard(1, 3), &broken), "");
+        assert!(fs::read(broken).unwrap().len() > whole.len() / 2);
+    }
+    let form = run(&small.job, shard(1, 3), &put("c.part", |b| b[8] = 99));
+    assert_eq!(form, format!("part @c.part: is there, of another form{behind}"));
+
+    // Raw data, an empty file, the outputs and what goes with them, be they there or not.
+    let none = "exists and is no part: give it another name with --part, or remove it";
+    for (name, bytes) in [("raw.mid", &b"raw data"[..]), ("empty", b"")] {
+        let path = small.dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(run(&small.job, shard(1, 3), &path), format!("part @{name}: {none}"));
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+    for name in ["r.mid", "r.mid.provenance.json", "r.One.arrow", "r.histos.json", "r.histos.arrow"] {
+        let said = run(&small.job, shard(1, 3), &small.dir.path().join("out").join(name));
+        let wanted = "an output of the job may get that name: give it another with --part";
+        assert_eq!(said, format!("part @out/{name}: {wanted}"));
+    }
+    assert!(files(&small.dir.path().join("out")).is_empty());
+}
+
+#[test]
+fn a_part_that_appears_while_its_shard_runs_is_not_replaced() {
+    let small = Small::new();
+    let part = small.dir.path().join("new.part");
+    let other = small.other("other.part", |job| job.filter = true);
+    let mut appear = |_: &pactolus::Progress| {
+        fs::copy(&other, &part).unwrap();
+    };
+    let said = chains(0).shard(&small.job, Shard::new(2, 3).unwrap(), &part, &mut appear).unwrap_err();
+    assert!(said.to_string().contains("is there, of another job: they differ in filter"), "{said}");
+    assert_eq!(fs::read(&part).unwrap(), fs::read(&other).unwrap());
 }

@@ -131,6 +131,25 @@ fn shares() -> Provokers {
         "--shard: --explain and --odb-save belong to merge, which ends the runs" => |p| {
             with_run(p, "analyze @run00042.mid -o @o.mid --explain --shard 1/2")
         };
+        "part ...: an output of the job may get that name: give it another with --part" => |p| {
+            with_run(p, "analyze @run00042.mid -o @o.mid --shard 1/2 --part @o.mid")
+        };
+        "part ...: exists and is no part: give it another name with --part, or remove it" => |p| {
+            p.put("raw.mid", "raw data");
+            with_run(p, "analyze @run00042.mid -o @o.mid --shard 1/2 --part @raw.mid")
+        };
+        "part ...: is there, of another job: they differ in ...: remove it, or give another name with --part" => |p| {
+            with_run(parts(p), "analyze @run00042.mid -o @o.mid -n 3 --shard 1/2")
+        };
+        "part ...: is there, of shard ...: remove it, or give another name with --part" => |p| {
+            with_run(parts(p), "analyze @run00042.mid -o @o.mid --shard 2/2 --part @o.1of2.part")
+        };
+        "part ...: is there, of another form: remove it, or give another name with --part" => |p| {
+            let mut bytes = fs::read(parts(p).path("o.1of2.part")).unwrap();
+            bytes[8] = 9;
+            p.put("o.1of2.part", bytes);
+            with_run(p, "analyze @run00042.mid -o @o.mid --shard 1/2")
+        };
         "stopped before the end, as you asked: no part is written" => stopped;
         "stopped before the end, as you asked: the runs that were whole are written" => stopped_merge;
     }
