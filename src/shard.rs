@@ -225,7 +225,11 @@ impl Analyzer {
         progress: &mut dyn FnMut(&Progress),
         stdout: &mut dyn Write,
     ) -> Result<Report, Error> {
-        let warnings = self.rehearse()?;
+        let mut warnings = self.rehearse()?;
+        // It may have been built again, or for this computer.
+        if job.program.is_some() && parts.head.program.is_some() && job.program != parts.head.program {
+            warnings.push("the parts were made by another program than this: merge with the same one".into());
+        }
         let mut job = job.clone();
         job.keep.extend(parts.files.iter().map(|file| file.path.clone()));
         job.check()?;

@@ -19,6 +19,7 @@ mod hist;
 mod inputs;
 mod merge;
 mod odb;
+mod program;
 mod progress;
 mod scan;
 mod shard;

@@ -10,7 +10,7 @@ use pactolus::histo::FileKind;
 use pactolus::{Analyzer, Definition, OutputFile, Parts};
 
 use crate::analyze::{Say, host, whole};
-use crate::{App, Outcome};
+use crate::{App, Outcome, program};
 
 /// Make the outputs of a job of the parts that its shards have written: those of the whole job. Or add
 /// the histograms of several runs.
@@ -82,6 +82,7 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
         job.outputs = args.output.iter().map(OutputFile::new).collect::<Result<_, _>>()?;
     }
     job.host = host();
+    job.program = program::digest();
     job.stop = app.stop.clone();
     let say = Say {
         quiet: args.quiet,

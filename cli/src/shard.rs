@@ -7,7 +7,7 @@ use pactolus::{Analyzer, Job, Report, Shard, ShardReport};
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;
-use crate::{App, OK, Outcome, STOPPED, summary};
+use crate::{App, OK, Outcome, STOPPED, program, summary};
 
 /// Does one share of a job. What it has found goes to its part; a part that is whole is all well,
 /// damage or not, so that a batch system goes on to the merge, which tells.
@@ -23,8 +23,9 @@ pub(crate) fn run(
         return Err("--shard: --explain and --odb-save belong to merge, which ends the runs".into());
     }
     let part = args.part.clone().unwrap_or_else(|| shard.part(job));
+    let job = Job { program: program::digest(), ..job.clone() };
     let mut display = Display::new(args.quiet || args.json, err);
-    let report = analyzer.shard(job, shard, &part, &mut |progress| display.show(progress));
+    let report = analyzer.shard(&job, shard, &part, &mut |progress| display.show(progress));
     display.end();
     let report = report?;
     // As with the summary of a whole job: who hangs up has seen enough.
@@ -70,9 +71,9 @@ fn tell(
         Some(part) => {
             let all = args.part.is_none().then(|| parts(&part.path, shard));
             let all = all.unwrap_or_else(|| "PART...".into());
-            let program = Path::new(&app.program).file_name().unwrap_or_default().to_string_lossy();
+            let name = Path::new(&app.program).file_name().unwrap_or_default().to_string_lossy();
             writeln!(out, "wrote {}: {} bytes", part.path.display(), part.bytes)?;
-            writeln!(out, "when all {} are there: {program} merge {all}", shard.of())?;
+            writeln!(out, "when all {} are there: {name} merge {all}", shard.of())?;
         }
         None => writeln!(out, "stopped before the end, as you asked: no part is written")?,
     }

@@ -35,6 +35,12 @@ impl Parts {
                             file.error(format!("is of another job than {other}: they differ in {what}"))
                         );
                     }
+                    if head.program != first.program {
+                        let other = files[0].path.display();
+                        return Err(file.error(format!(
+                            "made by another program than {other}: run all shards with one program"
+                        )));
+                    }
                     if let Some(same) = files.iter().find(|known| known.shard == file.shard) {
                         let (number, of) = (head.shard.number(), head.shard.of());
                         let both = format!("{} and {}", same.path.display(), file.path.display());

@@ -362,3 +362,25 @@ fn a_part_that_appears_while_its_shard_runs_is_not_replaced() {
     assert!(said.to_string().contains("is there, of another job: they differ in filter"), "{said}");
     assert_eq!(fs::read(&part).unwrap(), fs::read(&other).unwrap());
 }
+
+#[test]
+fn parts_of_different_programs_are_refused_and_a_merge_by_another_warns() {
+    let small = Small::new();
+    let by = |program: Option<&str>| Job { program: program.map(str::to_owned), ..small.job.clone() };
+    let run = |number, program| {
+        let part = &small.parts[number as usize - 1];
+        chains(0).shard(&by(program), Shard::new(number, 3).unwrap(), part, &mut |_| {}).unwrap();
+    };
+    let refused = "part @2.part: made by another program than @1.part: run all shards with one program";
+    // Again by a newer program: the part of the same job is replaced.
+    run(2, Some("new"));
+    assert_eq!(small.refused(&small.parts), refused);
+    run(1, Some("old"));
+    assert_eq!(small.refused(&small.parts), refused);
+    run(1, Some("new"));
+    run(3, Some("new"));
+    let warned = |program| merge(&chains(0), &by(program), &small.parts).unwrap().warnings;
+    let another = "the parts were made by another program than this: merge with the same one";
+    assert!(!warned(Some("new")).iter().chain(&warned(None)).any(|said| said == another));
+    assert!(warned(Some("other")).iter().any(|said| said == another));
+}

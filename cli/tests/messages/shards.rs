@@ -31,8 +31,13 @@ fn changed(place: &Place, change: impl FnOnce(&mut Vec<u8>)) -> Ran {
 /// Merges after a change of the body of record `number` of both parts, with sums that agree: what no
 /// accident does.
 fn forged(place: &Place, number: usize, change: impl Fn(&mut Vec<u8>)) -> Ran {
+    forged_in(place, &["o.1of2.part", "o.2of2.part"], number, change)
+}
+
+/// The same, of these parts only.
+fn forged_in(place: &Place, names: &[&str], number: usize, change: impl Fn(&mut Vec<u8>)) -> Ran {
     parts(place);
-    for name in ["o.1of2.part", "o.2of2.part"] {
+    for name in names {
         let bytes = fs::read(place.path(name)).unwrap();
         let (front, mut rest) = bytes.split_at(12);
         let mut whole = front.to_vec();
@@ -54,6 +59,11 @@ fn forged(place: &Place, number: usize, change: impl Fn(&mut Vec<u8>)) -> Ran {
         place.put(name, whole);
     }
     place.run("merge @o.1of2.part @o.2of2.part")
+}
+
+/// The digest of the program ends the head.
+fn another_program(head: &mut [u8]) {
+    *head.last_mut().unwrap() ^= 1;
 }
 
 /// Another text of the same length.
@@ -201,6 +211,12 @@ fn broken() -> Provokers {
             let own = concat!("\"version\":\"", env!("CARGO_PKG_VERSION"), "\"");
             let other = own.replace(|c: char| c.is_ascii_digit(), "7");
             forged(p, 0, |body| replaced(body, own, &other))
+        };
+        "part ...: made by another program than ...: run all shards with one program" => |p| {
+            forged_in(p, &["o.2of2.part"], 0, |head| another_program(head))
+        };
+        "the parts were made by another program than this: merge with the same one" => |p| {
+            forged(p, 0, |head| another_program(head))
         };
         "part ...: no `...` in its head" => |p| forged(p, 0, |body| replaced(body, "\"inputs\"", "\"inputz\""));
         "part ...: record ... (...) makes no sense: ..." => |p| forged(p, 1, |body| body.truncate(9));
