@@ -157,7 +157,7 @@ impl Merge<'_> {
         from.end().map_err(malformed)?;
         let booked = self.live.as_ref().and_then(|live| live.epoch.histograms.get(index));
         let booked =
-            booked.ok_or_else(|| part.malformed(title, format!("nobody books histogram {index}")))?;
+            booked.ok_or_else(|| part.malformed(title, format!("nobody books {index}")))?;
         if bytes.is_empty() {
             return Ok(());
         }
