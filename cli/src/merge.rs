@@ -50,6 +50,9 @@ pub(crate) struct MergeArgs {
     odb_save: Option<PathBuf>,
 }
 
+/// What becomes of a merge that the user stops.
+const WHOLE_RUNS: &str = "the runs that were whole are written";
+
 const EXAMPLES: &str = "\
 Examples:
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 1/2
@@ -69,6 +72,7 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
         }
         return runs::runs(&args.files, &args.output, args.quiet, out, err);
     }
+    let _ = app.stopped.set(WHOLE_RUNS);
     let parts = Parts::open(&args.files)?;
     let analyzer = match parts.definition() {
         Some(text) => {
@@ -90,7 +94,7 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
         json: args.json,
         explain: args.explain,
         odb_save: args.odb_save.as_deref(),
-        stopped: "the runs that were whole are written",
+        stopped: WHOLE_RUNS,
     };
     whole(&job, &say, out, err, |progress, out| analyzer.merge(parts, &job, progress, out))
 }

@@ -78,6 +78,8 @@ fn a_shard_says_what_it_did_and_how_to_go_on() {
     let (code, said, _) = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 1/3 --part @here");
     assert!(code == 0 && said.ends_with("when all 3 are there: pactolus merge PART...\n"), "{said}");
     assert!(place.path("here").exists());
+    let (_, said, _) = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 1/1");
+    assert!(said.ends_with("\nto make the outputs: pactolus merge @out/run00042.1of1.part\n"), "{said}");
     let quiet = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 3/3 -q");
     assert_eq!(quiet, (0, String::new(), String::new()));
     let (code, said, _) = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 1/1 --json");

@@ -160,6 +160,8 @@ fn shares() -> Provokers {
             p.put("o.1of2.part", bytes);
             with_run(p, "analyze @run00042.mid -o @o.mid --shard 1/2")
         };
+        "stopping: no part is written; press Ctrl-C again to stop at once" => stopped;
+        "stopping: the runs that were whole are written; press Ctrl-C again to stop at once" => stopped_merge;
         "stopped before the end, as you asked: no part is written" => stopped;
         "stopped before the end, as you asked: the runs that were whole are written" => stopped_merge;
     }
