@@ -257,6 +257,9 @@ pub struct Job {
     pub limits: Limits,
     /// Name of this computer for the ODB.
     pub host: String,
+    /// What tells the program that does the job from others, such as the SHA-256 of its file. All
+    /// parts of a job must agree on it.
+    pub program: Option<String>,
     /// Bytes of events handed to a worker at a time.
     pub block: usize,
     /// Delays each block by a short time, which depends on this seed and the number of the block, so
@@ -287,6 +290,7 @@ impl Default for Job {
             allow_missing: false,
             limits: Limits::default(),
             host: String::new(),
+            program: None,
             block: 1 << 20,
             delay: None,
             watch: None,

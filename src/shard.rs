@@ -7,15 +7,14 @@
 //! sequential stages, tests, tables, outputs, provenance and report are made there, and are those
 //! of the whole job, bit for bit.
 //!
-//! `file` is the form of a part, `head` what stands in front, `part` writes one, `parts` opens all of
-//! them, `merge` reads them.
+//! `file` is the form of a part, `head` what stands in front, `place` where it goes, `part` writes one,
+//! `parts` opens all of them, `merge` reads them.
 
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use pactolus_formats::Compression;
 use serde::{Serialize, Serializer};
 
 use crate::analyzer::Analyzer;
@@ -31,8 +30,10 @@ mod head;
 mod merge;
 mod part;
 mod parts;
+mod place;
 
-pub use parts::{Parts, is_part};
+pub use parts::Parts;
+pub use place::is_part;
 
 /// One of several equal shares of a job.
 ///
@@ -73,29 +74,11 @@ impl Shard {
     }
 
     /// Where the part of this shard goes, unless another place is named: beside the first output,
-    /// `out/run.3of8.part` for `out/run%05d.parquet`.
+    /// `out/run00042.3of8.part` for `out/run%05d.parquet`. The number is that of the first input, if its
+    /// name tells one.
     pub fn part(&self, job: &Job) -> PathBuf {
-        let pattern = job.outputs.first().map_or("", |output| &output.pattern);
-        let name = format!("{}.{}of{}.part", stem(pattern), self.number, self.of);
-        Path::new(pattern).with_file_name(name)
+        place::beside_output(*self, job)
     }
-}
-
-/// The name of an output without directory, run number and extensions; never empty.
-fn stem(pattern: &str) -> String {
-    let mut path = PathBuf::from(Path::new(pattern).file_name().unwrap_or_default());
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    if extension.is_some_and(|e| Compression::from_extension(&e).is_some()) {
-        path.set_extension("");
-    }
-    // An output has no other extensions than those that say its kind.
-    path.set_extension("");
-    let mut name = path.to_string_lossy().into_owned();
-    while let Some((start, end, _)) = crate::job::run_place(&name) {
-        name.replace_range(start..end, "");
-    }
-    let name = name.trim_matches(['.', '-', '_', ' ']);
-    if name.is_empty() { "pactolus".into() } else { name.into() }
 }
 
 impl fmt::Display for Shard {
@@ -198,8 +181,8 @@ impl Analyzer {
     /// ```
     ///
     /// # Errors
-    /// If the job cannot begin or has no shares (standard input or output, `strict`), or the part cannot
-    /// be written.
+    /// If the job cannot begin or has no shares (standard input or output, `strict`), if the part would
+    /// replace another file than an earlier part of this very shard, or cannot be written.
     pub fn shard(
         &self,
         job: &Job,
@@ -219,7 +202,7 @@ impl Analyzer {
         if job.strict {
             return refused("--strict ends at the first trouble, and no shard sees that of the others");
         }
-        job.reads().check_output(part, 0)?;
+        place::check(job, part)?;
         let base = Base::new(self, job)?;
         let mut writer = Part::create(self, job, &base, (shard, part), progress)?;
         let halt = Stop::new();
@@ -242,7 +225,11 @@ impl Analyzer {
         progress: &mut dyn FnMut(&Progress),
         stdout: &mut dyn Write,
     ) -> Result<Report, Error> {
-        let warnings = self.rehearse()?;
+        let mut warnings = self.rehearse()?;
+        // It may have been built again, or for this computer.
+        if job.program.is_some() && parts.head.program.is_some() && job.program != parts.head.program {
+            warnings.push("the parts were made by another program than this: merge with the same one".into());
+        }
         let mut job = job.clone();
         job.keep.extend(parts.files.iter().map(|file| file.path.clone()));
         job.check()?;
@@ -255,20 +242,6 @@ impl Analyzer {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_part_is_named_after_the_first_output() {
-        let name = |outputs: &[&str]| {
-            let job = outputs.iter().try_fold(Job::new(), |job, output| job.output(*output));
-            Shard { number: 3, of: 8 }.part(&job.unwrap_or_default()).display().to_string()
-        };
-        assert_eq!(name(&["out/run%05d.parquet", "other.mid"]), "out/run.3of8.part");
-        assert_eq!(name(&["cal.v2.mid.gz"]), "cal.v2.3of8.part");
-        assert_eq!(name(&["run_%05d_x%d.asc"]), "run__x.3of8.part");
-        assert_eq!(name(&["/data/%05d.mid"]), "/data/pactolus.3of8.part");
-        assert_eq!(name(&["plain"]), "plain.3of8.part");
-        assert_eq!(name(&[]), "pactolus.3of8.part");
-    }
 
     #[test]
     fn every_block_is_the_work_of_one_shard() {

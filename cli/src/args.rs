@@ -84,7 +84,8 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long, value_name = "K/N")]
     pub(crate) shard: Option<Shard>,
 
-    /// Name of the part file; by default beside the first output, out/run.3of8.part
+    /// Name of the part file; by default beside the first output, out/run00042.3of8.part with the run
+    /// number of the first input. It replaces no other file than an earlier part of the same shard
     #[arg(long, value_name = "FILE", requires = "shard")]
     pub(crate) part: Option<PathBuf>,
 

@@ -19,6 +19,7 @@ mod hist;
 mod inputs;
 mod merge;
 mod odb;
+mod program;
 mod progress;
 mod scan;
 mod shard;
@@ -29,6 +30,7 @@ mod verify;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use pactolus::{Catalogue, Stop};
@@ -52,6 +54,8 @@ pub struct App {
     catalogue: Catalogue,
     definition: Option<&'static str>,
     stop: Stop,
+    /// What becomes of a job that the user stops, where it is not as everywhere.
+    stopped: Arc<OnceLock<&'static str>>,
     /// How the user calls the program.
     program: String,
     /// What drawings go to.
@@ -62,7 +66,14 @@ impl App {
     /// A program with these modules.
     pub fn new(catalogue: Catalogue) -> App {
         let screen = hist::Screen::PIPE;
-        App { catalogue, definition: None, stop: Stop::new(), program: "pactolus".into(), screen }
+        App {
+            catalogue,
+            definition: None,
+            stop: Stop::new(),
+            stopped: Arc::default(),
+            program: "pactolus".into(),
+            screen,
+        }
     }
 
     /// ... that uses this definition unless `-a` names another.
@@ -79,14 +90,15 @@ impl App {
             self.program = program.to_string_lossy().into_owned();
         }
         self.screen = hist::Screen::of_process();
-        let stop = self.stop.clone();
+        let (stop, stopped) = (self.stop.clone(), Arc::clone(&self.stopped));
         // Without the handler Ctrl-C ends the process at once, which is no reason not to work.
         let _ = ctrlc::set_handler(move || {
             if stop.is_asked() {
                 std::process::exit(STOPPED.into());
             }
             stop.ask();
-            eprintln!("\nstopping: what was read is written; press Ctrl-C again to stop at once");
+            let becomes = stopped.get().copied().unwrap_or("what was read is written");
+            eprintln!("\nstopping: {becomes}; press Ctrl-C again to stop at once");
         });
         outlive_file_limit();
         let args: Vec<OsString> = std::env::args_os().skip(1).collect();

@@ -10,7 +10,7 @@ use pactolus::histo::FileKind;
 use pactolus::{Analyzer, Definition, OutputFile, Parts};
 
 use crate::analyze::{Say, host, whole};
-use crate::{App, Outcome};
+use crate::{App, Outcome, program};
 
 /// Make the outputs of a job of the parts that its shards have written: those of the whole job. Or add
 /// the histograms of several runs.
@@ -50,11 +50,14 @@ pub(crate) struct MergeArgs {
     odb_save: Option<PathBuf>,
 }
 
+/// What becomes of a merge that the user stops.
+const WHOLE_RUNS: &str = "the runs that were whole are written";
+
 const EXAMPLES: &str = "\
 Examples:
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 1/2
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 2/2
-  pactolus merge run.*of2.part
+  pactolus merge run00042.*of2.part
   pactolus merge run00041.histos.json run00042.histos.parquet -o all.json
 
 A shard whose process was killed is run again; nothing else is to be done. Exit
@@ -69,6 +72,7 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
         }
         return runs::runs(&args.files, &args.output, args.quiet, out, err);
     }
+    let _ = app.stopped.set(WHOLE_RUNS);
     let parts = Parts::open(&args.files)?;
     let analyzer = match parts.definition() {
         Some(text) => {
@@ -82,6 +86,7 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
         job.outputs = args.output.iter().map(OutputFile::new).collect::<Result<_, _>>()?;
     }
     job.host = host();
+    job.program = program::digest();
     job.stop = app.stop.clone();
     let say = Say {
         quiet: args.quiet,
@@ -89,7 +94,7 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
         json: args.json,
         explain: args.explain,
         odb_save: args.odb_save.as_deref(),
-        stopped: "the runs that were whole are written",
+        stopped: WHOLE_RUNS,
     };
     whole(&job, &say, out, err, |progress, out| analyzer.merge(parts, &job, progress, out))
 }

@@ -7,7 +7,10 @@ use pactolus::{Analyzer, Job, Report, Shard, ShardReport};
 
 use crate::args::AnalyzeArgs;
 use crate::progress::Display;
-use crate::{App, OK, Outcome, STOPPED, summary};
+use crate::{App, OK, Outcome, STOPPED, program, summary};
+
+/// What becomes of a shard that the user stops.
+const NO_PART: &str = "no part is written";
 
 /// Does one share of a job. What it has found goes to its part; a part that is whole is all well,
 /// damage or not, so that a batch system goes on to the merge, which tells.
@@ -22,9 +25,11 @@ pub(crate) fn run(
     if args.explain || args.odb_save.is_some() {
         return Err("--shard: --explain and --odb-save belong to merge, which ends the runs".into());
     }
+    let _ = app.stopped.set(NO_PART);
     let part = args.part.clone().unwrap_or_else(|| shard.part(job));
+    let job = Job { program: program::digest(), ..job.clone() };
     let mut display = Display::new(args.quiet || args.json, err);
-    let report = analyzer.shard(job, shard, &part, &mut |progress| display.show(progress));
+    let report = analyzer.shard(&job, shard, &part, &mut |progress| display.show(progress));
     display.end();
     let report = report?;
     // As with the summary of a whole job: who hangs up has seen enough.
@@ -68,18 +73,21 @@ fn tell(
     )?;
     match &report.part {
         Some(part) => {
-            let all = args.part.is_none().then(|| parts(&part.path, shard));
-            let all = all.unwrap_or_else(|| "PART...".into());
-            let program = Path::new(&app.program).file_name().unwrap_or_default().to_string_lossy();
+            let (when, all) = match shard.of() {
+                1 => ("to make the outputs".into(), part.path.display().to_string()),
+                of if args.part.is_some() => (format!("when all {of} are there"), "PART...".into()),
+                of => (format!("when all {of} are there"), parts(&part.path, shard)),
+            };
+            let name = Path::new(&app.program).file_name().unwrap_or_default().to_string_lossy();
             writeln!(out, "wrote {}: {} bytes", part.path.display(), part.bytes)?;
-            writeln!(out, "when all {} are there: {program} merge {all}", shard.of())?;
+            writeln!(out, "{when}: {name} merge {all}")?;
         }
-        None => writeln!(out, "stopped before the end, as you asked: no part is written")?,
+        None => writeln!(out, "stopped before the end, as you asked: {NO_PART}")?,
     }
     out.flush()
 }
 
-/// `out/run.3of8.part` as `out/run.*of8.part`.
+/// `out/run00042.3of8.part` as `out/run00042.*of8.part`.
 fn parts(path: &Path, shard: &Shard) -> String {
     let own = format!(".{}of{}.part", shard.number(), shard.of());
     let name = path.display().to_string();

@@ -68,16 +68,18 @@ fn damaged() -> MidFile {
 fn a_shard_says_what_it_did_and_how_to_go_on() {
     let place = Place::new(&words(0..20).eor(42));
     let (code, said, err) = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 2/3");
-    let bytes = fs::metadata(place.path("out/run.2of3.part")).unwrap().len();
+    let bytes = fs::metadata(place.path("out/run00042.2of3.part")).unwrap().len();
     let wanted = format!(
         "shard 2 of 3: 1 of 2 blocks, 21 of 22 events, 0 lost, 0 damaged; TIME\n\
-         wrote @out/run.2of3.part: {bytes} bytes\n\
-         when all 3 are there: pactolus merge @out/run.*of3.part\n"
+         wrote @out/run00042.2of3.part: {bytes} bytes\n\
+         when all 3 are there: pactolus merge @out/run00042.*of3.part\n"
     );
     assert_eq!((code, said, err), (0, wanted, String::new()));
     let (code, said, _) = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 1/3 --part @here");
     assert!(code == 0 && said.ends_with("when all 3 are there: pactolus merge PART...\n"), "{said}");
     assert!(place.path("here").exists());
+    let (_, said, _) = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 1/1");
+    assert!(said.ends_with("\nto make the outputs: pactolus merge @out/run00042.1of1.part\n"), "{said}");
     let quiet = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 3/3 -q");
     assert_eq!(quiet, (0, String::new(), String::new()));
     let (code, said, _) = place.run("analyze @run00042.mid -o @out/run%05d.mid --shard 1/1 --json");
@@ -99,22 +101,22 @@ fn damage_is_no_failure_of_a_shard_and_the_merge_tells() {
         let (code, said, _) = place.run(&line);
         assert!(code == 0 && said.contains("damage in @run00042.mid"), "{said}");
     }
-    let (code, said, err) = place.run("merge @out/run.1of2.part @out/run.2of2.part");
+    let (code, said, err) = place.run("merge @out/run00042.1of2.part @out/run00042.2of2.part");
     assert_eq!((code, &said, &err), (1, &whole.1, &whole.2));
     let mut found = place.files("out");
     found.retain(|name, _| !name.ends_with(".part"));
     assert_eq!(found, wanted);
     // Again, with all that analyze can say of a whole job.
-    let (code, said, _) = place.run("merge @out/run.1of2.part @out/run.2of2.part -q");
+    let (code, said, _) = place.run("merge @out/run00042.1of2.part @out/run00042.2of2.part -q");
     assert!(code == 1 && said.is_empty());
-    let line = "merge @out/run.1of2.part @out/run.2of2.part -o @out/x.mid.gz --explain --odb-save @out/x.odb";
+    let line = "merge @out/run00042.1of2.part @out/run00042.2of2.part -o @out/x.mid.gz --explain --odb-save @out/x.odb";
     let (code, said, _) = place.run(line);
     assert!(
         code == 1 && said.contains("parameters of run 42:") && said.contains("wrote @out/x.mid.gz"),
         "{said}"
     );
     assert!(place.path("out/x.odb").exists());
-    let (code, said, _) = place.run("merge @out/run.1of2.part @out/run.2of2.part --json");
+    let (code, said, _) = place.run("merge @out/run00042.1of2.part @out/run00042.2of2.part --json");
     let report: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((code, &report["damage"]["count"], &report["runs"][0]["run"]), (1, &1.into(), &42.into()));
 }
@@ -223,11 +225,12 @@ fn the_scripts_of_the_page_about_clusters_do_what_it_says() {
     // Shard 3 has failed; it is run again, alone.
     let fails = submit.split("\nsbatch").next().unwrap().to_owned();
     let again = script("the merge is not run. Then");
-    let again = format!("{fails}\nrm out/run.3of8.part\n! pactolus merge out/run.*of8.part\n{again}");
+    let again =
+        format!("{fails}\nrm out/run00042.3of8.part\n! pactolus merge out/run00042.*of8.part\n{again}");
     assert!(outputs(&again) == wanted, "Slurm, shard 3 again");
 
     let xargs = script("To try it on one computer:")
-        .replace("merge out/run.*of8.part", "merge out/run.*of8.part || [ $? = 1 ]");
+        .replace("merge out/run00042.*of8.part", "merge out/run00042.*of8.part || [ $? = 1 ]");
     bash("mkdir out");
     assert!(outputs(&xargs) == outputs(&format!("mkdir -p out; {without}")), "xargs");
 

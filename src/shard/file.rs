@@ -28,7 +28,7 @@ use crate::Error;
 use crate::shard::Shard;
 
 pub(crate) const MAGIC: [u8; 8] = *b"PACTPART";
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// Bytes before the first record.
 const FRONT: usize = 12;
 /// Bytes of a record before its body.
@@ -49,8 +49,8 @@ pub(crate) enum Tag {
     Damage,
     /// What the text of an input does not hold.
     Refused,
-    /// What was filled in a shard's own blocks of a run: each part has another.
-    Histograms,
+    /// What a shard's own blocks of a run have filled of one histogram: each part has another.
+    Histogram,
     /// A run ends.
     End,
     /// An input without any event.
@@ -65,7 +65,7 @@ const TAGS: [Tag; 9] = [
     Tag::Block,
     Tag::Damage,
     Tag::Refused,
-    Tag::Histograms,
+    Tag::Histogram,
     Tag::End,
     Tag::Empty,
     Tag::Close,

@@ -23,12 +23,14 @@ pub(crate) struct Head {
     keep: Vec<String>,
     /// The files of the store, by name.
     pub(crate) files: Files,
+    /// What the program is, if that is known.
+    pub(crate) program: Option<String>,
 }
 
 impl Head {
     pub(crate) fn new(analyzer: &Analyzer, job: &Job, shard: Shard, files: Files) -> Head {
         let keep = job.keep.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        Head { shard, settings: settings(analyzer, job), keep, files }
+        Head { shard, settings: settings(analyzer, job), keep, files, program: job.program.clone() }
     }
 
     /// The text of a setting.
@@ -163,6 +165,7 @@ impl Wire for Head {
         Value::Object(self.settings.clone()).to_string().put(to);
         self.keep.put(to);
         put_files(&self.files, to);
+        self.program.put(to);
     }
 
     fn take(from: &mut Bytes<'_>) -> Result<Head, Malformed> {
@@ -172,6 +175,6 @@ impl Wire for Head {
         let Ok(Value::Object(settings)) = serde_json::from_str(&text) else {
             return Err(from.wrong("settings before this"));
         };
-        Ok(Head { shard, settings, keep: from.value()?, files: take_files(from)? })
+        Ok(Head { shard, settings, keep: from.value()?, files: take_files(from)?, program: from.value()? })
     }
 }

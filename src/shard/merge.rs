@@ -95,11 +95,11 @@ impl Merge<'_> {
             self.parts[owner].body(&mut body)?;
             match title.tag {
                 Tag::Block => self.blocks += 1,
-                Tag::Histograms => {
-                    self.histograms((owner, title), &body, fold)?;
+                Tag::Histogram => {
+                    self.histogram((owner, title), &body, fold)?;
                     for i in (0..self.parts.len()).filter(|i| *i != owner) {
-                        self.parts[i].body(&mut other)?;
-                        self.histograms((i, title), &other, fold)?;
+                        self.parts[i].body(&mut body)?;
+                        self.histogram((i, title), &body, fold)?;
                     }
                     continue;
                 }
@@ -111,7 +111,7 @@ impl Merge<'_> {
             let malformed = |error| self.parts[owner].malformed(title, error);
             let item = match title.tag {
                 Tag::Close => return Ok(true),
-                Tag::Head | Tag::Histograms => return Err(malformed(from.wrong("no second head"))),
+                Tag::Head | Tag::Histogram => return Err(malformed(from.wrong("no second head"))),
                 Tag::Block => {
                     let (bytes, partial) = self.block(&mut from).map_err(malformed)?;
                     worker.partial = partial;
@@ -142,28 +142,30 @@ impl Merge<'_> {
         Ok(false)
     }
 
-    /// Adds what a shard's own blocks of the run have filled.
-    fn histograms(
+    /// Adds what a shard's own blocks of the run have filled of one histogram. Only the fold keeps any.
+    fn histogram(
         &self,
         (part, title): (usize, Title),
         body: &[u8],
         fold: &mut Fold<'_>,
     ) -> Result<(), Error> {
         let part = &self.parts[part];
-        let mut histograms = Histograms::default();
         let mut from = Bytes::new(body);
         let malformed = |error| part.malformed(title, error);
-        for _ in 0..from.value::<u64>().map_err(malformed)? {
-            let bytes = from.bytes().map_err(malformed)?;
-            let histogram = Histogram::from_bytes(bytes).map_err(|error| part.malformed(title, error))?;
-            let mut booked = self.live.iter().flat_map(|live| live.epoch.histograms.shapes());
-            if booked.all(|shape| shape.name != histogram.name()) {
-                return Err(part.malformed(title, format!("nobody books {}", histogram.name())));
-            }
-            histograms.list.push(histogram);
-        }
+        let index: usize = from.value().map_err(malformed)?;
+        let bytes = from.bytes().map_err(malformed)?;
         from.end().map_err(malformed)?;
-        match fold.fill(&histograms).first() {
+        let booked = self.live.as_ref().and_then(|live| live.epoch.histograms.shapes().get(index));
+        let booked = booked.ok_or_else(|| part.malformed(title, format!("nobody books {index}")))?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let histogram = Histogram::from_bytes(bytes).map_err(malformed)?;
+        if histogram.name() != booked.name {
+            return Err(part.malformed(title, format!("{} wanted, {} found", booked.name, histogram.name())));
+        }
+        let one = Histograms { list: vec![histogram], ..Histograms::default() };
+        match fold.fill(&one).first() {
             None => Ok(()),
             Some(name) => Err(part.malformed(title, format!("other bins of {name}"))),
         }

@@ -17,7 +17,7 @@ use crate::layers::Base;
 use crate::report::{WithoutText, Written};
 use crate::shard::file::{Records, Tag};
 use crate::shard::head::{Head, put_files};
-use crate::shard::{Shard, ShardReport};
+use crate::shard::{Shard, ShardReport, place};
 use crate::source::{Item, Ticket};
 use crate::{Error, Run};
 
@@ -26,6 +26,7 @@ pub(crate) struct Part<'j> {
     job: &'j Job,
     path: PathBuf,
     records: Records,
+    head: Head,
     /// Place of the item in hand, counted as in all other shards.
     place: u64,
     body: Vec<u8>,
@@ -57,10 +58,13 @@ impl<'j> Part<'j> {
         (shard, path): (Shard, &Path),
         progress: &'j mut dyn FnMut(&Progress),
     ) -> Result<Part<'j>, Error> {
+        let head = Head::new(analyzer, job, shard, base.store.clone());
+        place::check_head(&head, path)?;
         let mut part = Part {
             job,
             path: path.to_owned(),
             records: Records::create(path)?,
+            head,
             place: 0,
             body: Vec::new(),
             live: None,
@@ -69,7 +73,7 @@ impl<'j> Part<'j> {
             report: ShardReport::new(shard),
             started: Instant::now(),
         };
-        Head::new(analyzer, job, shard, base.store.clone()).put(&mut part.body);
+        part.head.put(&mut part.body);
         part.records.write(Tag::Head, 0, &part.body)?;
         Ok(part)
     }
@@ -184,12 +188,12 @@ impl<'j> Part<'j> {
     fn end(&mut self, files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
         let Some(Live { blocks, sum, histograms, .. }) = self.live.take() else { return Ok(()) };
-        let histograms = histograms.take();
-        if !histograms.is_empty() {
-            let filled: Vec<_> = histograms.list.iter().filter(|h| h.entries() > 0).collect();
-            filled.len().put(&mut self.body);
-            filled.iter().for_each(|histogram| put_bytes(&mut self.body, &histogram.to_bytes()));
-            self.write(Tag::Histograms)?;
+        // Each has a record of its own, in every part, so that none of them has to hold two at once.
+        for (index, histogram) in histograms.take().list.iter().enumerate() {
+            index.put(&mut self.body);
+            let is_filled = histogram.entries() > 0;
+            put_bytes(&mut self.body, &if is_filled { histogram.to_bytes() } else { Vec::new() });
+            self.write(Tag::Histogram)?;
             self.place += 1;
             self.body.clear();
         }
@@ -215,6 +219,9 @@ impl<'j> Part<'j> {
     pub(crate) fn finish(mut self) -> Result<ShardReport, Error> {
         self.report.stopped = self.job.stop.is_asked();
         if !self.report.stopped {
+            // Somebody else may have made one of that name in the meantime.
+            place::check(self.job, &self.path)?;
+            place::check_head(&self.head, &self.path)?;
             let bytes = self.records.finish(self.place + 1)?;
             self.report.part = Some(Written { path: self.path, rows: None, bytes });
         }

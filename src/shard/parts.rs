@@ -1,21 +1,13 @@
 //! All parts of a job, opened and in order.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use pactolus_formats::wire::{Bytes, Wire};
 
 use crate::Error;
 use crate::job::Job;
-use crate::shard::file::{MAGIC, PartFile};
+use crate::shard::file::PartFile;
 use crate::shard::head::Head;
-
-/// Whether a file is a part, by its first bytes.
-pub fn is_part(path: &Path) -> bool {
-    let mut first = [0; MAGIC.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut first)).is_ok() && first == MAGIC
-}
 
 /// All parts of a job, for [`Analyzer::merge`](crate::Analyzer::merge).
 pub struct Parts {
@@ -42,6 +34,12 @@ impl Parts {
                         return Err(
                             file.error(format!("is of another job than {other}: they differ in {what}"))
                         );
+                    }
+                    if head.program != first.program {
+                        let other = files[0].path.display();
+                        return Err(file.error(format!(
+                            "made by another program than {other}: run all shards with one program"
+                        )));
                     }
                     if let Some(same) = files.iter().find(|known| known.shard == file.shard) {
                         let (number, of) = (head.shard.number(), head.shard.of());
@@ -84,8 +82,8 @@ impl Parts {
     }
 }
 
-/// A part with its head.
-fn open(path: &Path) -> Result<(PartFile, Head), Error> {
+/// A part and its head, whatever comes behind.
+pub(crate) fn head(path: &Path) -> Result<(PartFile, Head), Error> {
     let mut file = PartFile::open(path)?;
     let title = file.next;
     let mut body = Vec::new();
@@ -97,6 +95,13 @@ fn open(path: &Path) -> Result<(PartFile, Head), Error> {
     let mut from = Bytes::new(&body);
     let head = Head::take(&mut from).and_then(|head| from.end().map(|()| head));
     let head = head.map_err(|malformed| file.malformed(title, malformed))?;
+    file.shard = Some(head.shard);
+    Ok((file, head))
+}
+
+/// A part of this version that has an end, with its head.
+fn open(path: &Path) -> Result<(PartFile, Head), Error> {
+    let (mut file, head) = head(path)?;
     let version = head.text("version").unwrap_or_default();
     if version != env!("CARGO_PKG_VERSION") {
         let own = env!("CARGO_PKG_VERSION");
@@ -104,7 +109,6 @@ fn open(path: &Path) -> Result<(PartFile, Head), Error> {
             file.error(format!("written by version {version}, this is {own}: use one program for all"))
         );
     }
-    file.shard = Some(head.shard);
     file.check_end()?;
     Ok((file, head))
 }

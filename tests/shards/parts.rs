@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pactolus::histo::Histogram;
 use pactolus::prelude::*;
 use pactolus::{Parts, Shard, is_part};
 use tempfile::TempDir;
@@ -46,6 +47,7 @@ impl Small {
         let mut job = self.job.clone();
         change(&mut job);
         let path = self.dir.path().join(name);
+        let _ = fs::remove_file(&path);
         chains(0).shard(&job, Shard::new(2, 3).unwrap(), &path, &mut |_| {}).unwrap();
         path
     }
@@ -163,6 +165,7 @@ fn inputs_that_change_between_shards_are_found_out() {
             let path = small.dir.path().join(format!("other{}.part", shard.number()));
             let mut job = small.job.clone();
             change(&mut job);
+            let _ = fs::remove_file(&path);
             chains(0).shard(&job, shard, &path, &mut |_| {}).unwrap();
             path
         });
@@ -247,4 +250,137 @@ fn a_merge_that_is_stopped_does_not_write_the_run_in_hand() {
     let report = chains(0).merge(parts, &job, &mut progress, &mut std::io::sink()).unwrap();
     assert!(report.stopped && report.runs.is_empty());
     assert!(files(&small.dir.path().join("out")).is_empty());
+}
+
+/// Tag and body of each record of a part.
+fn records(part: &Path) -> Vec<(u8, Vec<u8>)> {
+    let bytes = fs::read(part).unwrap();
+    let (mut rest, mut records) = (&bytes[12..], Vec::new());
+    while let Some((title, behind)) = rest.split_at_checked(25) {
+        let length = u64::from_le_bytes(title[9..17].try_into().unwrap()) as usize;
+        let (body, behind) = behind.split_at(length);
+        records.push((title[0], body.to_vec()));
+        rest = behind;
+    }
+    records
+}
+
+#[test]
+fn each_histogram_has_a_record_of_its_own() {
+    const HISTOGRAM: u8 = 6;
+    let small = Small::new();
+    let mut filled = [0; 7];
+    for part in &small.parts {
+        let records: Vec<Vec<u8>> =
+            records(part).into_iter().filter(|(tag, _)| *tag == HISTOGRAM).map(|r| r.1).collect();
+        assert_eq!(records.len(), filled.len());
+        for (i, body) in records.iter().enumerate() {
+            assert_eq!(body[..8], (i as u64).to_le_bytes());
+            // Index and length, and what was filled; nothing if nothing was.
+            if body.len() > 16 {
+                filled[i] += Histogram::from_bytes(&body[16..]).unwrap().entries();
+            }
+        }
+    }
+    let report = merge(&chains(0), &small.job, &small.parts).unwrap();
+    let wanted: Vec<u64> = report.runs[0].histograms.iter().map(|h| h.entries).collect();
+    assert_eq!(filled.iter().filter(|entries| **entries > 0).count(), 6, "{filled:?}");
+    // The sequential stage fills in the merge.
+    let differ: Vec<usize> = (0..7).filter(|i| filled[*i] != wanted[*i]).collect();
+    assert_eq!((differ.len(), filled[differ[0]]), (1, 0), "{filled:?} {wanted:?}");
+}
+
+#[test]
+fn a_part_replaces_nothing_but_that_of_its_own_shard() {
+    let small = Small::new();
+    let shard = |number, of| Shard::new(number, of).unwrap();
+    let run = |job: &Job, shard, part: &Path| {
+        let before = fs::read(part).ok();
+        let ran = chains(0).shard(job, shard, part, &mut |_| {});
+        let refused =
+            ran.err().map(|e| e.to_string().replace(&format!("{}/", small.dir.path().display()), "@"));
+        assert!(refused.is_none() || fs::read(part).ok() == before, "{refused:?}");
+        refused.unwrap_or_default()
+    };
+    let [part, ..] = &small.parts[..] else { panic!() };
+    let behind = ": remove it, or give another name with --part";
+    assert_eq!(run(&small.job, shard(1, 3), part), "");
+    assert_eq!(run(&small.job, shard(2, 3), part), format!("part @1.part: is there, of shard 1/3{behind}"));
+    let said = |change: fn(&mut Job), of| {
+        let mut job = small.job.clone();
+        change(&mut job);
+        let said = run(&job, shard(1, of), part);
+        let said = said.strip_prefix("part @1.part: is there, of another job: they differ in ").unwrap();
+        said.strip_suffix(behind).unwrap().to_owned()
+    };
+    assert_eq!(said(|_| {}, 4), "number of shards");
+    assert_eq!(said(|job| *job = job.clone().input(job.inputs[0].path.clone()), 3), "inputs");
+    assert_eq!(said(|job| job.parameters.push(("First/Offset".into(), "1".into())), 3), "parameters");
+    // Whoever has other threads does the same job.
+    assert_eq!(run(&Job { threads: 4, ..small.job.clone() }, shard(1, 3), part), "");
+
+    // Nobody can merge what is broken; of another form it may be of use to another program.
+    let whole = fs::read(part).unwrap();
+    let put = |name: &str, change: fn(&mut Vec<u8>)| {
+        let (path, mut bytes) = (small.dir.path().join(name), whole.clone());
+        change(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    for broken in [put("a.part", |b| b.truncate(b.len() / 2)), put("b.part", |b| b[100] ^= 1)] {
+        assert_eq!(run(&small.job, shard(1, 3), &broken), "");
+        assert!(fs::read(broken).unwrap().len() > whole.len() / 2);
+    }
+    let form = run(&small.job, shard(1, 3), &put("c.part", |b| b[8] = 99));
+    assert_eq!(form, format!("part @c.part: is there, of another form{behind}"));
+
+    // Raw data, an empty file, the outputs and what goes with them, be they there or not.
+    let none = "exists and is no part: give it another name with --part, or remove it";
+    for (name, bytes) in [("raw.mid", &b"raw data"[..]), ("empty", b"")] {
+        let path = small.dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(run(&small.job, shard(1, 3), &path), format!("part @{name}: {none}"));
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
+    for name in ["r.mid", "r.mid.provenance.json", "r.One.arrow", "r.histos.json", "r.histos.arrow"] {
+        let said = run(&small.job, shard(1, 3), &small.dir.path().join("out").join(name));
+        let wanted = "an output of the job may get that name: give it another with --part";
+        assert_eq!(said, format!("part @out/{name}: {wanted}"));
+    }
+    assert!(files(&small.dir.path().join("out")).is_empty());
+}
+
+#[test]
+fn a_part_that_appears_while_its_shard_runs_is_not_replaced() {
+    let small = Small::new();
+    let part = small.dir.path().join("new.part");
+    let other = small.other("other.part", |job| job.filter = true);
+    let mut appear = |_: &pactolus::Progress| {
+        fs::copy(&other, &part).unwrap();
+    };
+    let said = chains(0).shard(&small.job, Shard::new(2, 3).unwrap(), &part, &mut appear).unwrap_err();
+    assert!(said.to_string().contains("is there, of another job: they differ in filter"), "{said}");
+    assert_eq!(fs::read(&part).unwrap(), fs::read(&other).unwrap());
+}
+
+#[test]
+fn parts_of_different_programs_are_refused_and_a_merge_by_another_warns() {
+    let small = Small::new();
+    let by = |program: Option<&str>| Job { program: program.map(str::to_owned), ..small.job.clone() };
+    let run = |number, program| {
+        let part = &small.parts[number as usize - 1];
+        chains(0).shard(&by(program), Shard::new(number, 3).unwrap(), part, &mut |_| {}).unwrap();
+    };
+    let refused = "part @2.part: made by another program than @1.part: run all shards with one program";
+    // Again by a newer program: the part of the same job is replaced.
+    run(2, Some("new"));
+    assert_eq!(small.refused(&small.parts), refused);
+    run(1, Some("old"));
+    assert_eq!(small.refused(&small.parts), refused);
+    run(1, Some("new"));
+    run(3, Some("new"));
+    let warned = |program| merge(&chains(0), &by(program), &small.parts).unwrap().warnings;
+    let another = "the parts were made by another program than this: merge with the same one";
+    assert!(!warned(Some("new")).iter().chain(&warned(None)).any(|said| said == another));
+    assert!(warned(Some("other")).iter().any(|said| said == another));
 }

@@ -31,8 +31,13 @@ fn changed(place: &Place, change: impl FnOnce(&mut Vec<u8>)) -> Ran {
 /// Merges after a change of the body of record `number` of both parts, with sums that agree: what no
 /// accident does.
 fn forged(place: &Place, number: usize, change: impl Fn(&mut Vec<u8>)) -> Ran {
+    forged_in(place, &["o.1of2.part", "o.2of2.part"], number, change)
+}
+
+/// The same, of these parts only.
+fn forged_in(place: &Place, names: &[&str], number: usize, change: impl Fn(&mut Vec<u8>)) -> Ran {
     parts(place);
-    for name in ["o.1of2.part", "o.2of2.part"] {
+    for name in names {
         let bytes = fs::read(place.path(name)).unwrap();
         let (front, mut rest) = bytes.split_at(12);
         let mut whole = front.to_vec();
@@ -54,6 +59,11 @@ fn forged(place: &Place, number: usize, change: impl Fn(&mut Vec<u8>)) -> Ran {
         place.put(name, whole);
     }
     place.run("merge @o.1of2.part @o.2of2.part")
+}
+
+/// The digest of the program ends the head.
+fn another_program(head: &mut [u8]) {
+    *head.last_mut().unwrap() ^= 1;
 }
 
 /// Another text of the same length.
@@ -131,6 +141,27 @@ fn shares() -> Provokers {
         "--shard: --explain and --odb-save belong to merge, which ends the runs" => |p| {
             with_run(p, "analyze @run00042.mid -o @o.mid --explain --shard 1/2")
         };
+        "part ...: an output of the job may get that name: give it another with --part" => |p| {
+            with_run(p, "analyze @run00042.mid -o @o.mid --shard 1/2 --part @o.mid")
+        };
+        "part ...: exists and is no part: give it another name with --part, or remove it" => |p| {
+            p.put("raw.mid", "raw data");
+            with_run(p, "analyze @run00042.mid -o @o.mid --shard 1/2 --part @raw.mid")
+        };
+        "part ...: is there, of another job: they differ in ...: remove it, or give another name with --part" => |p| {
+            with_run(parts(p), "analyze @run00042.mid -o @o.mid -n 3 --shard 1/2")
+        };
+        "part ...: is there, of shard ...: remove it, or give another name with --part" => |p| {
+            with_run(parts(p), "analyze @run00042.mid -o @o.mid --shard 2/2 --part @o.1of2.part")
+        };
+        "part ...: is there, of another form: remove it, or give another name with --part" => |p| {
+            let mut bytes = fs::read(parts(p).path("o.1of2.part")).unwrap();
+            bytes[8] = 9;
+            p.put("o.1of2.part", bytes);
+            with_run(p, "analyze @run00042.mid -o @o.mid --shard 1/2")
+        };
+        "stopping: no part is written; press Ctrl-C again to stop at once" => stopped;
+        "stopping: the runs that were whole are written; press Ctrl-C again to stop at once" => stopped_merge;
         "stopped before the end, as you asked: no part is written" => stopped;
         "stopped before the end, as you asked: the runs that were whole are written" => stopped_merge;
     }
@@ -182,6 +213,12 @@ fn broken() -> Provokers {
             let own = concat!("\"version\":\"", env!("CARGO_PKG_VERSION"), "\"");
             let other = own.replace(|c: char| c.is_ascii_digit(), "7");
             forged(p, 0, |body| replaced(body, own, &other))
+        };
+        "part ...: made by another program than ...: run all shards with one program" => |p| {
+            forged_in(p, &["o.2of2.part"], 0, |head| another_program(head))
+        };
+        "the parts were made by another program than this: merge with the same one" => |p| {
+            forged(p, 0, |head| another_program(head))
         };
         "part ...: no `...` in its head" => |p| forged(p, 0, |body| replaced(body, "\"inputs\"", "\"inputz\""));
         "part ...: record ... (...) makes no sense: ..." => |p| forged(p, 1, |body| body.truncate(9));
