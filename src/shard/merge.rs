@@ -156,8 +156,7 @@ impl Merge<'_> {
         let bytes = from.bytes().map_err(malformed)?;
         from.end().map_err(malformed)?;
         let booked = self.live.as_ref().and_then(|live| live.epoch.histograms.get(index));
-        let booked =
-            booked.ok_or_else(|| part.malformed(title, format!("nobody books {index}")))?;
+        let booked = booked.ok_or_else(|| part.malformed(title, format!("nobody books {index}")))?;
         if bytes.is_empty() {
             return Ok(());
         }
