@@ -365,7 +365,8 @@ fn broken_files_are_refused_or_read_never_worse() {
         let whole = fs::read(&path).unwrap();
         let mut read = 0;
         for at in (0..whole.len()).step_by(5) {
-            if at % 3 == 0 {
+            // Without its last newline a text is whole.
+            if at % 3 == 0 && at + 1 < whole.len() {
                 fs::write(&path, &whole[..at]).unwrap();
                 assert!(Histograms::read(&path).is_err(), "{name} cut at {at}");
             }
