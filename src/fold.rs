@@ -253,11 +253,6 @@ impl<'j> Fold<'j> {
         Ok(())
     }
 
-    /// Adds what was filled elsewhere in the run in hand. The answer: histograms that have other bins.
-    pub(crate) fn fill(&mut self, histograms: &Histograms) -> Vec<String> {
-        self.live.as_ref().map_or(Vec::new(), |live| live.epoch.histograms.join(histograms))
-    }
-
     /// Ends a job that the user has stopped: the run in hand is not written.
     pub(crate) fn give_up(mut self) -> Report {
         self.report.outputs = std::mem::take(&mut self.sinks.written);

@@ -1,9 +1,8 @@
 //! All histograms of a run, or of several.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use super::histogram::{Histogram, Shape};
+use super::histogram::Histogram;
 
 /// Histograms with the runs that filled them.
 #[derive(Clone, Debug, Default)]
@@ -15,11 +14,6 @@ pub struct Histograms {
 }
 
 impl Histograms {
-    pub(crate) fn new(run: u32, shapes: &[Arc<Shape>]) -> Histograms {
-        let list = shapes.iter().map(|shape| Histogram::new(Arc::clone(shape))).collect();
-        Histograms { runs: BTreeSet::from([run]), list }
-    }
-
     /// The histogram of this name, a path; of its last part alone, if there is only one such.
     pub fn get(&self, name: &str) -> Option<&Histogram> {
         let exact = self.list.iter().find(|h| h.name() == name);

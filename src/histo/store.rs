@@ -1,5 +1,6 @@
 //! The histograms of a run while workers and fold fill them.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::histogram::{Histogram, Shape};
@@ -32,25 +33,12 @@ impl Store {
         self.list[i].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what was filled elsewhere. The answer: what could not be added because its bins differ.
-    pub(crate) fn join(&self, other: &Histograms) -> Vec<String> {
-        let mut refused = Vec::new();
-        for new in &other.list {
-            let known = self.shapes.iter().position(|shape| shape.name == new.name());
-            if known.is_none_or(|i| self.histogram(i).join(new).is_err()) {
-                refused.push(new.name().to_owned());
-            }
-        }
-        refused
-    }
-
     /// All that was filled; what is filled later is lost.
     pub(crate) fn take(&self) -> Histograms {
-        let mut all = Histograms::new(self.run, &[]);
-        for (i, shape) in self.shapes.iter().enumerate() {
-            let empty = Histogram::new(Arc::clone(shape));
-            all.list.push(std::mem::replace(&mut *self.histogram(i), empty));
-        }
-        all
+        let filled =
+            self.shapes.iter().enumerate().map(|(i, shape)| {
+                std::mem::replace(&mut *self.histogram(i), Histogram::new(Arc::clone(shape)))
+            });
+        Histograms { runs: BTreeSet::from([self.run]), list: filled.collect() }
     }
 }

@@ -12,7 +12,7 @@ use crate::analyzer::Analyzer;
 use crate::block::Worker;
 use crate::epoch::Epoch;
 use crate::fold::{Fold, Progress};
-use crate::histo::{Histogram, Histograms};
+use crate::histo::Histogram;
 use crate::job::{InputFile, Job, Stop};
 use crate::layers::Base;
 use crate::partial::Partial;
@@ -96,10 +96,10 @@ impl Merge<'_> {
             match title.tag {
                 Tag::Block => self.blocks += 1,
                 Tag::Histogram => {
-                    self.histogram((owner, title), &body, fold)?;
+                    self.histogram((owner, title), &body)?;
                     for i in (0..self.parts.len()).filter(|i| *i != owner) {
                         self.parts[i].body(&mut body)?;
-                        self.histogram((i, title), &body, fold)?;
+                        self.histogram((i, title), &body)?;
                     }
                     continue;
                 }
@@ -142,21 +142,17 @@ impl Merge<'_> {
         Ok(false)
     }
 
-    /// Adds what a shard's own blocks of the run have filled of one histogram. Only the fold keeps any.
-    fn histogram(
-        &self,
-        (part, title): (usize, Title),
-        body: &[u8],
-        fold: &mut Fold<'_>,
-    ) -> Result<(), Error> {
+    /// Adds what a shard's own blocks of the run have filled of one histogram to that of the run.
+    fn histogram(&self, (part, title): (usize, Title), body: &[u8]) -> Result<(), Error> {
         let part = &self.parts[part];
         let mut from = Bytes::new(body);
         let malformed = |error| part.malformed(title, error);
         let index: usize = from.value().map_err(malformed)?;
         let bytes = from.bytes().map_err(malformed)?;
         from.end().map_err(malformed)?;
-        let booked = self.live.as_ref().and_then(|live| live.epoch.histograms.shapes().get(index));
-        let booked = booked.ok_or_else(|| part.malformed(title, format!("nobody books {index}")))?;
+        let store = self.live.as_ref().map(|live| &live.epoch.histograms);
+        let booked = store.and_then(|store| Some((store, store.shapes().get(index)?)));
+        let (store, booked) = booked.ok_or_else(|| part.malformed(title, format!("nobody books {index}")))?;
         if bytes.is_empty() {
             return Ok(());
         }
@@ -164,11 +160,8 @@ impl Merge<'_> {
         if histogram.name() != booked.name {
             return Err(part.malformed(title, format!("{} wanted, {} found", booked.name, histogram.name())));
         }
-        let one = Histograms { list: vec![histogram], ..Histograms::default() };
-        match fold.fill(&one).first() {
-            None => Ok(()),
-            Some(name) => Err(part.malformed(title, format!("other bins of {name}"))),
-        }
+        let joined = store.histogram(index).join(&histogram);
+        joined.map_err(|error| part.malformed(title, format!("other bins of {}", error.name)))
     }
 
     /// Which part has the item in hand, and what it is. A block stands in the part of its owner, all
