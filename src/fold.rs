@@ -253,14 +253,6 @@ impl<'j> Fold<'j> {
         Ok(())
     }
 
-    /// Ends a job that the user has stopped: the run in hand is not written.
-    pub(crate) fn give_up(mut self) -> Report {
-        self.report.outputs = std::mem::take(&mut self.sinks.written);
-        self.report.stopped = true;
-        self.report.seconds = self.started.elapsed().as_secs_f64();
-        self.report
-    }
-
     fn halt_if_strict(&mut self) {
         if self.job.strict {
             self.halted = true;
@@ -494,12 +486,18 @@ impl<'j> Fold<'j> {
         Ok(())
     }
 
+    /// Ends the job.
     pub(crate) fn finish(mut self) -> Result<Report, Error> {
         self.sinks.finish(&self.provenance.value(true), &self.histograms, true)?;
+        Ok(self.give_up())
+    }
+
+    /// Ends a job of which no more is written: the run in hand is lost.
+    pub(crate) fn give_up(mut self) -> Report {
         self.report.outputs = std::mem::take(&mut self.sinks.written);
         self.report.stopped = self.job.stop.is_asked();
         self.report.seconds = self.started.elapsed().as_secs_f64();
-        Ok(self.report)
+        self.report
     }
 }
 
