@@ -160,23 +160,23 @@ impl OutputFile {
         if self.is_stdout() || self.kind == OutputKind::Histograms {
             return Vec::new();
         }
+        let stem = self.stem();
+        let stem = stem.display();
+        let mut names = vec![(format!("{stem}.histos.json"), FileKind::Json)];
+        if let OutputKind::Table(kind) = self.kind {
+            names.push((format!("{stem}.histos.{}", kind.extension()), FileKind::Table(kind)));
+        }
+        names
+    }
+
+    /// The pattern without the extensions that say its kind.
+    pub(crate) fn stem(&self) -> PathBuf {
         let mut stem = PathBuf::from(&self.pattern);
         if self.compression != Compression::None {
             stem.set_extension("");
         }
         stem.set_extension("");
-        let stem = stem.display();
-        let mut names = vec![(format!("{stem}.histos.json"), FileKind::Json)];
-        match self.kind {
-            OutputKind::Table(TableKind::Parquet) => {
-                names.push((format!("{stem}.histos.parquet"), FileKind::Table(TableKind::Parquet)));
-            }
-            OutputKind::Table(TableKind::Arrow) => {
-                names.push((format!("{stem}.histos.arrow"), FileKind::Table(TableKind::Arrow)));
-            }
-            _ => {}
-        }
-        names
+        stem
     }
 
     /// Refuses another output of the name under which histograms go with this one.

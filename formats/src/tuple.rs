@@ -204,6 +204,14 @@ impl TableKind {
         }
     }
 
+    /// The extension of its files, without the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            TableKind::Parquet => "parquet",
+            TableKind::Arrow => "arrow",
+        }
+    }
+
     /// The format of a file that begins with these bytes; `None` if it is neither.
     pub fn of_bytes(first: &[u8]) -> Option<TableKind> {
         match first {

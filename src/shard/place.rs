@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use pactolus_formats::Compression;
-
 use crate::Error;
 use crate::job::{Job, OutputFile, OutputKind, expand, provenance_path, run_place};
 use crate::shard::Shard;
@@ -22,24 +20,17 @@ pub fn is_part(path: &Path) -> bool {
 /// The part of a shard beside the first output, with the run number of the first input if its name
 /// tells one.
 pub(crate) fn beside_output(shard: Shard, job: &Job) -> PathBuf {
-    let pattern = job.outputs.first().map_or("", |output| &output.pattern);
+    let stem = job.outputs.first().map_or_else(PathBuf::new, OutputFile::stem);
+    let stem = stem.to_string_lossy();
     let run = job.inputs.first().and_then(|input| input.run);
-    let pattern = run.map_or_else(|| pattern.to_owned(), |run| expand(pattern, run));
-    let name = format!("{}.{}of{}.part", stem(&pattern), shard.number(), shard.of());
-    Path::new(&pattern).with_file_name(name)
+    let stem = PathBuf::from(run.map_or_else(|| stem.to_string(), |run| expand(&stem, run)));
+    stem.with_file_name(format!("{}.{}of{}.part", without_place(&stem), shard.number(), shard.of()))
 }
 
-/// The name of an output without directory and extensions, and without a place for a run number that
-/// nobody knows; never empty.
-fn stem(pattern: &str) -> String {
-    let mut path = PathBuf::from(Path::new(pattern).file_name().unwrap_or_default());
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    if extension.is_some_and(|e| Compression::from_extension(&e).is_some()) {
-        path.set_extension("");
-    }
-    // An output has no other extensions than those that say its kind.
-    path.set_extension("");
-    let mut name = path.to_string_lossy().into_owned();
+/// The name of an output without directory, and without a place for a run number that nobody knows;
+/// never empty.
+fn without_place(stem: &Path) -> String {
+    let mut name = stem.file_name().unwrap_or_default().to_string_lossy().into_owned();
     while let Some((start, end, _)) = run_place(&name) {
         name.replace_range(start..end, "");
     }
