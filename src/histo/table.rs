@@ -27,7 +27,7 @@ use pactolus_formats::tuple::{
 use serde_json::Value;
 
 use super::files::checked;
-use super::{Axis, Histogram, Histograms, Kind};
+use super::{Axis, Cell, Histogram, Histograms, Kind};
 use crate::Error;
 
 const NAME: PlainColumn = PlainColumn::new("name", PlainType::Text);
@@ -100,11 +100,12 @@ fn row(histogram: &Histogram, table: &mut PlainWriter) -> Result<(), pactolus_fo
     let value = &histogram.shape.value;
     let y_title = view.y().map(|y| (y.name(), y.units()));
     let y_title = y_title.or_else(|| is_profile.then_some((value.0.as_str(), value.1.as_str())));
-    let filled = view.filled().map(|(cell, _)| cell as u32);
-    let cells: Vec<u32> = filled.collect();
-    let counts: Vec<u64> = view.filled().map(|(_, cell)| cell.entries).collect();
-    let list = |wanted: bool, value: fn(&super::Cell) -> f64| {
-        wanted.then(|| view.filled().map(|(_, cell)| value(&cell)).collect::<Vec<f64>>())
+    // Once: every look at a cell rounds its exact sums.
+    let filled: Vec<(usize, Cell)> = view.filled().collect();
+    let cells: Vec<u32> = filled.iter().map(|(cell, _)| *cell as u32).collect();
+    let counts: Vec<u64> = filled.iter().map(|(_, cell)| cell.entries).collect();
+    let list = |wanted: bool, value: fn(&Cell) -> f64| {
+        wanted.then(|| filled.iter().map(|(_, cell)| value(cell)).collect::<Vec<f64>>())
     };
     let weighted = histogram.is_weighted();
     let contents = [

@@ -26,7 +26,8 @@ impl Json<'_> {
             Kind::Hist2 => "TH2D",
             Kind::Profile | Kind::Strip => "TProfile",
         };
-        let sparse = Sparse::new(&view);
+        // Once: every look at a cell rounds its exact sums.
+        let cells = Filled::new(&view);
         write!(self.out, r#"{{"_typename":"{class}","fUniqueID":0,"fBits":8"#)?;
         self.string("fName", name)?;
         self.string("fTitle", histogram.title())?;
@@ -48,8 +49,8 @@ impl Json<'_> {
         // -1111: no limit was set.
         self.text(r#","fMaximum":-1111,"fMinimum":-1111,"fNormFactor":0,"fContour":[]"#)?;
         match (is_profile, weighted) {
-            (true, _) => self.array("fSumw2", &view, sparse, |cell| cell.value_squares)?,
-            (false, true) => self.array("fSumw2", &view, sparse, |cell| cell.squares)?,
+            (true, _) => self.array("fSumw2", &cells, |cell| cell.value_squares)?,
+            (false, true) => self.array("fSumw2", &cells, |cell| cell.squares)?,
             (false, false) => self.text(r#","fSumw2":[]"#)?,
         }
         self.string("fOption", if kind == Kind::Hist2 { "COLZ" } else { "" })?;
@@ -62,17 +63,17 @@ impl Json<'_> {
             self.number("fTsumwxy", stats.xy)?;
         }
         if is_profile {
-            self.array("fArray", &view, sparse, |cell| cell.values)?;
-            self.array("fBinEntries", &view, sparse, |cell| cell.sum)?;
+            self.array("fArray", &cells, |cell| cell.values)?;
+            self.array("fBinEntries", &cells, |cell| cell.sum)?;
             self.text(r#","fErrorMode":0,"fYmin":0,"fYmax":0"#)?;
             self.number("fTsumwy", stats.y)?;
             self.number("fTsumwy2", stats.yy)?;
             match weighted {
-                true => self.array("fBinSumw2", &view, sparse, |cell| cell.squares)?,
+                true => self.array("fBinSumw2", &cells, |cell| cell.squares)?,
                 false => self.text(r#","fBinSumw2":[]"#)?,
             }
         } else {
-            self.array("fArray", &view, sparse, |cell| cell.sum)?;
+            self.array("fArray", &cells, |cell| cell.sum)?;
         }
         self.text(r#","pactolus":{"place":"#)?;
         write!(self.out, "{place}")?;
@@ -116,29 +117,24 @@ impl Json<'_> {
 
     /// A value of each cell. Where zeros are many, stretches between them, as ROOT writes them:
     /// `p` is where a stretch begins, `v` what it holds.
-    fn array(
-        &mut self,
-        key: &str,
-        view: &View<'_>,
-        sparse: Sparse,
-        value: impl Fn(&Cell) -> f64,
-    ) -> io::Result<()> {
+    fn array(&mut self, key: &str, cells: &Filled, value: impl Fn(&Cell) -> f64) -> io::Result<()> {
         self.key(key)?;
         let mut next = 0;
-        if !sparse.0 {
+        let filled = cells.filled.iter().map(|(cell, contents)| (*cell, contents));
+        if !cells.sparse {
             self.text("[")?;
-            for (cell, contents) in view.filled() {
+            for (cell, contents) in filled {
                 self.zeros(next, cell)?;
                 self.text(if cell > 0 { "," } else { "" })?;
-                self.float(value(&contents))?;
+                self.float(value(contents))?;
                 next = cell + 1;
             }
-            self.zeros(next, view.cells())?;
+            self.zeros(next, cells.all)?;
             return self.text("]");
         }
-        write!(self.out, r#"{{"$arr":"Float64","len":{}"#, view.cells())?;
+        write!(self.out, r#"{{"$arr":"Float64","len":{}"#, cells.all)?;
         let mut stretches = 0;
-        for (cell, contents) in view.filled() {
+        for (cell, contents) in filled {
             if stretches == 0 || cell - next >= GAP {
                 self.text(if stretches > 0 { "]" } else { "" })?;
                 let number = if stretches > 0 { stretches.to_string() } else { String::new() };
@@ -148,7 +144,7 @@ impl Json<'_> {
                 (next..cell).try_for_each(|_| self.text(",0"))?;
                 self.text(",")?;
             }
-            self.float(value(&contents))?;
+            self.float(value(contents))?;
             next = cell + 1;
         }
         self.text(if stretches > 0 { "]}" } else { "}" })
@@ -162,23 +158,29 @@ impl Json<'_> {
     }
 }
 
-/// Whether arrays are shorter as stretches.
-#[derive(Clone, Copy)]
-struct Sparse(bool);
+/// The cells that something was filled into.
+struct Filled {
+    filled: Vec<(usize, Cell)>,
+    /// How many cells there are in all.
+    all: usize,
+    /// Arrays are shorter as stretches.
+    sparse: bool,
+}
 
-impl Sparse {
-    fn new(view: &View<'_>) -> Sparse {
+impl Filled {
+    fn new(view: &View<'_>) -> Filled {
+        let (filled, all): (Vec<_>, _) = (view.filled().collect(), view.cells());
         let (mut stretches, mut saved, mut next) = (0, 0, 0);
-        for (cell, _) in view.filled() {
+        for (cell, _) in &filled {
             if stretches == 0 || cell - next >= GAP {
                 stretches += 1;
                 saved += cell - next;
             }
             next = cell + 1;
         }
-        saved += view.cells() - next.min(view.cells());
+        saved += all - next.min(all);
         // `{"$arr":"Float64","len":1000}` and `,"p10":1234,"v10":[]`, against `,0`.
-        Sparse(2 * saved > 30 + 20 * stretches)
+        Filled { filled, all, sparse: 2 * saved > 30 + 20 * stretches }
     }
 }
 
