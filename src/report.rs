@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use pactolus_formats::Damage;
 use pactolus_formats::asc::Refusals;
+use pactolus_formats::tuple::TableSummary;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
@@ -20,6 +21,12 @@ pub struct Written {
     pub rows: Option<u64>,
     /// Its size in bytes.
     pub bytes: u64,
+}
+
+impl From<TableSummary> for Written {
+    fn from(TableSummary { path, rows, bytes }: TableSummary) -> Written {
+        Written { path, rows: Some(rows), bytes }
+    }
 }
 
 /// One request in one run.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pactolus_formats::compress::Output;
-use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind, TableSummary, TableWriter};
+use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind, TableWriter};
 use pactolus_formats::{Compression, Error as FormatError, WholeFile};
 
 use crate::Error;
@@ -318,10 +318,7 @@ impl Whole {
                 record.finish()?;
                 Ok(Written { path, rows: None, bytes })
             }
-            Whole::Table(table) => {
-                let TableSummary { path, rows, bytes } = table.finish()?;
-                Ok(Written { path, rows: Some(rows), bytes })
-            }
+            Whole::Table(table) => Ok(table.finish()?.into()),
             Whole::Histograms(file) => file.finish(),
         }
     }

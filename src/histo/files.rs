@@ -140,10 +140,7 @@ impl Settled {
     pub(crate) fn finish(self) -> Result<Written, FormatError> {
         match self {
             Settled::Json(path, file) => Ok(Written { path, rows: None, bytes: file.finish()? }),
-            Settled::Table(table) => {
-                let summary = table.finish()?;
-                Ok(Written { path: summary.path, rows: Some(summary.rows), bytes: summary.bytes })
-            }
+            Settled::Table(table) => Ok(table.finish()?.into()),
         }
     }
 }
