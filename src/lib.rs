@@ -106,6 +106,7 @@ pub use ledger::{Failure, Offered, Requested};
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
+pub use provenance::sha256_of;
 pub use report::{
     Broken, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport, StageReport,
     WithoutText, Written,

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use pactolus_odb::Tree;
@@ -13,6 +14,9 @@ use sha2::{Digest, Sha256};
 
 use crate::analyzer::Analyzer;
 use crate::job::Job;
+
+/// Bytes of a file read at a time.
+const PIECE: usize = 1 << 16;
 
 /// A file that remembers the digest of what was read from it.
 pub(crate) struct Digested {
@@ -47,6 +51,23 @@ impl DigestOf {
     pub(crate) fn value(&self) -> (u64, String) {
         let Ok(state) = self.0.lock() else { return (0, String::new()) };
         (state.1, hex(&state.0.clone().finalize()))
+    }
+}
+
+/// The SHA-256 of a file, in hexadecimal.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let (mut state, mut piece) = (Sha256::new(), vec![0; PIECE]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(hex(&state.finalize())),
+            Ok(read) => state.update(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

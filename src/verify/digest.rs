@@ -1,19 +1,15 @@
 //! What a run has left behind, as digests: every file, and the report without its times.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use pactolus_formats::Error as FormatError;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
-use crate::provenance::hex;
+use crate::provenance::sha256_of;
 use crate::{Error, Report};
-
-/// Bytes of a file read at a time.
-const PIECE: usize = 1 << 16;
 
 /// A new directory, which goes when this goes.
 pub(super) struct Scratch(pub(super) PathBuf);
@@ -61,23 +57,11 @@ fn below(directory: &Path, name: &str, digests: &mut BTreeMap<String, String>) -
         if path.is_dir() {
             below(&path, &format!("{name}/"), digests)?;
         } else {
-            let digest = file(&path).map_err(FormatError::io("read", &path))?;
+            let digest = sha256_of(&path).map_err(FormatError::io("read", &path))?;
             digests.insert(name, digest);
         }
     }
     Ok(())
-}
-
-fn file(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut state = Sha256::new();
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hex(&state.finalize())),
-            n => state.update(&piece[..n]),
-        }
-    }
 }
 
 /// The report of a run: all that does not depend on the time, or on where its outputs are.
