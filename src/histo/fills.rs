@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::axis::Axis;
 use super::book::{At, Histo};
-use super::fixed::{Moments, Products, Scale};
+use super::fixed::{Scale, Unweighted};
 use super::histogram::{Histogram, Kind, Shape, Spread};
 use super::store::Store;
 
@@ -102,8 +102,9 @@ pub struct Slot {
     list: Vec<u32>,
     /// Cell or time, value, weight of each fill of a histogram that sums.
     values: Vec<(u32, f64, f64)>,
-    moments: (Moments, Moments, Products),
-    spread: Option<Spread>,
+    sums: Unweighted,
+    /// The same of a histogram with weights.
+    weighted: Option<Spread>,
     valve: Option<Valve>,
 }
 
@@ -130,8 +131,8 @@ impl Slot {
             counts: Vec::new(),
             list: Vec::new(),
             values: Vec::new(),
-            moments: Default::default(),
-            spread: shape.weighted.then(|| Spread::new(&shape)),
+            sums: Unweighted::default(),
+            weighted: shape.weighted.then(|| Spread::new(&shape)),
             valve: None,
             shape,
         }
@@ -141,9 +142,8 @@ impl Slot {
     pub(super) fn hist1(&mut self, [x, ..]: [f64; 3], _: u32) {
         let cell = self.x.index(x);
         self.count(cell);
-        // Cells 1 to bins are within the axis.
-        if cell.wrapping_sub(1) < self.columns - 2 {
-            self.moments.0.add(self.x_scale.split(x));
+        if self.is_within(cell) {
+            self.sums.x.add(self.x_scale.split(x));
         }
     }
 
@@ -153,17 +153,17 @@ impl Slot {
         self.count(column + self.columns * row);
         if inside {
             let (x, y) = (self.x_scale.split(x), self.y_scale.split(y));
-            self.moments.0.add(x);
-            self.moments.1.add(y);
-            self.moments.2.add(x, y);
+            self.sums.x.add(x);
+            self.sums.y.add(y);
+            self.sums.xy.add(x, y);
         }
     }
 
     pub(super) fn profile(&mut self, [x, value, _]: [f64; 3], _: u32) {
         let cell = self.x.index(x);
         self.push(cell as u32, value, 1.0);
-        if cell.wrapping_sub(1) < self.columns - 2 {
-            self.moments.0.add(self.x_scale.split(x));
+        if self.is_within(cell) {
+            self.sums.x.add(self.x_scale.split(x));
         }
     }
 
@@ -174,7 +174,7 @@ impl Slot {
     pub(super) fn weighted_hist1(&mut self, [x, _, weight]: [f64; 3], _: u32) {
         let cell = self.x.index(x);
         self.push(cell as u32, weight, 1.0);
-        if cell.wrapping_sub(1) < self.columns - 2 {
+        if self.is_within(cell) {
             self.weigh(x, 0.0, weight);
         }
     }
@@ -190,9 +190,15 @@ impl Slot {
     pub(super) fn weighted_profile(&mut self, [x, value, weight]: [f64; 3], _: u32) {
         let cell = self.x.index(x);
         self.push(cell as u32, value, weight);
-        if cell.wrapping_sub(1) < self.columns - 2 {
+        if self.is_within(cell) {
             self.weigh(x, 0.0, weight);
         }
+    }
+
+    /// Whether a cell is within the horizontal axis: those from 1 to its bins are.
+    #[inline]
+    fn is_within(&self, cell: usize) -> bool {
+        cell.wrapping_sub(1) < self.columns - 2
     }
 
     /// Column and row, and whether they are within the axes.
@@ -201,7 +207,7 @@ impl Slot {
         let column = self.x.index(x);
         let Some(axis) = &self.y else { return (column, 0, false) };
         let row = axis.index(y);
-        let inside = column.wrapping_sub(1) < self.columns - 2 && row.wrapping_sub(1) < axis.bins();
+        let inside = self.is_within(column) && row.wrapping_sub(1) < axis.bins();
         (column, row, inside)
     }
 
@@ -247,7 +253,7 @@ impl Slot {
     }
 
     fn weigh(&mut self, x: f64, y: f64, weight: f64) {
-        let Some(Spread::Exact(sums)) = &mut self.spread else { return };
+        let Some(Spread::Exact(sums)) = &mut self.weighted else { return };
         sums[0].add_product(x, weight);
         sums[1].add_product3(x, x, weight);
         if self.y.is_some() {
@@ -268,13 +274,8 @@ impl Slot {
         }
         self.list.drain(..).for_each(|cell| cells.count(cell as usize, 1));
         self.values.drain(..).for_each(|(cell, value, weight)| cells.add(cell, value, weight));
-        match (&mut histogram.spread, &mut self.spread) {
-            (Spread::Fixed { x, y, xy }, _) => {
-                let (own_x, own_y, own_xy) = std::mem::take(&mut self.moments);
-                x.join(&own_x);
-                y.join(&own_y);
-                xy.join(&own_xy);
-            }
+        match (&mut histogram.spread, &mut self.weighted) {
+            (Spread::Fixed(sums), _) => sums.join(&std::mem::take(&mut self.sums)),
             (spread, Some(own)) => {
                 spread.join(own);
                 *own = Spread::new(&self.shape);

@@ -160,6 +160,22 @@ impl Moments {
     }
 }
 
+/// Sums over all fills of a histogram without weights.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unweighted {
+    pub(crate) x: Moments,
+    pub(crate) y: Moments,
+    pub(crate) xy: Products,
+}
+
+impl Unweighted {
+    pub(crate) fn join(&mut self, other: &Unweighted) {
+        self.x.join(&other.x);
+        self.y.join(&other.y);
+        self.xy.join(&other.xy);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::histogram::mean_and_sigma;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::axis::{Axis, MOST_BINS};
 use super::exact::ExactSum;
-use super::fixed::{Moments, Products, Scale};
+use super::fixed::{Scale, Unweighted};
 use super::pages::{CountPages, SumPages};
 
 /// What a histogram shows.
@@ -224,27 +224,19 @@ fn join_pages<const N: usize>(a: &mut SumPages<Sums<N>>, b: &SumPages<Sums<N>>) 
 #[allow(clippy::large_enum_variant, reason = "there is one in each histogram, not in each cell")]
 pub(crate) enum Spread {
     /// Each fill counts once.
-    Fixed { x: Moments, y: Moments, xy: Products },
+    Fixed(Unweighted),
     /// Weighted: sums of x, x², y, y² and xy, each times the weight.
     Exact(Box<[ExactSum; 5]>),
 }
 
 impl Spread {
     pub(crate) fn new(shape: &Shape) -> Spread {
-        if shape.weighted {
-            Spread::Exact(Box::default())
-        } else {
-            Spread::Fixed { x: Moments::default(), y: Moments::default(), xy: Products::default() }
-        }
+        if shape.weighted { Spread::Exact(Box::default()) } else { Spread::Fixed(Unweighted::default()) }
     }
 
     pub(crate) fn join(&mut self, other: &Spread) {
         match (self, other) {
-            (Spread::Fixed { x, y, xy }, Spread::Fixed { x: ox, y: oy, xy: oxy }) => {
-                x.join(ox);
-                y.join(oy);
-                xy.join(oxy);
-            }
+            (Spread::Fixed(a), Spread::Fixed(b)) => a.join(b),
             (Spread::Exact(a), Spread::Exact(b)) => a.iter_mut().zip(b.iter()).for_each(|(a, b)| a.join(b)),
             _ => {}
         }
@@ -388,7 +380,7 @@ impl Histogram {
             ..Stats::default()
         };
         match &self.spread {
-            Spread::Fixed { x, y, xy } => {
+            Spread::Fixed(Unweighted { x, y, xy }) => {
                 let scale = Scale::new(self.shape.x.largest());
                 let (x, xx) = x.exact(scale);
                 (stats.x, stats.xx) = (x.value(), xx.value());

@@ -19,7 +19,7 @@ use pactolus_formats::wire::{Bytes, Malformed};
 
 use super::axis::{Axis, AxisKind, MOST_BINS};
 use super::exact::{Canonical, ExactSum};
-use super::fixed::{Products, Wide};
+use super::fixed::{Products, Unweighted, Wide};
 use super::histogram::{Cells, Histogram, Kind, Shape, Spread, Sums};
 
 const VERSION: u64 = 1;
@@ -65,7 +65,7 @@ impl Histogram {
             }
         }
         match &self.spread {
-            Spread::Fixed { x, y, xy } => {
+            Spread::Fixed(Unweighted { x, y, xy }) => {
                 for moments in [x, y] {
                     out.bytes.extend_from_slice(&moments.sum.to_le_bytes());
                     out.bytes.extend_from_slice(&moments.rest.to_le_bytes());
@@ -139,7 +139,7 @@ impl Histogram {
             }
         }
         match &mut histogram.spread {
-            Spread::Fixed { x, y, xy } => {
+            Spread::Fixed(Unweighted { x, y, xy }) => {
                 for moments in [x, y] {
                     moments.sum = i128::from_le_bytes(input.array("a sum")?);
                     moments.rest = i128::from_le_bytes(input.array("a sum")?);
