@@ -41,6 +41,7 @@ pub mod event;
 pub mod layout;
 mod limits;
 pub mod mid;
+mod pool;
 pub mod text;
 mod tid;
 #[cfg(feature = "tuple")]
@@ -55,5 +56,6 @@ pub use error::{Damage, DamageKind, Error, Result};
 pub use event::{EventView, Header, Kind};
 pub use layout::{Field, Layout};
 pub use limits::Limits;
+pub use pool::Pool;
 pub use tid::Tid;
 pub use whole::WholeFile;
