@@ -84,12 +84,29 @@ impl Worker {
         self.fills.clear();
     }
 
+    /// Bytes that it holds.
+    pub(crate) fn capacity(&self) -> usize {
+        self.arena.allocated_bytes() + self.partial.capacity()
+    }
+
     /// Passes the events of `block` through the wide stages. `data_before`: data events of the
-    /// same input that came before this block.
-    pub(crate) fn block(&mut self, epoch: &Epoch, block: &Block, mut data_before: u64) {
+    /// same input that came before this block. The answer: whether it came to the end; `stops` says
+    /// before each event whether it is to break off.
+    pub(crate) fn block(
+        &mut self,
+        epoch: &Epoch,
+        block: &Block,
+        mut data_before: u64,
+        stops: &dyn Fn() -> bool,
+    ) -> bool {
         self.begin(epoch);
         let start = block.bytes().as_ptr() as usize;
+        let mut whole = true;
         for (number, view) in (block.first..).zip(block.events()) {
+            if stops() {
+                whole = false;
+                break;
+            }
             if epoch.selection.is_beyond(number, data_before) {
                 // Reading ends here, wherever the block does.
                 break;
@@ -121,6 +138,7 @@ impl Worker {
             }
         }
         self.end();
+        whole
     }
 
     /// The last stretch ends; columns become a batch.
