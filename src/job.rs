@@ -211,6 +211,7 @@ impl Stop {
     }
 
     /// Whether it was asked.
+    #[inline]
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -130,11 +130,10 @@ impl Work {
     pub(crate) fn done(mut self) -> Numbered {
         // Before the stages, so that these meet events in another order, and behind them.
         self.delay.iter().for_each(Delay::sleep);
-        let stops = || self.stops.iter().any(Stop::is_asked);
         // A panic here is a fault of ours: it must end the job, not hang it.
         let done = catch_unwind(AssertUnwindSafe(|| {
             let Ticket { block, worker, cut, .. } = &mut *self.ticket;
-            *cut = !worker.block(&self.epoch, block, self.data_before, &stops);
+            *cut = !worker.block(&self.epoch, block, self.data_before, &self.stops);
         }));
         self.delay.iter().for_each(Delay::sleep);
         match done {
