@@ -10,7 +10,8 @@
 //!
 //! Rows are medians; the rounds of the rows of a table are interleaved, as only ratios within a table
 //! mean anything on a machine that others use. At the end, what is wanted stands beside what was
-//! found. Files are made by `pactolus simulate`, in the two shapes of the sample experiment: "small"
+//! found. "Cores" is the time of processors by the time on the clock: where a row of -j2 has less than
+//! it could use, others had them, or it waited. Files are made by `pactolus simulate`, in the two shapes of the sample experiment: "small"
 //! events of 56 bytes (four ADC and four TDC words), "big" ones of 2 kB (1000 TDC words). Rows "by
 //! hand" are the limits of one thread. Who ends the program early removes
 //! `/dev/shm/pactolus-throughput-*` himself.

@@ -36,7 +36,17 @@ struct Row<'a> {
     same: Option<&'static str>,
     run: Box<dyn FnMut() -> Done + 'a>,
     seconds: Vec<f64>,
+    /// Seconds of processors over all rounds.
+    busy: f64,
     done: Done,
+}
+
+/// Seconds that all threads of this program have had so far, to a hundredth; 0 where nobody says.
+fn processor_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the name in brackets stand the state and ten numbers, then the ticks as user and system.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// Rows whose rounds are interleaved.
@@ -75,7 +85,8 @@ impl<'a> Group<'a> {
         if self.wants(name) {
             let run = Box::new(prepare());
             let (name, against) = (name.to_owned(), against.iter().map(|&other| other.to_owned()).collect());
-            self.rows.push(Row { name, against, same, run, seconds: Vec::new(), done: Done::default() });
+            let (seconds, busy, done) = (Vec::new(), 0.0, Done::default());
+            self.rows.push(Row { name, against, same, run, seconds, busy, done });
         }
     }
 
@@ -91,9 +102,10 @@ impl<'a> Group<'a> {
                 if round >= 3 && row.seconds[0] > SLOW {
                     continue;
                 }
-                let start = Instant::now();
+                let (start, busy) = (Instant::now(), processor_seconds());
                 row.done = black_box((row.run)());
                 row.seconds.push(start.elapsed().as_secs_f64());
+                row.busy += processor_seconds() - busy;
                 fs::remove_dir_all(out).unwrap();
                 fs::create_dir(out).unwrap();
             }
@@ -120,10 +132,18 @@ impl<'a> Group<'a> {
     fn print(&self, table: &Table) {
         let (shape, megabytes) = (self.shape.name(), self.bytes as f64 / 1e6);
         println!("\n{shape}: {} events, {megabytes:.0} MB", self.events);
-        println!("{:44} {:>10} {:>8} {:>12} {:>8}  ratio", "", "M events/s", "MB/s", "bytes out", "a event");
+        println!(
+            "{:44} {:>10} {:>8} {:>5} {:>12} {:>8}  ratio",
+            "", "M events/s", "MB/s", "cores", "bytes out", "a event"
+        );
         for row in &self.rows {
             let Some(found) = table.find(self.shape, &row.name) else { continue };
             let mut line = format!("{:44} {:>10.3} {:>8.0}", row.name, found.rate() / 1e6, found.megabytes());
+            // Ticks are too coarse for less.
+            let _ = match row.seconds.iter().sum() {
+                ..0.5 => write!(line, " {:>5}", ""),
+                seconds => write!(line, " {:>5.1}", row.busy / seconds),
+            };
             let _ = match found.written {
                 0 => write!(line, " {:>12} {:>8}", "", ""),
                 bytes => write!(line, " {bytes:>12} {:>8.1}", bytes as f64 / self.events as f64),
@@ -135,7 +155,7 @@ impl<'a> Group<'a> {
         }
         for (one, two) in &self.gains {
             if let Some(gain) = table.ratio(self.shape, two, one) {
-                println!("{:84}  {gain:.2} of {one}", format!("{two}, against -j1"));
+                println!("{:90}  {gain:.2} of {one}", format!("{two}, against -j1"));
             }
         }
     }
