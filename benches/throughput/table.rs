@@ -41,6 +41,14 @@ struct Row<'a> {
     done: Done,
 }
 
+impl Row<'_> {
+    /// How many processors it has had; the system's ticks are too coarse for less than half a second.
+    fn cores(&self) -> Option<f64> {
+        let seconds = self.seconds.iter().sum::<f64>();
+        (self.busy > 0.0 && seconds >= 0.5).then(|| self.busy / seconds)
+    }
+}
+
 /// Seconds that all threads of this program have had so far, to a hundredth; 0 where nobody says.
 fn processor_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -122,6 +130,7 @@ impl<'a> Group<'a> {
                 seconds: seconds[seconds.len() / 2],
                 events: self.events,
                 bytes: self.bytes,
+                cores: row.cores(),
                 written: row.done.written,
             });
         }
@@ -139,10 +148,9 @@ impl<'a> Group<'a> {
         for row in &self.rows {
             let Some(found) = table.find(self.shape, &row.name) else { continue };
             let mut line = format!("{:44} {:>10.3} {:>8.0}", row.name, found.rate() / 1e6, found.megabytes());
-            // Ticks are too coarse for less.
-            let _ = match row.seconds.iter().sum() {
-                ..0.5 => write!(line, " {:>5}", ""),
-                seconds => write!(line, " {:>5.1}", row.busy / seconds),
+            let _ = match found.cores {
+                None => write!(line, " {:>5}", ""),
+                Some(cores) => write!(line, " {cores:>5.1}"),
             };
             let _ = match found.written {
                 0 => write!(line, " {:>12} {:>8}", "", ""),
@@ -179,6 +187,8 @@ pub(crate) struct Measured {
     seconds: f64,
     events: u64,
     bytes: u64,
+    /// Processors that it has had.
+    pub(crate) cores: Option<f64>,
     /// Bytes of the outputs.
     pub(crate) written: u64,
 }
