@@ -1,5 +1,6 @@
 //! `pactolus dump`: events and banks as text.
 
+mod header;
 mod json;
 mod mdump;
 mod page;
@@ -14,7 +15,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use pactolus::formats::event::{self, Kind};
 use pactolus::formats::mid::{Block, Stop};
-use pactolus::formats::text::{push_hex, push_unsigned};
 use pactolus::formats::{Bank, BankName, DamageKind, EventView, Header, Input, Order};
 use pactolus::scan::{OdbDump, Payload};
 use pactolus::{Events, WithoutText};
@@ -301,7 +301,7 @@ impl Dump<'_> {
         if self.args.json {
             return json::write(&mut self.out, self.args, file, number, event);
         }
-        push_header(self.out.line()?, number, &event.header);
+        header::push(self.out.line()?, number, &event.header);
         match event.kind() {
             Kind::Data => return self.data(event),
             Kind::Bor | Kind::Eor => self.odb(event)?,
@@ -390,38 +390,6 @@ fn banks<'e>(
         }
     })
     .fuse()
-}
-
-fn push_header(out: &mut Vec<u8>, number: u64, header: &Header) {
-    let Header { id, mask, serial, time, size } = *header;
-    out.extend_from_slice(b"event ");
-    push_unsigned(out, number);
-    match header.kind() {
-        Kind::Data => {
-            out.extend_from_slice(b"  id ");
-            push_unsigned(out, id.into());
-        }
-        Kind::FragmentFirst | Kind::FragmentNext | Kind::System => {
-            out.extend_from_slice(b"  id 0x");
-            push_hex(out, id.into(), 1);
-        }
-        kind => {
-            out.extend_from_slice(b"  ");
-            out.extend_from_slice(text::kind_word(kind).as_bytes());
-        }
-    }
-    out.extend_from_slice(match header.kind() {
-        Kind::Bor | Kind::Eor => b"  run ",
-        _ => b"  serial ",
-    });
-    push_unsigned(out, serial.into());
-    out.extend_from_slice(b"  mask 0x");
-    push_hex(out, mask.into(), 1);
-    out.extend_from_slice(b"  ");
-    text::push_utc(out, time);
-    out.extend_from_slice(b"  ");
-    text::push_count(out, size.into(), "byte");
-    out.push(b'\n');
 }
 
 #[cfg(test)]
