@@ -1,12 +1,14 @@
 //! `pactolus dump`: events and banks as text.
 
+mod header;
 mod json;
 mod mdump;
+mod page;
 pub(crate) mod text;
 mod values;
 
 use std::error::Error;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,8 @@ use pactolus::{Events, WithoutText};
 use crate::args::Believe;
 use crate::summary::without_text;
 use crate::{DAMAGED, OK, Outcome, inputs};
+
+use page::Page;
 
 /// Show events and banks as text.
 ///
@@ -172,13 +176,16 @@ pub(crate) fn run(args: &DumpArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
     args.check()?;
     let files = inputs::find_all(args.files.iter().chain(&args.source))?;
     let several = files.len() > 1;
-    let mut dump =
-        Dump { args, out: BufWriter::with_capacity(1 << 16, out), several, shown: 0, damaged: false };
+    let mut dump = Dump { args, out: Page::new(out), several, shown: 0, damaged: false };
     for file in &files {
         if dump.is_full() {
             break;
         }
-        dump.file(file, err)?;
+        if let Err(error) = dump.file(file, err) {
+            // What came before the error is shown before the error.
+            let _ = dump.out.flush();
+            return Err(error);
+        }
     }
     dump.out.flush()?;
     Ok(if dump.damaged { DAMAGED } else { OK })
@@ -211,7 +218,7 @@ impl DumpArgs {
 
 struct Dump<'a> {
     args: &'a DumpArgs,
-    out: BufWriter<&'a mut dyn Write>,
+    out: Page<'a>,
     /// More than one file.
     several: bool,
     /// Events.
@@ -294,7 +301,7 @@ impl Dump<'_> {
         if self.args.json {
             return json::write(&mut self.out, self.args, file, number, event);
         }
-        write_header(&mut self.out, number, &event.header)?;
+        header::push(self.out.line()?, number, &event.header);
         match event.kind() {
             Kind::Data => return self.data(event),
             Kind::Bor | Kind::Eor => self.odb(event)?,
@@ -383,21 +390,6 @@ fn banks<'e>(
         }
     })
     .fuse()
-}
-
-fn write_header(out: &mut impl Write, number: u64, header: &Header) -> io::Result<()> {
-    let Header { id, mask, serial, time, size } = *header;
-    let name = match header.kind() {
-        Kind::Bor | Kind::Eor => "run",
-        _ => "serial",
-    };
-    let id = match header.kind() {
-        Kind::Data => format!("id {id}"),
-        Kind::FragmentFirst | Kind::FragmentNext | Kind::System => format!("id {id:#x}"),
-        kind => text::kind_word(kind).to_owned(),
-    };
-    let (time, size) = (text::utc(time), text::count(size.into(), "byte"));
-    writeln!(out, "event {number}  {id}  {name} {serial}  mask {mask:#x}  {time}  {size}")
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use pactolus::scan::{OdbDump, Payload};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::page::Page;
 use super::{DumpArgs, banks, text};
 
 /// Numbers are numbers, but NaN and infinities are text: `"NaN"`, `"Infinity"`, `"-Infinity"`.
@@ -41,7 +42,7 @@ struct Line<'e> {
 
 /// Writes an event; whether its banks are broken.
 pub(super) fn write(
-    out: &mut impl Write,
+    out: &mut Page<'_>,
     args: &DumpArgs,
     file: &Path,
     number: u64,

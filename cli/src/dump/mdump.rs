@@ -21,9 +21,11 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use pactolus::formats::event::Kind;
 use pactolus::formats::mid::layout::BankKind;
-use pactolus::formats::{Bank, BankName, Element, EventView, Header, Tid};
+use pactolus::formats::text::{format_e, hex, push_hex, push_unsigned, put_signed, put_unsigned};
+use pactolus::formats::{Bank, BankName, Element, EventView, Header, Order, Tid};
 use pactolus::scan::Payload;
 
+use super::page::Page;
 use super::{DumpArgs, banks};
 
 /// How `mdump -f` shows values.
@@ -54,15 +56,19 @@ pub(super) enum What {
 }
 
 /// Says that an event is not among those asked for; a carriage return lets the next take its place.
-pub(super) fn write_skipped(out: &mut impl Write, args: &DumpArgs, number: u64) -> io::Result<()> {
-    out.write_all(b"Searching for Bank -")?;
-    args.bank.iter().try_for_each(|name| write_name(out, *name))?;
-    write!(out, "- Skiping event...{}\r", number - 1)
+pub(super) fn write_skipped(out: &mut Page<'_>, args: &DumpArgs, number: u64) -> io::Result<()> {
+    let line = out.line()?;
+    line.extend_from_slice(b"Searching for Bank -");
+    args.bank.iter().for_each(|name| push_name(line, *name));
+    line.extend_from_slice(b"- Skiping event...");
+    push_unsigned(line, number - 1);
+    line.push(b'\r');
+    Ok(())
 }
 
 /// Writes an event; whether its banks are broken. `number` counts from 1, mdump from 0.
 pub(super) fn write(
-    out: &mut impl Write,
+    out: &mut Page<'_>,
     args: &DumpArgs,
     number: u64,
     event: &EventView<'_>,
@@ -71,7 +77,10 @@ pub(super) fn write(
         return write_length(out, number, &event.header).map(|()| false);
     }
     if !args.list {
-        writeln!(out, "------------------------ Event# {} {:->32}", number - 1, "")?;
+        let line = out.line()?;
+        line.extend_from_slice(b"------------------------ Event# ");
+        push_unsigned(line, number - 1);
+        line.extend_from_slice(b" --------------------------------\n");
         if args.mode == Mode::Raw {
             return write_raw(out, event).map(|()| false);
         }
@@ -88,15 +97,19 @@ pub(super) fn write(
     // Walked anew each time: an event may claim millions of banks.
     let found = || event.banks().map_while(Result::ok).take(count);
     if !args.single {
-        write_header(out, &event.header)?;
+        push_header(out.line()?, &event.header);
         if payload == Payload::Fixed && !args.list {
             writeln!(out, "FIXED event with Midas Header")?;
             return write_raw(out, event).map(|()| false);
         }
-        let dash = if args.list { "" } else { "- " };
-        write!(out, "#banks:{count} {dash}Bank list:-")?;
-        found().try_for_each(|bank| write_name(out, bank.name))?;
-        writeln!(out, "-")?;
+        let line = out.line()?;
+        line.extend_from_slice(b"#banks:");
+        push_unsigned(line, count as u64);
+        line.extend_from_slice(if args.list { b" Bank list:-" } else { b" - Bank list:-" });
+        for bank in found() {
+            push_name(out.line()?, bank.name);
+        }
+        out.line()?.extend_from_slice(b"-\n");
     }
     if !args.list {
         let kind = event.area().map_or(BankKind::Bank, |area| area.kind());
@@ -110,13 +123,25 @@ pub(super) fn write(
     Ok(false)
 }
 
-fn write_header(out: &mut impl Write, header: &Header) -> io::Result<()> {
-    let Header { id, mask, serial, time, size } = header;
-    writeln!(out, "Evid:{id:04x}- Mask:{mask:04x}- Serial:{serial}- Time:0x{time:x}- Dsize:{size}/0x{size:x}")
+fn push_header(out: &mut Vec<u8>, header: &Header) {
+    let Header { id, mask, serial, time, size } = *header;
+    out.extend_from_slice(b"Evid:");
+    push_hex(out, id.into(), 4);
+    out.extend_from_slice(b"- Mask:");
+    push_hex(out, mask.into(), 4);
+    out.extend_from_slice(b"- Serial:");
+    push_unsigned(out, serial.into());
+    out.extend_from_slice(b"- Time:0x");
+    push_hex(out, time.into(), 1);
+    out.extend_from_slice(b"- Dsize:");
+    push_unsigned(out, size.into());
+    out.extend_from_slice(b"/0x");
+    push_hex(out, size.into(), 1);
+    out.push(b'\n');
 }
 
 /// The event's length, header and all. mdump knows no run here, and says 0.
-fn write_length(out: &mut impl Write, number: u64, header: &Header) -> io::Result<()> {
+fn write_length(out: &mut Page<'_>, number: u64, header: &Header) -> io::Result<()> {
     let Header { id, mask, serial, size, .. } = header;
     let length = Header::SIZE as u64 + u64::from(*size);
     writeln!(
@@ -126,79 +151,94 @@ fn write_length(out: &mut impl Write, number: u64, header: &Header) -> io::Resul
 }
 
 /// Header and payload as 32-bit words, eight in a row behind the index of the first.
-fn write_raw(out: &mut impl Write, event: &EventView<'_>) -> io::Result<()> {
+fn write_raw(out: &mut Page<'_>, event: &EventView<'_>) -> io::Result<()> {
     let header = event.header.to_bytes();
+    let mut line = out.line()?;
     for (i, word) in header.chunks(4).chain(event.payload.chunks(4)).enumerate() {
-        match i {
-            0 => write!(out, "      ->: ")?,
-            _ if i % 8 == 0 => write!(out, "\n{i:6}->: ")?,
-            _ => {}
+        if i == 0 {
+            line.extend_from_slice(b"      ->: ");
+        } else if i % 8 == 0 {
+            line = out.line()?;
+            line.push(b'\n');
+            push_right(line, 6, |cell| put_unsigned(cell, i as u64));
+            line.extend_from_slice(b"->: ");
         }
-        word.iter().rev().try_for_each(|byte| write!(out, "{byte:02x}"))?;
-        out.write_all(b" ")?;
+        word.iter().rev().for_each(|&byte| line.extend_from_slice(&hex(byte)));
+        line.push(b' ');
     }
-    writeln!(out)
+    line.push(b'\n');
+    Ok(())
 }
 
-fn write_bank(
-    out: &mut impl Write,
-    bank: &Bank<'_>,
-    kind: BankKind,
-    values: Option<Values>,
-) -> io::Result<()> {
-    write!(out, "\nBank:")?;
-    write_name(out, bank.name)?;
+fn write_bank(out: &mut Page<'_>, bank: &Bank<'_>, kind: BankKind, values: Option<Values>) -> io::Result<()> {
+    let line = out.line()?;
+    line.extend_from_slice(b"\nBank:");
+    push_name(line, bank.name);
     let bytes = bank.data.len();
-    write!(out, " Length: {bytes}(I*1)/{}(I*4)/{}(Type) Type:", bytes / 4, bank.len())?;
-    let Some((name, row)) = shape(bank.tid(), kind) else {
+    line.extend_from_slice(b" Length: ");
+    push_unsigned(line, bytes as u64);
+    line.extend_from_slice(b"(I*1)/");
+    push_unsigned(line, bytes as u64 / 4);
+    line.extend_from_slice(b"(I*4)/");
+    push_unsigned(line, bank.len() as u64);
+    line.extend_from_slice(b"(Type) Type:");
+    let Some((tid, (name, row))) = bank.tid().and_then(|tid| Some((tid, shape(tid, kind)?))) else {
         return writeln!(out, "Unknown formatbank type not supported ({})", bank.code);
     };
-    out.write_all(name.as_bytes())?;
-    if let Some(tid) = bank.tid() {
-        let order = bank.order;
-        for (i, element) in bank.data.chunks_exact(tid.unit()).enumerate() {
-            if i % row == 0 {
-                write!(out, "\n{:4}-> ", i + 1)?;
-            }
-            match tid {
-                Tid::Byte | Tid::Struct => byte(out, element[0], values.unwrap_or(Values::X))?,
-                Tid::Sbyte => match values.unwrap_or(Values::D) {
-                    Values::D => write!(out, "{:4} ", i8::read(element, order))?,
-                    shown => byte(out, element[0], shown)?,
-                },
-                Tid::Char | Tid::String => character(out, element[0], values.unwrap_or(Values::A))?,
-                Tid::Bool => out.write_all(if bool::read(element, order) { b"Y " } else { b"N " })?,
-                Tid::Double => {
-                    exponent(out, f64::read(element, order), 15, 5).and_then(|()| out.write_all(b"    "))?
-                }
-                _ => match (values, tid) {
-                    (Some(Values::A), _) => {}
-                    (Some(Values::X), _) | (None, Tid::Word | Tid::Dword | Tid::Uint64) => {
-                        let hex = match tid {
-                            Tid::Word | Tid::Short => u16::read(element, order).into(),
-                            Tid::Int64 | Tid::Uint64 => u64::read(element, order),
-                            _ => u32::read(element, order).into(),
-                        };
-                        write!(out, "0x{hex:0digits$x} ", digits = 2 * tid.size())?;
-                    }
-                    (_, Tid::Word) => write!(out, "{:5} ", u16::read(element, order))?,
-                    (_, Tid::Short) => write!(out, "{:5} ", i16::read(element, order))?,
-                    (_, Tid::Dword) => write!(out, "{:8} ", u32::read(element, order))?,
-                    (_, Tid::Int) => write!(out, "{:8} ", i32::read(element, order))?,
-                    (_, Tid::Int64) => write!(out, "{:16} ", i64::read(element, order))?,
-                    (_, Tid::Uint64) => write!(out, "{:16} ", u64::read(element, order))?,
-                    (_, _) => exponent(out, f32::read(element, order).into(), 8, 3)
-                        .and_then(|()| out.write_all(b" "))?,
-                },
-            }
-        }
+    line.extend_from_slice(name.as_bytes());
+    let elements = &bank.data[..bank.len() * tid.unit()];
+    for (first, elements) in (1..).step_by(row).zip(elements.chunks(row * tid.unit())) {
+        let line = out.line()?;
+        line.push(b'\n');
+        push_right(line, 4, |cell| put_unsigned(cell, first));
+        line.extend_from_slice(b"-> ");
+        elements
+            .chunks_exact(tid.unit())
+            .for_each(|element| push_element(line, tid, element, bank.order, values));
     }
-    writeln!(out)
+    out.line()?.push(b'\n');
+    Ok(())
+}
+
+fn push_element(out: &mut Vec<u8>, tid: Tid, element: &[u8], order: Order, values: Option<Values>) {
+    match tid {
+        Tid::Byte | Tid::Struct => push_byte(out, element[0], values.unwrap_or(Values::X)),
+        Tid::Sbyte => match values.unwrap_or(Values::D) {
+            Values::D => push_decimal(out, 4, i8::read(element, order)),
+            shown => push_byte(out, element[0], shown),
+        },
+        Tid::Char | Tid::String => push_character(out, element[0], values.unwrap_or(Values::A)),
+        Tid::Bool => out.extend_from_slice(if bool::read(element, order) { b"Y " } else { b"N " }),
+        Tid::Double => push_exponent(out, f64::read(element, order), 15, 5, b"    "),
+        _ => match (values, tid) {
+            (Some(Values::A), _) => {}
+            (Some(Values::X), _) | (None, Tid::Word | Tid::Dword | Tid::Uint64) => {
+                let bits = match tid {
+                    Tid::Word | Tid::Short => u16::read(element, order).into(),
+                    Tid::Int64 | Tid::Uint64 => u64::read(element, order),
+                    _ => u32::read(element, order).into(),
+                };
+                out.extend_from_slice(b"0x");
+                push_hex(out, bits, 2 * tid.size());
+                out.push(b' ');
+            }
+            (_, Tid::Word) => push_decimal(out, 5, u16::read(element, order)),
+            (_, Tid::Short) => push_decimal(out, 5, i16::read(element, order)),
+            (_, Tid::Dword) => push_decimal(out, 8, u32::read(element, order)),
+            (_, Tid::Int) => push_decimal(out, 8, i32::read(element, order)),
+            (_, Tid::Int64) => push_decimal(out, 16, i64::read(element, order)),
+            (_, Tid::Uint64) => {
+                push_right(out, 16, |cell| put_unsigned(cell, u64::read(element, order)));
+                out.push(b' ');
+            }
+            (_, _) => push_exponent(out, f32::read(element, order).into(), 8, 3, b" "),
+        },
+    }
 }
 
 /// What mdump calls a type, and the elements in a row.
-fn shape(tid: Option<Tid>, kind: BankKind) -> Option<(&'static str, usize)> {
-    Some(match tid? {
+fn shape(tid: Tid, kind: BankKind) -> Option<(&'static str, usize)> {
+    Some(match tid {
         Tid::Byte => ("Unsigned Bytes", 16),
         Tid::Sbyte => ("Signed Bytes", 16),
         Tid::Char => ("8 bit ASCII", 16),
@@ -219,47 +259,59 @@ fn shape(tid: Option<Tid>, kind: BankKind) -> Option<(&'static str, usize)> {
     })
 }
 
-fn byte(out: &mut impl Write, byte: u8, values: Values) -> io::Result<()> {
+fn push_byte(out: &mut Vec<u8>, byte: u8, values: Values) {
     match values {
-        Values::X => write!(out, "0x{byte:02x} "),
-        Values::D => write!(out, "{byte:4} "),
-        Values::A => Ok(()),
+        Values::X => push_hex_byte(out, byte),
+        Values::D => push_decimal(out, 4, byte),
+        Values::A => {}
     }
 }
 
-fn character(out: &mut impl Write, byte: u8, values: Values) -> io::Result<()> {
+fn push_character(out: &mut Vec<u8>, byte: u8, values: Values) {
     match values {
-        Values::X => write!(out, "0x{byte:02x} "),
-        Values::D => write!(out, "{byte:3} "),
-        Values::A => out.write_all(&[if byte == 0 { b' ' } else { harmless(byte) }, b' ']),
+        Values::X => push_hex_byte(out, byte),
+        Values::D => push_decimal(out, 3, byte),
+        Values::A => out.extend_from_slice(&[if byte == 0 { b' ' } else { harmless(byte) }, b' ']),
     }
 }
 
-fn write_name(out: &mut impl Write, name: BankName) -> io::Result<()> {
-    name.text().iter().try_for_each(|&byte| out.write_all(&[harmless(byte)]))
+fn push_hex_byte(out: &mut Vec<u8>, byte: u8) {
+    let [high, low] = hex(byte);
+    out.extend_from_slice(&[b'0', b'x', high, low, b' ']);
+}
+
+/// `%{width}d ` of C.
+fn push_decimal(out: &mut Vec<u8>, width: usize, value: impl Into<i64>) {
+    push_right(out, width, |cell| put_signed(cell, value.into()));
+    out.push(b' ');
+}
+
+/// Appends what `put` writes at the end of a cell, which is blank and where it begins; at least so many
+/// bytes.
+fn push_right(out: &mut Vec<u8>, width: usize, put: impl FnOnce(&mut [u8]) -> usize) {
+    let mut cell = [b' '; 24];
+    let start = put(&mut cell);
+    out.extend_from_slice(&cell[start.min(cell.len() - width)..]);
+}
+
+/// `%{width}.{precision}e` of C.
+fn push_exponent(out: &mut Vec<u8>, value: f64, width: usize, precision: usize, behind: &[u8]) {
+    let start = out.len();
+    format_e(out, value, precision);
+    let end = out.len().max(start + width);
+    let missing = end - out.len();
+    out.resize(end, b' ');
+    out[start..].rotate_right(missing);
+    out.extend_from_slice(behind);
+}
+
+fn push_name(out: &mut Vec<u8>, name: BankName) {
+    out.extend(name.text().iter().map(|&byte| harmless(byte)));
 }
 
 /// A byte that does not control a terminal.
 fn harmless(byte: u8) -> u8 {
     if matches!(byte, 0..=9 | 11..=31 | 0x7f..=0x9f) { b'.' } else { byte }
-}
-
-/// `%{width}.{precision}e` of C.
-fn exponent(out: &mut impl Write, value: f64, width: usize, precision: usize) -> io::Result<()> {
-    let sign = if value.is_sign_negative() { "-" } else { "" };
-    if value.is_nan() {
-        return write!(out, "{:>width$}", format!("{sign}nan"));
-    }
-    if value.is_infinite() {
-        return write!(out, "{:>width$}", format!("{sign}inf"));
-    }
-    let text = format!("{value:.precision$e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, digits) = match exponent.strip_prefix('-') {
-        Some(digits) => ('-', digits),
-        None => ('+', exponent),
-    };
-    write!(out, "{:>width$}", format!("{mantissa}e{sign}{digits:0>2}"))
 }
 
 #[cfg(test)]
@@ -270,9 +322,10 @@ mod tests {
     fn exponents_look_as_in_c() {
         let check = |value: f64, width, precision, wanted: &str| {
             let mut out = Vec::new();
-            exponent(&mut out, value, width, precision).unwrap();
+            push_exponent(&mut out, value, width, precision, b"");
             assert_eq!(String::from_utf8(out).unwrap(), wanted);
         };
+        check(-12.5, 12, 3, "  -1.250e+01");
         check(std::f64::consts::E, 15, 5, "    2.71828e+00");
         check(-1e300, 15, 5, "  -1.00000e+300");
         check(1e-9, 8, 3, "1.000e-09");

@@ -3,12 +3,22 @@
 use std::io::{self, Write};
 
 use pactolus::formats::event::Kind;
+use pactolus::formats::text::{hex, push_unsigned, put_unsigned};
+
+use super::page::Page;
 
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
 /// A time as `2026-11-21T01:42:36Z`.
 pub(crate) fn utc(unix_seconds: u32) -> String {
+    let mut text = Vec::with_capacity(20);
+    push_utc(&mut text, unix_seconds);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// Appends a time.
+pub(super) fn push_utc(out: &mut Vec<u8>, unix_seconds: u32) {
     let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
     // Days since 1 March of the year 0 make leap days the last of their year, and of their cycle
     // of 400 years, which has 146,097 days.
@@ -24,7 +34,11 @@ pub(crate) fn utc(unix_seconds: u32) -> String {
         _ => (400 * cycle + year + 1, month - 9),
     };
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let mut text = *b"0000-00-00T00:00:00Z";
+    for (end, number) in [(4, year), (7, month), (10, day), (13, hour), (16, minute), (19, second)] {
+        put_unsigned(&mut text[..end], number.into());
+    }
+    out.extend_from_slice(&text);
 }
 
 /// What a kind of event is called.
@@ -73,7 +87,7 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
 }
 
 /// Lines of a text, each indented and broken where the terminal ends.
-pub(crate) fn write_wrapped(out: &mut impl Write, bytes: &[u8], indent: usize) -> io::Result<()> {
+pub(super) fn write_wrapped(out: &mut impl Write, bytes: &[u8], indent: usize) -> io::Result<()> {
     for (piece, _) in pieces(bytes) {
         let line = escaped(piece);
         let mut rest = line.as_str();
@@ -96,25 +110,31 @@ pub(crate) fn write_wrapped(out: &mut impl Write, bytes: &[u8], indent: usize) -
 }
 
 /// Lines of a text as they are, but for control characters.
-pub(crate) fn write_lines(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_lines(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     for (piece, last) in pieces(bytes) {
         write!(out, "{}{}", escaped(piece), if last { "\n" } else { "" })?;
     }
     Ok(())
 }
 
+/// Room for any line of columns: an index may be wide, and a line of one column longer than [`WIDTH`].
+pub(super) const LINE: usize = 128;
+
 /// Sixteen bytes a line, in hexadecimal and as ASCII, with the offset of the first.
-pub(crate) fn write_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_bytes(out: &mut Page<'_>, bytes: &[u8]) -> io::Result<()> {
     let digits = digits(bytes.len().saturating_sub(1)).max(5);
-    for (at, line) in (0..).step_by(16).zip(bytes.chunks(16)) {
-        write!(out, "  {at:>digits$} ")?;
-        for (i, byte) in line.iter().enumerate() {
-            write!(out, "{}{byte:02x}", if i == 8 { "  " } else { " " })?;
+    let (start, ascii) = (digits + 4, digits + 4 + 16 * 3 + 2);
+    for (at, bytes) in (0..).step_by(16).zip(bytes.chunks(16)) {
+        let mut line = [b' '; LINE];
+        put_unsigned(&mut line[..2 + digits], at);
+        for (i, &byte) in bytes.iter().enumerate() {
+            let at = start + 3 * i + usize::from(i >= 8);
+            line[at..at + 2].copy_from_slice(&hex(byte));
+            line[ascii + i] = if (b' '..=b'~').contains(&byte) { byte } else { b'.' };
         }
-        let missing = 3 * (16 - line.len()) + usize::from(line.len() <= 8);
-        let ascii: String =
-            line.iter().map(|&b| if (b' '..=b'~').contains(&b) { char::from(b) } else { '.' }).collect();
-        writeln!(out, "{:missing$}  {ascii}", "")?;
+        let end = ascii + bytes.len();
+        line[end] = b'\n';
+        out.line()?.extend_from_slice(&line[..=end]);
     }
     Ok(())
 }
@@ -124,13 +144,24 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Appends `1 event`, `2 events`.
+pub(super) fn push_count(out: &mut Vec<u8>, number: u64, noun: &str) {
+    push_unsigned(out, number);
+    out.push(b' ');
+    out.extend_from_slice(noun.as_bytes());
+    if number != 1 {
+        out.push(b's');
+    }
+}
+
 /// Decimal digits of a number.
-pub(crate) fn digits(number: usize) -> usize {
+pub(super) fn digits(number: usize) -> usize {
     number.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::page::written;
     use super::*;
 
     #[test]
@@ -153,9 +184,7 @@ mod tests {
     #[test]
     fn bytes_stand_sixteen_in_a_line() {
         let check = |bytes: &[u8], wanted: &str| {
-            let mut out = Vec::new();
-            write_bytes(&mut out, bytes).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), wanted);
+            assert_eq!(written(|page| write_bytes(page, bytes)), wanted);
         };
         check(b"", "");
         check(

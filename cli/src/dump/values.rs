@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use pactolus::formats::text::format_g;
+use pactolus::formats::text::{format_g, hex as hex_digits, put_signed, put_unsigned};
 use pactolus::formats::{Bank, Element, Order, Tid};
 
+use super::page::Page;
 use super::text;
 
 /// Elements laid out together: the width of their columns is that of the longest.
@@ -13,17 +14,8 @@ const TOGETHER: usize = 1 << 14;
 const WIDTH: usize = 80;
 
 /// Writes name, type, size and contents of a bank.
-pub(crate) fn write(out: &mut impl Write, bank: &Bank<'_>, hex: bool) -> io::Result<()> {
-    let bytes = text::count(bank.data.len() as u64, "byte");
-    let name = match bank.tid() {
-        Some(tid) => tid.name().to_owned(),
-        None => format!("type {:#x}", bank.code),
-    };
-    write!(out, "  {:<4}  {name:<8}", bank.name)?;
-    match bank.tid().filter(|tid| tid.size() > 0) {
-        Some(_) => writeln!(out, "  {}, {bytes}", text::count(bank.len() as u64, "element"))?,
-        None => writeln!(out, "  {bytes}")?,
-    }
+pub(super) fn write(out: &mut Page<'_>, bank: &Bank<'_>, hex: bool) -> io::Result<()> {
+    push_head(out.line()?, bank);
     match bank.tid() {
         Some(Tid::String | Tid::Link | Tid::Char) if !hex => write_text(out, bank.data),
         Some(tid) if tid.size() > 0 => {
@@ -40,8 +32,37 @@ pub(crate) fn write(out: &mut impl Write, bank: &Bank<'_>, hex: bool) -> io::Res
     }
 }
 
+fn push_head(out: &mut Vec<u8>, bank: &Bank<'_>) {
+    out.extend_from_slice(b"  ");
+    let name = bank.name.text();
+    if name.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+        push_padded(out, name, 4);
+    } else {
+        // Writing into a vector cannot fail.
+        let _ = write!(out, "{:<4}", bank.name);
+    }
+    out.extend_from_slice(b"  ");
+    match bank.tid() {
+        Some(tid) => push_padded(out, tid.name().as_bytes(), 8),
+        None => push_padded(out, format!("type {:#x}", bank.code).as_bytes(), 8),
+    }
+    out.extend_from_slice(b"  ");
+    if bank.tid().is_some_and(|tid| tid.size() > 0) {
+        text::push_count(out, bank.len() as u64, "element");
+        out.extend_from_slice(b", ");
+    }
+    text::push_count(out, bank.data.len() as u64, "byte");
+    out.push(b'\n');
+}
+
+fn push_padded(out: &mut Vec<u8>, word: &[u8], width: usize) {
+    let end = out.len() + word.len().max(width);
+    out.extend_from_slice(word);
+    out.resize(end, b' ');
+}
+
 /// Quoted; zeros behind the text are left out.
-fn write_text(out: &mut impl Write, data: &[u8]) -> io::Result<()> {
+fn write_text(out: &mut Page<'_>, data: &[u8]) -> io::Result<()> {
     let end = data.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     if data.is_empty() {
         return Ok(());
@@ -61,33 +82,126 @@ fn write_text(out: &mut impl Write, data: &[u8]) -> io::Result<()> {
     }
 }
 
-fn write_elements(out: &mut impl Write, tid: Tid, data: &[u8], order: Order, hex: bool) -> io::Result<()> {
+fn write_elements(out: &mut Page<'_>, tid: Tid, data: &[u8], order: Order, hex: bool) -> io::Result<()> {
     let size = tid.size();
     let index_width = text::digits((data.len() / size).saturating_sub(1)).max(5);
-    let mut cells = Vec::new();
-    let mut ends = Vec::new();
+    let mut table = Table { out, index_width, first: 0, count: 0, hex };
     for (first, data) in (0..).step_by(TOGETHER).zip(data.chunks(TOGETHER * size)) {
-        cells.clear();
-        ends.clear();
-        for element in data.chunks_exact(size) {
-            push_element(&mut cells, tid, element, order, hex);
-            ends.push(cells.len());
-        }
-        let starts = || std::iter::once(0).chain(ends.iter().copied());
-        let width = starts().zip(&ends).map(|(start, end)| end - start).max().unwrap_or(0);
-        let columns = columns(width, WIDTH - 2 - index_width - 1, hex);
-        for (i, (start, end)) in starts().zip(&ends).enumerate() {
-            if i % columns == 0 {
-                let newline = if i == 0 { "" } else { "\n" };
-                write!(out, "{newline}  {:>index_width$} ", first + i)?;
+        (table.first, table.count) = (first, data.len() / size);
+        match tid {
+            _ if hex => table.hex(data, size, order)?,
+            Tid::Byte => table.unsigned::<u8>(data, order)?,
+            Tid::Word => table.unsigned::<u16>(data, order)?,
+            Tid::Dword => table.unsigned::<u32>(data, order)?,
+            Tid::Uint64 => table.unsigned::<u64>(data, order)?,
+            Tid::Sbyte => table.signed::<i8>(data, order)?,
+            Tid::Short => table.signed::<i16>(data, order)?,
+            Tid::Int => table.signed::<i32>(data, order)?,
+            Tid::Int64 => table.signed::<i64>(data, order)?,
+            Tid::Float => table.real::<f32>(data, order, 7)?,
+            Tid::Double => table.real::<f64>(data, order, 16)?,
+            Tid::Bool => table.rows(1, |cell, i| {
+                let end = cell.len() - 1;
+                cell[end] = if at::<bool>(data, i, order) { b'y' } else { b'n' };
+            })?,
+            Tid::Bitfield | Tid::Char | Tid::String | Tid::Array | Tid::Struct | Tid::Key | Tid::Link => {
+                table.hex(data, size, order)?;
             }
-            let cell = &cells[start..*end];
-            write!(out, "{:pad$}", "", pad = 1 + width - cell.len())?;
-            out.write_all(cell)?;
         }
-        writeln!(out)?;
     }
     Ok(())
+}
+
+#[inline]
+fn at<T: Element>(data: &[u8], i: usize, order: Order) -> T {
+    T::read(&data[i * T::SIZE..(i + 1) * T::SIZE], order)
+}
+
+/// Elements in columns of one width.
+struct Table<'p, 'o> {
+    out: &'p mut Page<'o>,
+    index_width: usize,
+    /// The index of the first element.
+    first: usize,
+    /// How many there are.
+    count: usize,
+    /// Digits stand for bits: other numbers of columns are easy to count.
+    hex: bool,
+}
+
+impl Table<'_, '_> {
+    /// Lays the elements out. `put` writes one at the end of its cell, which is blank; before the cell
+    /// is what stands to the left of it.
+    #[inline]
+    fn rows(&mut self, width: usize, mut put: impl FnMut(&mut [u8], usize)) -> io::Result<()> {
+        let columns = columns(width, WIDTH - 2 - self.index_width - 1, self.hex);
+        for start in (0..self.count).step_by(columns) {
+            let mut line = [b' '; text::LINE];
+            let mut end = 2 + self.index_width;
+            put_unsigned(&mut line[..end], (self.first + start) as u64);
+            end += 1;
+            for i in start..self.count.min(start + columns) {
+                end += 1 + width;
+                put(&mut line[..end], i);
+            }
+            line[end] = b'\n';
+            self.out.line()?.extend_from_slice(&line[..=end]);
+        }
+        Ok(())
+    }
+
+    fn unsigned<T: Element + Into<u64>>(&mut self, data: &[u8], order: Order) -> io::Result<()> {
+        let most = (0..self.count).map(|i| at::<T>(data, i, order).into()).max().unwrap_or(0);
+        let mut widest = [0; 20];
+        let width = widest.len() - put_unsigned(&mut widest, most);
+        self.rows(width, |cell, i| {
+            put_unsigned(cell, at::<T>(data, i, order).into());
+        })
+    }
+
+    fn signed<T: Element + Into<i64>>(&mut self, data: &[u8], order: Order) -> io::Result<()> {
+        let values = || (0..self.count).map(|i| at::<T>(data, i, order).into());
+        let mut widest = [0; 20];
+        let mut width = |value| 20 - put_signed(&mut widest, value);
+        let width = width(values().max().unwrap_or(0)).max(width(values().min().unwrap_or(0)));
+        self.rows(width, |cell, i| {
+            put_signed(cell, at::<T>(data, i, order).into());
+        })
+    }
+
+    /// Numbers of which the length is known only when they have been printed.
+    fn real<T: Element + Into<f64>>(&mut self, data: &[u8], order: Order, digits: usize) -> io::Result<()> {
+        let mut text = Vec::with_capacity(8 * self.count);
+        let mut ends = Vec::with_capacity(self.count + 1);
+        let mut width = 0;
+        ends.push(0);
+        for i in 0..self.count {
+            let start = text.len();
+            format_g(&mut text, at::<T>(data, i, order).into(), digits);
+            width = width.max(text.len() - start);
+            ends.push(text.len());
+        }
+        self.rows(width, |cell, i| {
+            let number = &text[ends[i]..ends[i + 1]];
+            let start = cell.len() - number.len();
+            cell[start..].copy_from_slice(number);
+        })
+    }
+
+    /// All digits, the most significant first.
+    fn hex(&mut self, data: &[u8], size: usize, order: Order) -> io::Result<()> {
+        self.rows(2 * size, |cell, i| {
+            let bytes = &data[i * size..(i + 1) * size];
+            let start = cell.len() - 2 * size;
+            for (k, digits) in cell[start..].chunks_exact_mut(2).enumerate() {
+                let byte = match order {
+                    Order::Little => bytes[size - 1 - k],
+                    Order::Big => bytes[k],
+                };
+                digits.copy_from_slice(&hex_digits(byte));
+            }
+        })
+    }
 }
 
 /// How many cells to a line: a number that makes indices easy to count.
@@ -96,57 +210,15 @@ fn columns(width: usize, room: usize, hex: bool) -> usize {
     steps.iter().copied().find(|n| n * (width + 1) <= room).unwrap_or(1)
 }
 
-fn push_element(out: &mut Vec<u8>, tid: Tid, bytes: &[u8], order: Order, hex: bool) {
-    if hex {
-        return push_hex(out, bytes, order);
-    }
-    // Writing into a vector cannot fail.
-    let _ = match tid {
-        Tid::Byte => write!(out, "{}", u8::read(bytes, order)),
-        Tid::Sbyte => write!(out, "{}", i8::read(bytes, order)),
-        Tid::Word => write!(out, "{}", u16::read(bytes, order)),
-        Tid::Short => write!(out, "{}", i16::read(bytes, order)),
-        Tid::Dword => write!(out, "{}", u32::read(bytes, order)),
-        Tid::Int => write!(out, "{}", i32::read(bytes, order)),
-        Tid::Int64 => write!(out, "{}", i64::read(bytes, order)),
-        Tid::Uint64 => write!(out, "{}", u64::read(bytes, order)),
-        Tid::Bool => write!(out, "{}", if bool::read(bytes, order) { 'y' } else { 'n' }),
-        Tid::Float => {
-            format_g(out, f32::read(bytes, order).into(), 7);
-            Ok(())
-        }
-        Tid::Double => {
-            format_g(out, f64::read(bytes, order), 16);
-            Ok(())
-        }
-        Tid::Bitfield | Tid::Char | Tid::String | Tid::Array | Tid::Struct | Tid::Key | Tid::Link => {
-            push_hex(out, bytes, order);
-            Ok(())
-        }
-    };
-}
-
-/// All digits, the most significant first.
-fn push_hex(out: &mut Vec<u8>, bytes: &[u8], order: Order) {
-    let mut push = |byte: &u8| {
-        let _ = write!(out, "{byte:02x}");
-    };
-    match order {
-        Order::Little => bytes.iter().rev().for_each(&mut push),
-        Order::Big => bytes.iter().for_each(&mut push),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::page::written;
     use super::*;
     use pactolus::formats::BankName;
 
     fn check(tid: Tid, order: Order, data: &[u8], hex: bool, wanted: &[&str]) {
         let bank = Bank { name: BankName::new(*b"TEST"), code: tid.code(), data, order };
-        let mut out = Vec::new();
-        write(&mut out, &bank, hex).unwrap();
-        let out = String::from_utf8(out).unwrap();
+        let out = written(|page| write(page, &bank, hex));
         assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
         assert_eq!(out.lines().skip(1).collect::<Vec<_>>(), wanted, "{out}");
     }
