@@ -61,6 +61,7 @@ mod input;
 mod kind;
 mod lz4;
 mod output;
+mod pack;
 mod progress;
 #[cfg(test)]
 mod tests;
