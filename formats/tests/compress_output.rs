@@ -19,7 +19,7 @@ const WAYS: [(Compression, Option<u32>, usize); 7] = [
     (Compression::Bzip2, Some(1), 99_000),
     (Compression::Bzip2, Some(2), 198_000),
     (Compression::Zstd, None, 4 << 20),
-    (Compression::Zstd, Some(6), 4 << 20),
+    (Compression::Zstd, Some(1), 4 << 20),
 ];
 
 /// Random numbers, the same each time.
