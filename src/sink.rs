@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pactolus_formats::compress::Output;
 use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind, TableWriter};
-use pactolus_formats::{Compression, Error as FormatError, WholeFile};
+use pactolus_formats::{Compression, Error as FormatError, Pool, WholeFile};
 
 use crate::Error;
 use crate::epoch::Wanted;
@@ -23,9 +23,6 @@ use crate::report::Written;
 /// Refused values that are put into words, of each block.
 const REFUSED: usize = 20;
 
-/// Bytes handed to a compressor at a time, so that the file does not depend on where blocks end.
-const PIECE: usize = 1 << 18;
-
 /// The outputs of a job.
 pub(crate) struct Sinks<'j> {
     job: &'j Job,
@@ -34,6 +31,8 @@ pub(crate) struct Sinks<'j> {
     open: Vec<Sink<'j>>,
     /// What stands for standard output, until an output has taken it.
     stdout: Option<&'j mut dyn Write>,
+    /// Threads that compress; none before the first file that wants them.
+    pool: Option<Pool>,
     /// Final names that were written.
     done: BTreeSet<PathBuf>,
     /// A file that is not ours has the name of histograms: said when all else is written.
@@ -79,6 +78,7 @@ impl<'j> Sinks<'j> {
             reads: job.reads(),
             open: job.outputs.iter().map(sink).collect(),
             stdout: Some(stdout),
+            pool: None,
             done: BTreeSet::new(),
             taken: None,
             written: Vec::new(),
@@ -139,6 +139,12 @@ impl<'j> Sinks<'j> {
                 self.open[i].place = place;
                 self.open[i].companions = companions;
             }
+            let threads = self.job.threads;
+            if self.pool.is_none() && threads > 1 && output.compression != Compression::None {
+                let pool = Pool::new(threads);
+                self.pool =
+                    Some(pool.map_err(|e| Error::Job(format!("cannot start {threads} threads: {e}")))?);
+            }
             let sink = &mut self.open[i];
             sink.body = Some(match output.kind {
                 OutputKind::Table(_) if output.is_stdout() => {
@@ -147,7 +153,8 @@ impl<'j> Sinks<'j> {
                 OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
                 OutputKind::Histograms => Body::Histograms(WholeFile::create(&path).map_err(failed)?),
                 _ => {
-                    let file = ByteFile::create(output, &path, &mut self.stdout).map_err(failed)?;
+                    let file = ByteFile::create(output, &path, &mut self.stdout, self.pool.as_ref())
+                        .map_err(failed)?;
                     Body::Bytes(Box::new(file))
                 }
             });
@@ -410,7 +417,6 @@ impl Write for Target<'_> {
 struct ByteFile<'j> {
     path: PathBuf,
     output: Output<Target<'j>>,
-    piece: Vec<u8>,
 }
 
 impl<'j> ByteFile<'j> {
@@ -418,41 +424,28 @@ impl<'j> ByteFile<'j> {
         output: &OutputFile,
         path: &Path,
         stdout: &mut Option<&'j mut dyn Write>,
+        pool: Option<&Pool>,
     ) -> Result<ByteFile<'j>, FormatError> {
         // One output of a job at the most is standard output; it stays open over all runs.
         let (target, path) = match stdout.take_if(|_| output.is_stdout()) {
             Some(stdout) => (Target::Stdout(stdout), Path::new("(standard output)")),
             None => (Target::File(WholeFile::create(path)?), path),
         };
-        let output =
+        let mut output =
             Output::new(output.compression, None, target).map_err(FormatError::io("create", path))?;
-        Ok(ByteFile { path: path.to_owned(), output, piece: Vec::with_capacity(PIECE) })
+        if let Some(pool) = pool {
+            output = output.with_pool(pool.clone());
+        }
+        Ok(ByteFile { path: path.to_owned(), output })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
-        self.pieces(bytes).map_err(FormatError::io("write", &self.path))
-    }
-
-    fn pieces(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        if self.output.compression() == Compression::None {
-            return self.output.write_all(bytes);
-        }
-        while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
-            self.piece.extend_from_slice(now);
-            bytes = later;
-            if self.piece.len() == PIECE {
-                self.output.write_all(&self.piece)?;
-                self.piece.clear();
-            }
-        }
-        Ok(())
+        self.output.write_all(bytes).map_err(FormatError::io("write", &self.path))
     }
 
     /// Completes the file and brings it to the disk.
-    fn settle(mut self) -> Result<Target<'j>, FormatError> {
-        let written = self.output.write_all(&self.piece).and_then(|()| self.output.finish());
-        let mut target = written.map_err(FormatError::io("write", &self.path))?;
+    fn settle(self) -> Result<Target<'j>, FormatError> {
+        let mut target = self.output.finish().map_err(FormatError::io("write", &self.path))?;
         if let Target::File(file) = &mut target {
             file.settle()?;
         }

@@ -24,8 +24,8 @@
 //! | bzip2 | the block, at most 900 kB before its runs are written out | a block with a wrong checksum | the next block, at any bit, also where the stream's header is lost |
 //! | Zstandard | the rest of the frame | - | a frame whose first block can be decoded |
 //!
-//! So files of many members or frames bear damage better: `gzip` files joined with `cat`, `pzstd`
-//! rather than `zstd`. What follows a wrong checksum at the end of a member is not lost; where only
+//! So files of many members or frames bear damage better: those written [here](Output), `gzip` files
+//! joined with `cat`, `pzstd` rather than `zstd`. What follows a wrong checksum at the end of a member is not lost; where only
 //! that is wrong, all content has been given before the error. Where a member is broken, up to 1 MiB
 //! of it are searched again, for the next one may begin there. What a stream asks for beyond
 //! [`Limits::window`](crate::Limits) is damage too, and passed over.
@@ -61,6 +61,7 @@ mod input;
 mod kind;
 mod lz4;
 mod output;
+mod pack;
 mod progress;
 #[cfg(test)]
 mod tests;
