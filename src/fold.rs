@@ -253,31 +253,25 @@ impl<'j> Fold<'j> {
         let partial = &mut worker.partial;
         let tables = std::mem::take(&mut partial.tables);
         self.worker.begin(&live.epoch);
-        let (mut mid, mut asc) = (0, 0);
         let mut tallies = partial.tallies.iter();
-        for (i, deferred) in partial.deferred.iter().enumerate() {
+        for deferred in &partial.deferred {
             if let Some(tally) = tallies.next() {
                 live.tests.join(tally);
             }
-            self.sinks.mid(&partial.mid.bytes[mid..partial.mid.cuts[i]])?;
-            self.sinks.asc(&partial.asc.bytes[asc..partial.asc.cuts[i]])?;
-            (mid, asc) = (partial.mid.cuts[i], partial.asc.cuts[i]);
-            let Some((event, original)) = partial.deferred_event(deferred) else { continue };
-            self.worker.finish(&live.epoch, deferred, event, original, &mut live.sequential);
-            if let Some(tally) = self.worker.tally() {
-                live.tests.join(tally);
+            if let Some((event, original)) = partial.deferred_event(deferred) {
+                self.worker.finish(&live.epoch, deferred, event, original, &mut live.sequential);
+                if let Some(tally) = self.worker.tally() {
+                    live.tests.join(tally);
+                }
             }
-            let own = &mut self.worker.partial;
-            self.sinks.mid(&own.mid.bytes)?;
-            self.sinks.asc(&own.asc.bytes)?;
-            own.mid.bytes.clear();
-            own.asc.bytes.clear();
+            self.worker.partial.mid.cut();
+            self.worker.partial.asc.cut();
         }
         if let Some(tally) = tallies.next() {
             live.tests.join(tally);
         }
-        self.sinks.mid(&partial.mid.bytes[mid..])?;
-        self.sinks.asc(&partial.asc.bytes[asc..])?;
+        self.sinks.mid(&partial.mid.with(&self.worker.partial.mid))?;
+        self.sinks.asc(&partial.asc.with(&self.worker.partial.asc))?;
         self.worker.end();
         self.worker.fills.pour(&live.epoch.histograms);
         let own = &mut self.worker.partial;

@@ -1,5 +1,6 @@
 //! What one block contributes, in the order of its events.
 
+use std::io::IoSlice;
 use std::ops::Range;
 
 use pactolus_formats::tuple::Batch;
@@ -17,6 +18,31 @@ use crate::verify::Seen;
 pub(crate) struct Encoded {
     pub(crate) bytes: Vec<u8>,
     pub(crate) cuts: Vec<usize>,
+}
+
+impl Encoded {
+    /// Something else may come here.
+    pub(crate) fn cut(&mut self) {
+        self.cuts.push(self.bytes.len());
+    }
+
+    /// The stretches between the cuts, and between them those of `other`, which has as many cuts.
+    pub(crate) fn with<'a>(&'a self, other: &'a Encoded) -> Vec<IoSlice<'a>> {
+        let mut slices = Vec::with_capacity(2 * self.cuts.len() + 1);
+        let mut push = |slice: &'a [u8]| {
+            if !slice.is_empty() {
+                slices.push(IoSlice::new(slice));
+            }
+        };
+        let (mut here, mut there) = (0, 0);
+        for (&cut, &end) in self.cuts.iter().zip(&other.cuts) {
+            push(&self.bytes[here..cut]);
+            push(&other.bytes[there..end]);
+            (here, there) = (cut, end);
+        }
+        push(&self.bytes[here..]);
+        slices
+    }
 }
 
 /// An event that the fold must finish: its chain has reached a sequential stage.
@@ -138,8 +164,8 @@ impl Partial {
     fn mark(&mut self, board: &Board, to: To, bytes: Range<usize>, original: Range<usize>) {
         let To { chain, stage, number } = to;
         self.deferred.push(Deferred { chain, stage, number, bytes, original });
-        self.mid.cuts.push(self.mid.bytes.len());
-        self.asc.cuts.push(self.asc.bytes.len());
+        self.mid.cut();
+        self.asc.cut();
         if board.has_tests() {
             self.tallies.push(board);
         }

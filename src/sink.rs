@@ -4,7 +4,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ use crate::job::{Job, OutputFile, OutputKind, Reads, expand, has_run, provenance
 use crate::partial::TableKey;
 use crate::pipe::Pipe;
 use crate::report::Written;
+
+/// Pieces of memory that the system takes in one call.
+const SLICES: usize = 1024;
 
 /// Refused values that are put into words, of each block.
 const REFUSED: usize = 20;
@@ -182,22 +185,19 @@ impl<'j> Sinks<'j> {
     }
 
     /// Writes binary events.
-    pub(crate) fn mid(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.bytes(OutputKind::Mid, bytes)
+    pub(crate) fn mid(&mut self, slices: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.bytes(OutputKind::Mid, slices)
     }
 
     /// Writes text events.
-    pub(crate) fn asc(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.bytes(OutputKind::Asc, bytes)
+    pub(crate) fn asc(&mut self, slices: &[IoSlice<'_>]) -> Result<(), Error> {
+        self.bytes(OutputKind::Asc, slices)
     }
 
-    fn bytes(&mut self, kind: OutputKind, bytes: &[u8]) -> Result<(), Error> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
+    fn bytes(&mut self, kind: OutputKind, slices: &[IoSlice<'_>]) -> Result<(), Error> {
         for sink in self.open.iter_mut().filter(|s| s.output.kind == kind) {
             if let Some(Body::Bytes(file)) = &mut sink.body {
-                file.write(bytes).map_err(Error::Output)?;
+                file.write(slices).map_err(Error::Output)?;
             }
         }
         Ok(())
@@ -405,6 +405,13 @@ impl Write for Target<'_> {
         }
     }
 
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Target::File(file) => file.write_vectored(slices),
+            Target::Stdout(stdout) => stdout.write_vectored(slices),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Target::File(file) => file.flush(),
@@ -439,8 +446,31 @@ impl<'j> ByteFile<'j> {
         Ok(ByteFile { path: path.to_owned(), output })
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), FormatError> {
-        self.output.write_all(bytes).map_err(FormatError::io("write", &self.path))
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<(), FormatError> {
+        self.slices(slices).map_err(|error| FormatError::io("write", &self.path)(error))
+    }
+
+    /// As few calls of the system as there can be: events that the fold has finished stand between
+    /// others in small pieces.
+    fn slices(&mut self, slices: &[IoSlice<'_>]) -> io::Result<()> {
+        let (mut first, mut skip) = (0, 0);
+        while first < slices.len() {
+            let written = match skip {
+                0 => self.output.write_vectored(&slices[first..slices.len().min(first + SLICES)]),
+                _ => self.output.write(&slices[first][skip..]),
+            };
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => skip += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            while first < slices.len() && skip >= slices[first].len() {
+                skip -= slices[first].len();
+                first += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Completes the file and brings it to the disk.

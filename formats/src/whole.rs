@@ -1,7 +1,7 @@
 //! Files that appear whole, or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IoSlice, Write};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
@@ -84,6 +84,12 @@ impl WholeFile {
 impl Write for WholeFile {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let n = self.inner.write(buf)?;
+        self.bytes += n as u64;
+        Ok(n)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let n = self.inner.write_vectored(slices)?;
         self.bytes += n as u64;
         Ok(n)
     }

@@ -1,7 +1,7 @@
 //! A compressed file being written.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 
 use super::Compression;
 use super::pack::{Around, Packer, Piece};
@@ -183,6 +183,13 @@ impl<W: Write> Write for Output<W> {
         let n = buf.len().min(size - content.len());
         content.extend_from_slice(&buf[..n]);
         Ok(n)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.compression() == Compression::None {
+            return self.inner.write_vectored(slices);
+        }
+        slices.iter().find(|slice| !slice.is_empty()).map_or(Ok(0), |slice| self.write(slice))
     }
 
     /// Passes on the pieces that are complete. It does not change what the file will hold.
