@@ -85,7 +85,9 @@ fn compress(compression: Compression, payload: &[u8]) -> (Vec<u8>, Vec<(usize, u
         return (payload.to_vec(), Vec::new());
     }
     let (mut file, mut units) = (Vec::new(), Vec::new());
-    let level = (compression != Compression::Lz4).then_some(1);
+    // At level 1 of Zstandard, one wrong byte of a table makes an event with another id that vouches for
+    // itself, and that id stands in the data as well: more than the model says is lost.
+    let level = matches!(compression, Compression::Gzip | Compression::Bzip2).then_some(1);
     // Units end inside of events.
     for (i, piece) in payload.chunks(payload.len() / 3 + 5).enumerate() {
         units.push((file.len(), i * (payload.len() / 3 + 5)));
