@@ -1,6 +1,7 @@
 //! One block through the wide stages: what a worker does.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use bumpalo::Bump;
@@ -17,7 +18,7 @@ use crate::job::Stop;
 use crate::ledger::{BadBanks, Failure, Message};
 use crate::module::{BoxError, Context, NewEvent, Notes, Result, Verdict};
 use crate::partial::{Deferred, Partial, TableKey, To};
-use crate::stage::{AnySequential, Body, Stage, guarded};
+use crate::stage::{AnySequential, Body, Stage, guarded, panic_text};
 use crate::test::{Board, Tally};
 use crate::verify::Entry;
 
@@ -292,14 +293,15 @@ impl Worker {
         };
         // The stage in hand, for when it panics.
         let at = Cell::new(from);
-        let mut stages = || -> Result<End> {
+        let mut failed = None;
+        let mut stages = || {
             for (i, stage) in chain.stages.iter().enumerate().skip(from) {
                 if !stage.on {
                     continue;
                 }
                 at.set(i);
                 if matches!(stage.body, Body::Sequential(_)) && !place.fold {
-                    return Ok(End::Deferred);
+                    return End::Deferred;
                 }
                 context.stage = stage.number;
                 let account = &mut partial.counts.stages[stage.number as usize];
@@ -312,39 +314,51 @@ impl Worker {
                 if !notes.messages.borrow().is_empty() {
                     messages(place, stage.number, notes, partial);
                 }
-                if verdict? == Verdict::Skip {
-                    return Ok(End::Skipped);
+                match verdict {
+                    Ok(Verdict::Keep) => {}
+                    Ok(Verdict::Skip) => return End::Skipped,
+                    Err(reason) => {
+                        failed = Some(reason);
+                        return End::Lost;
+                    }
                 }
             }
-            Ok(End::Kept)
+            End::Kept
         };
         // Whatever a panicking module leaves half done is its own: events are append-only, and the
         // event is dropped.
-        let end = guarded(&mut stages);
+        let end = match catch_unwind(AssertUnwindSafe(&mut stages)) {
+            Ok(end) => end,
+            Err(panic) => {
+                failed = Some(panic_text(&*panic).into());
+                End::Lost
+            }
+        };
         let stage = || &chain.stages[at.get()];
-        if end.is_err() && !notes.messages.borrow().is_empty() {
+        if failed.is_some() && !notes.messages.borrow().is_empty() {
             // It had something to say before it panicked.
             messages(place, stage().number, notes, partial);
         }
+        if let Some(reason) = failed {
+            // What a lost event would have brought about is lost with it.
+            notes.queue.borrow_mut().clear();
+            partial.counts.stages[stage().number as usize].failed += 1;
+            partial.counts.lose(number, failure(&stage().name, &view, place, &reason));
+            return;
+        }
         match end {
-            Ok(End::Kept) => {}
-            Ok(End::Deferred) => {
+            End::Lost => return,
+            End::Kept => {}
+            End::Deferred => {
                 let to = To { chain: number, stage: at.get(), number: place.number };
                 if let Err(error) = partial.defer(board, to, &event, original) {
                     partial.counts.lose(number, failure(&stage().name, &view, place, &error.into()));
                 }
                 return;
             }
-            Ok(End::Skipped) => {
+            End::Skipped => {
                 partial.counts.stages[stage().number as usize].skipped += 1;
                 partial.counts.requests[number].skipped += 1;
-                return;
-            }
-            Err(reason) => {
-                // What a lost event would have brought about is lost with it.
-                notes.queue.borrow_mut().clear();
-                partial.counts.stages[stage().number as usize].failed += 1;
-                partial.counts.lose(number, failure(&stage().name, &view, place, &reason));
                 return;
             }
         }
@@ -373,6 +387,7 @@ enum End {
     Skipped,
     /// Before a sequential stage.
     Deferred,
+    Lost,
 }
 
 /// Passes an event through a stage, and takes the time or looks at what the stage does.

@@ -207,7 +207,14 @@ impl<'a> Event<'a> {
         if let Some(slot) = self.index.slots.iter().find(|s| s.name == name) {
             return Some(self.raw_bank(slot));
         }
-        self.appended().find(|bank| bank.name == name)
+        let mut next = self.first.get();
+        while let Some(here) = next {
+            if here.bank.name == name {
+                return Some(here.bank);
+            }
+            next = here.next.get();
+        }
+        None
     }
 
     #[inline]

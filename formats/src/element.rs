@@ -9,6 +9,8 @@ use crate::{Layout, Tid};
 /// Byte order of a bank's contents. Headers of events are always little-endian; a payload that
 /// came from a big-endian frontend keeps its order in old files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+// As wide as a register: views that have no holes are copied in whole words.
+#[repr(u64)]
 pub enum Order {
     /// x86 and ARM: all files written today.
     #[default]

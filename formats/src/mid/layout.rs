@@ -199,60 +199,55 @@ impl<'a> Banks<'a> {
     pub fn position(&self) -> usize {
         self.rest.as_ptr() as usize - self.payload.as_ptr() as usize
     }
+}
 
-    /// The bank of a header of eight bytes, little-endian; `None` where it takes a closer look.
-    #[inline]
-    fn short(&mut self) -> Option<Bank<'a>> {
-        let (head, behind) = self.rest.split_first_chunk::<8>()?;
-        let word = u64::from_le_bytes(*head);
-        let size = (word >> 48) as usize;
-        let (padded, rest) = behind.split_at_checked(size.next_multiple_of(8))?;
-        self.rest = rest;
-        let name = BankName::new([head[0], head[1], head[2], head[3]]);
-        Some(Bank { name, code: (word >> 32) as u32 & 0xffff, data: &padded[..size], order: Order::Little })
-    }
+/// A bank and what follows it.
+type Split<'a> = (Bank<'a>, &'a [u8]);
 
-    /// The same of a longer header.
-    #[inline]
-    fn long(&mut self, header: usize) -> Option<Bank<'a>> {
-        let (head, behind) = self.rest.split_at_checked(header)?;
-        let (name, code) = (BankName::new([head[0], head[1], head[2], head[3]]), &head[4..]);
-        let size = LittleEndian::read_u32(&code[4..]) as usize;
-        let (padded, rest) = behind.split_at_checked(size.checked_next_multiple_of(8)?)?;
-        self.rest = rest;
-        let code = LittleEndian::read_u32(code);
-        Some(Bank { name, code, data: &padded[..size], order: Order::Little })
-    }
+/// The bank of a header of eight bytes, little-endian; `None` where it takes a closer look.
+#[inline]
+fn short(rest: &[u8]) -> Option<Split<'_>> {
+    let (head, behind) = rest.split_first_chunk::<8>()?;
+    let word = u64::from_le_bytes(*head);
+    let size = (word >> 48) as usize;
+    let (padded, rest) = behind.split_at_checked(size.next_multiple_of(8))?;
+    let name = BankName::new([head[0], head[1], head[2], head[3]]);
+    let code = (word >> 32) as u32 & 0xffff;
+    Some((Bank { name, code, data: &padded[..size], order: Order::Little }, rest))
+}
 
-    /// Any bank, with care.
-    #[inline(never)]
-    fn careful(&mut self) -> Option<Result<Bank<'a>, DamageKind>> {
-        let Some(area) = self.area else {
-            let left = self.rest.len();
-            return self.damaged(DamageKind::AreaCutShort { needed: Area::SIZE, left });
-        };
-        let kind = area.kind();
-        let Ok((rest, (name, code, size))) = bank_header(kind, area.order, self.rest) else {
-            let left = self.rest.len();
-            // Fewer bytes than a header are padding where mana counted one bank header less.
-            if left <= 4 {
-                self.rest = &self.rest[..0];
-                return None;
-            }
-            return self.damaged(DamageKind::BankHeaderCutShort { needed: kind.header_size(), left });
-        };
-        let Some(data) = rest.get(..size) else {
-            return self.damaged(DamageKind::BankCutShort { bank: name, needed: size, left: rest.len() });
-        };
-        self.rest = &rest[size.next_multiple_of(8).min(rest.len())..];
-        Some(Ok(Bank { name, code, data, order: area.order }))
-    }
+/// The same of a longer header.
+#[inline]
+fn long(rest: &[u8], header: usize) -> Option<Split<'_>> {
+    let (head, behind) = rest.split_at_checked(header)?;
+    let name = BankName::new([head[0], head[1], head[2], head[3]]);
+    let code = LittleEndian::read_u32(&head[4..]);
+    let size = LittleEndian::read_u32(&head[8..]) as usize;
+    let (padded, rest) = behind.split_at_checked(size.checked_next_multiple_of(8)?)?;
+    Some((Bank { name, code, data: &padded[..size], order: Order::Little }, rest))
+}
 
-    #[cold]
-    fn damaged(&mut self, kind: DamageKind) -> Option<Result<Bank<'a>, DamageKind>> {
-        self.rest = &self.rest[..0];
-        Some(Err(kind))
+/// Any bank, with care; `None` behind the last.
+#[inline(never)]
+fn careful(area: Option<Area>, rest: &[u8]) -> Option<Result<Split<'_>, DamageKind>> {
+    let left = rest.len();
+    if left == 0 {
+        return None;
     }
+    let Some(area) = area else {
+        return Some(Err(DamageKind::AreaCutShort { needed: Area::SIZE, left }));
+    };
+    let kind = area.kind();
+    let Ok((behind, (name, code, size))) = bank_header(kind, area.order, rest) else {
+        // Fewer bytes than a header are padding where mana counted one bank header less.
+        let cut = DamageKind::BankHeaderCutShort { needed: kind.header_size(), left };
+        return (left > 4).then_some(Err(cut));
+    };
+    let Some(data) = behind.get(..size) else {
+        return Some(Err(DamageKind::BankCutShort { bank: name, needed: size, left: behind.len() }));
+    };
+    let rest = &behind[size.next_multiple_of(8).min(behind.len())..];
+    Some(Ok((Bank { name, code, data, order: area.order }, rest)))
 }
 
 impl<'a> Iterator for Banks<'a> {
@@ -264,14 +259,24 @@ impl<'a> Iterator for Banks<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let bank = match self.form {
-            Form::Short => self.short(),
-            Form::Long(header) => self.long(header),
+        let quick = match self.form {
+            Form::Short => short(self.rest),
+            Form::Long(header) => long(self.rest, header),
             Form::Other => None,
         };
-        match bank {
-            Some(bank) => Some(Ok(bank)),
-            None => self.careful(),
+        let found = match quick {
+            Some(found) => Some(Ok(found)),
+            None => careful(self.area, self.rest),
+        };
+        match found {
+            Some(Ok((bank, rest))) => {
+                self.rest = rest;
+                Some(Ok(bank))
+            }
+            end => {
+                self.rest = &self.rest[..0];
+                end.map(|end| end.map(|(bank, _)| bank))
+            }
         }
     }
 }
