@@ -12,31 +12,40 @@ use pactolus::{
 };
 
 use crate::args::AnalyzeArgs;
+use crate::patient::Patient;
 use crate::progress::Display;
 use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, shard, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
 
+/// What becomes of an analysis that the user stops.
+pub(crate) const WHAT_WAS_READ: &str = "what was read is written";
+
 pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let analyzer = analyzer(app, args.analyzer.as_deref())?;
-    let job = job(app, &args)?;
+    let mut job = job(&args)?;
     if let Some(shard) = args.shard {
+        job.stop = app.stoppable(shard::NO_PART);
         return shard::run(app, &args, &analyzer, &job, shard, (out, err));
     }
+    job.stop = app.stoppable(WHAT_WAS_READ);
     let say = Say {
+        process: app.process,
         quiet: args.quiet,
         verbose: args.verbose,
         json: args.json,
         explain: args.explain,
         odb_save: args.odb_save.as_deref(),
-        stopped: "what was read is written",
+        stopped: WHAT_WAS_READ,
     };
     whole(&job, &say, out, err, |progress, out| analyzer.run_to(&job, progress, out))
 }
 
 /// What the user wants to hear, and to keep, of a whole job.
 pub(crate) struct Say<'a> {
+    /// Standard output is that of the process.
+    pub(crate) process: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
     pub(crate) json: bool,
@@ -71,7 +80,15 @@ pub(crate) fn whole(
         return Err("--json and -o - both want standard output: give the output a name".into());
     }
     let mut display = Display::new(say.quiet || say.json, err);
-    let report = work(&mut |progress| display.show(progress), out);
+    let mut patient = match to_stdout && say.process {
+        true => Some(Patient::stdout(&job.stop)?),
+        false => None,
+    };
+    let events: &mut dyn Write = match &mut patient {
+        Some(patient) => patient,
+        None => out,
+    };
+    let report = work(&mut |progress| display.show(progress), events);
     display.end();
     let mut report = report?;
     report.warnings.extend(without_histograms(job, &report));
@@ -147,7 +164,7 @@ pub(crate) fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error
     Analyzer::from_definition(&definition, &app.catalogue)
 }
 
-fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
+fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     let mut job = Job::new();
     job.inputs = inputs(args)?;
     job.outputs = args.output.iter().map(OutputFile::new).collect::<Result<_, _>>()?;
@@ -169,7 +186,6 @@ fn job(app: &App, args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>>
     job.allow_missing = args.allow_missing;
     job.limits = args.believe.limits();
     job.host = host();
-    job.stop = app.stop.clone();
     Ok(job)
 }
 

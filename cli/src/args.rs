@@ -71,6 +71,11 @@ pub(crate) struct AnalyzeArgs {
     #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 
+    /// Memory for events on their way from the inputs to the outputs, as 400M or 1G: less, and more
+    /// threads wait for one another. Histograms come on top
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory: Option<u64>,
+
     /// Say nothing but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -178,23 +183,44 @@ impl Believe {
     }
 }
 
-/// A number of bytes, with K, M or G behind it.
+/// A number of bytes up to 4G, with K, M or G behind it.
 pub(crate) fn size(text: &str) -> Result<usize, String> {
-    let wanted = || "a number of bytes wanted, as 500000, 4M or 2G".to_owned();
+    let bytes = bytes(text).ok_or("a number of bytes wanted, as 500000, 4M or 2G")?;
+    // Headers hold sizes of 32 bits.
+    usize::try_from(bytes)
+        .ok()
+        .filter(|&bytes| bytes > 0 && bytes <= 1 << 32)
+        .ok_or_else(|| "a number of bytes up to 4G wanted, as 500000, 4M or 2G".to_owned())
+}
+
+/// An amount of memory.
+fn memory(text: &str) -> Result<u64, String> {
+    let bytes = bytes(text).ok_or("an amount of memory wanted, as 400M or 1G")?;
+    if bytes < LEAST_MEMORY {
+        return Err("at least 1M wanted, as 400M or 1G".into());
+    }
+    Ok(bytes)
+}
+
+/// Less is a slip, most often a unit that was forgotten.
+const LEAST_MEMORY: u64 = 1 << 20;
+
+/// A number, perhaps with K, M or G behind it. One beyond all numbers is the largest.
+fn bytes(text: &str) -> Option<u64> {
     let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: usize = text[..at].parse().map_err(|_| wanted())?;
-    let unit = match text[at..].to_ascii_uppercase().as_str() {
+    let (digits, unit) = text.split_at(at);
+    let unit = match unit.to_ascii_uppercase().as_str() {
         "" => 1,
         "K" => 1 << 10,
         "M" => 1 << 20,
         "G" => 1 << 30,
-        _ => return Err(wanted()),
+        _ => return None,
     };
-    // Headers hold sizes of 32 bits.
-    number
-        .checked_mul(unit)
-        .filter(|&bytes| bytes > 0 && bytes <= 1 << 32)
-        .ok_or_else(|| "a number of bytes up to 4G wanted, as 500000, 4M or 2G".to_owned())
+    if digits.is_empty() {
+        return None;
+    }
+    let number = digits.parse::<u64>().unwrap_or(u64::MAX);
+    Some(number.saturating_mul(unit))
 }
 
 /// Standard output with a type, as `-.asc`, looks like a flag: attached to its own it does not.
@@ -233,4 +259,30 @@ pub(crate) fn refuse_foreign(args: &[OsString]) -> Result<(), Foreign> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(memory("400M"), Ok(400 << 20));
+        assert_eq!(memory("1g"), Ok(1 << 30));
+        assert_eq!(memory("1048576"), Ok(1 << 20));
+        assert_eq!(memory("64G"), Ok(64 << 30));
+        assert_eq!(memory("99999999999999999999999G"), Ok(u64::MAX));
+        for text in ["", "M", "-1M", "4 M", "4MB", "4T", "1.5G", "viel"] {
+            assert!(memory(text).unwrap_err().contains("an amount of memory"), "{text}");
+        }
+        for text in ["0", "400", "1023K"] {
+            assert!(memory(text).unwrap_err().contains("at least"), "{text}");
+        }
+        assert_eq!(size("4G"), Ok(1 << 32));
+        assert_eq!(size("2k"), Ok(2048));
+        assert!(size("5G").unwrap_err().contains("up to 4G"));
+        assert!(size("99999999999999999999999").unwrap_err().contains("up to 4G"));
+        assert!(size("0").unwrap_err().contains("up to 4G"));
+        assert!(size("big").unwrap_err().starts_with("a number of bytes wanted"));
+    }
 }

@@ -10,7 +10,7 @@ use pactolus::formats::{Compression, WholeFile};
 use pactolus::simulate::Simulation;
 use pactolus::{Analyzer, Definition, Error, Job};
 
-use crate::analyze::code;
+use crate::analyze::{WHAT_WAS_READ, code};
 use crate::{App, Outcome, summary};
 
 /// Make a small run, analyze it, and show what to try next.
@@ -69,7 +69,7 @@ pub(crate) fn run(app: &App, args: &DemoArgs, out: &mut dyn Write) -> Outcome {
     let analyzer = Analyzer::from_definition(&definition, &app.catalogue)?;
     let mut job = Job::new().input(&run).output(file("run%05d.parquet").to_string_lossy())?;
     job.config.push(file("banks.odb"));
-    job.stop = app.stop.clone();
+    job.stop = app.stoppable(WHAT_WAS_READ);
     let report = analyzer.run(&job)?;
     summary::print(&report, false, out)?;
 

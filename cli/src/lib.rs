@@ -19,10 +19,12 @@ mod hist;
 mod inputs;
 mod merge;
 mod odb;
+mod patient;
 mod program;
 mod progress;
 mod scan;
 mod shard;
+mod signals;
 mod simulate;
 mod summary;
 mod verify;
@@ -30,7 +32,6 @@ mod verify;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use pactolus::{Catalogue, Stop};
@@ -54,8 +55,8 @@ pub struct App {
     catalogue: Catalogue,
     definition: Option<&'static str>,
     stop: Stop,
-    /// What becomes of a job that the user stops, where it is not as everywhere.
-    stopped: Arc<OnceLock<&'static str>>,
+    /// Signals and standard output are those of the process.
+    process: bool,
     /// How the user calls the program.
     program: String,
     /// What drawings go to.
@@ -70,7 +71,7 @@ impl App {
             catalogue,
             definition: None,
             stop: Stop::new(),
-            stopped: Arc::default(),
+            process: false,
             program: "pactolus".into(),
             screen,
         }
@@ -90,19 +91,20 @@ impl App {
             self.program = program.to_string_lossy().into_owned();
         }
         self.screen = hist::Screen::of_process();
-        let (stop, stopped) = (self.stop.clone(), Arc::clone(&self.stopped));
-        // Without the handler Ctrl-C ends the process at once, which is no reason not to work.
-        let _ = ctrlc::set_handler(move || {
-            if stop.is_asked() {
-                std::process::exit(STOPPED.into());
-            }
-            stop.ask();
-            let becomes = stopped.get().copied().unwrap_or("what was read is written");
-            eprintln!("\nstopping: {becomes}; press Ctrl-C again to stop at once");
-        });
+        self.process = true;
         outlive_file_limit();
         let args: Vec<OsString> = std::env::args_os().skip(1).collect();
         ExitCode::from(run(&self, &args, &mut io::stdout(), &mut io::stderr()))
+    }
+}
+
+impl App {
+    /// What follows ends early if the user asks for it; `becomes` says what becomes of it then.
+    pub(crate) fn stoppable(&self, becomes: &'static str) -> Stop {
+        if self.process {
+            signals::listen(&self.stop, becomes);
+        }
+        self.stop.clone()
     }
 }
 
@@ -130,7 +132,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Hist(args) => hist::run(app, &args, out),
         Command::Odb(args) => odb::run(&args, out, err),
-        Command::Simulate(args) => simulate::run(&args, out, err),
+        Command::Simulate(args) => simulate::run(app, &args, out, err),
         Command::Verify(args) => verify::run(app, &args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
     });

@@ -72,7 +72,6 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
         }
         return runs::runs(&args.files, &args.output, args.quiet, out, err);
     }
-    let _ = app.stopped.set(WHOLE_RUNS);
     let parts = Parts::open(&args.files)?;
     let analyzer = match parts.definition() {
         Some(text) => {
@@ -87,8 +86,9 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
     }
     job.host = host();
     job.program = program::digest();
-    job.stop = app.stop.clone();
+    job.stop = app.stoppable(WHOLE_RUNS);
     let say = Say {
+        process: app.process,
         quiet: args.quiet,
         verbose: args.verbose,
         json: args.json,

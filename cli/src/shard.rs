@@ -10,7 +10,7 @@ use crate::progress::Display;
 use crate::{App, OK, Outcome, STOPPED, program, summary};
 
 /// What becomes of a shard that the user stops.
-const NO_PART: &str = "no part is written";
+pub(crate) const NO_PART: &str = "no part is written";
 
 /// Does one share of a job. What it has found goes to its part; a part that is whole is all well,
 /// damage or not, so that a batch system goes on to the merge, which tells.
@@ -25,7 +25,6 @@ pub(crate) fn run(
     if args.explain || args.odb_save.is_some() {
         return Err("--shard: --explain and --odb-save belong to merge, which ends the runs".into());
     }
-    let _ = app.stopped.set(NO_PART);
     let part = args.part.clone().unwrap_or_else(|| shard.part(job));
     let job = Job { program: program::digest(), ..job.clone() };
     let mut display = Display::new(args.quiet || args.json, err);

@@ -9,10 +9,10 @@ use clap::{Args, ValueEnum};
 use pactolus::formats::WholeFile;
 use pactolus::formats::compress::Output;
 use pactolus::simulate::{Shape, Simulation};
-use pactolus::{OutputFile, OutputKind, expand};
+use pactolus::{OutputFile, OutputKind, Stop, expand};
 
 use crate::progress::thousands;
-use crate::{OK, Outcome};
+use crate::{App, OK, Outcome, STOPPED};
 
 /// Make a run of MIDAS's sample experiment.
 ///
@@ -62,7 +62,10 @@ Examples:
   pactolus simulate -o big.mid --shape big --events 500000
   pactolus simulate -o - --events 1000 | pactolus dump - -n 5";
 
-pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+/// What becomes of a file that the user stops.
+const NO_FILE: &str = "no file is written";
+
+pub(crate) fn run(app: &App, args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let output = OutputFile::new(expand(&args.output, args.run))?;
     if output.kind != OutputKind::Mid {
         return Err(format!("{}: simulated events go into .mid files only", output.pattern).into());
@@ -77,7 +80,14 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write)
     let bytes = if output.is_stdout() {
         write(&simulation, &output, out)?
     } else {
-        write_file(&simulation, &output, args.force)?
+        let stop = app.stoppable(NO_FILE);
+        match write_file(&simulation, &output, args.force, &stop) {
+            Err(_) if stop.is_asked() => {
+                let _ = writeln!(err, "stopped before the end, as you asked: {NO_FILE}");
+                return Ok(STOPPED);
+            }
+            written => written?,
+        }
     };
     let seconds = started.elapsed().as_secs_f64().max(1e-9);
     let name = if output.is_stdout() { "(standard output)" } else { &output.pattern };
@@ -92,8 +102,13 @@ pub(crate) fn run(args: &SimulateArgs, out: &mut dyn Write, err: &mut dyn Write)
     Ok(OK)
 }
 
-/// Writes a file; its size in bytes.
-fn write_file(simulation: &Simulation, output: &OutputFile, force: bool) -> Result<u64, Box<dyn Error>> {
+/// Writes a file, unless the user stops it; its size in bytes.
+fn write_file(
+    simulation: &Simulation,
+    output: &OutputFile,
+    force: bool,
+    stop: &Stop,
+) -> Result<u64, Box<dyn Error>> {
     let path = Path::new(&output.pattern);
     if !force && path.exists() {
         // It may be a real run: a simulated one is soon made again, a real one is not.
@@ -101,7 +116,7 @@ fn write_file(simulation: &Simulation, output: &OutputFile, force: bool) -> Resu
     }
     let mut file = WholeFile::create(path).map_err(pactolus::Error::Output)?;
     let failed = |error| pactolus::Error::Output(pactolus::formats::Error::io("write", path)(error));
-    write(simulation, output, &mut file).map_err(failed)?;
+    write(simulation, output, Stoppable { inner: &mut file, stop }).map_err(failed)?;
     Ok(file.finish().map_err(pactolus::Error::Output)?)
 }
 
@@ -111,6 +126,25 @@ fn write(simulation: &Simulation, output: &OutputFile, out: impl Write) -> io::R
     let mut output = Output::new(output.compression, None, counted)?;
     simulation.write(&mut output)?;
     Ok(output.finish()?.bytes)
+}
+
+/// Fails once the user wants no more.
+struct Stoppable<'a, W> {
+    inner: W,
+    stop: &'a Stop,
+}
+
+impl<W: Write> Write for Stoppable<'_, W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if self.stop.is_asked() {
+            return Err(io::Error::other("stopped"));
+        }
+        self.inner.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// Counts what reaches the file.

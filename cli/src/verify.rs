@@ -109,6 +109,9 @@ Examples:
 Exit codes: 0 all is the same; 1 something differs; 2 could not run; 3 stopped
 by the user; 5 an output could not be written.";
 
+/// What becomes of a comparison that the user stops.
+const OTHERS: &str = "the other combinations are not compared";
+
 pub(crate) fn run(app: &App, args: &VerifyArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let analyzer = analyze::analyzer(app, args.analyzer.as_deref())?;
     let named = args.analyzer.is_some() || app.definition.is_some();
@@ -153,7 +156,7 @@ fn job(app: &App, args: &VerifyArgs) -> Result<Job, Box<dyn std::error::Error>> 
     job.allow_missing = args.allow_missing;
     job.limits = args.believe.limits();
     job.host = analyze::host();
-    job.stop = app.stop.clone();
+    job.stop = app.stoppable(OTHERS);
     Ok(job)
 }
 
@@ -176,7 +179,7 @@ fn print(job: &Job, verified: &Verified, named: bool, out: &mut dyn Write) -> io
         (many(events, "event"), many(outputs, "output"), many(cases.len(), "combination"));
     writeln!(out, "{name}: {events}, {outputs}, {cases}: {result}")?;
     if verified.stopped {
-        writeln!(out, "stopped before the end, as you asked: the other combinations are not compared")?;
+        writeln!(out, "stopped before the end, as you asked: {OTHERS}")?;
     }
     print_unseen(verified, named, out)?;
     for culprit in &verified.culprits {

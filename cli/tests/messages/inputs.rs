@@ -124,6 +124,12 @@ fn flags() -> Provokers {
         "invalid value '...' for '--max-event <SIZE>': a number of bytes up to 4G wanted, as 500000, 4M or 2G" => |p| {
             with_run(p, "scan @run00042.mid --max-event 9G")
         };
+        "invalid value '...' for '--memory <SIZE>': an amount of memory wanted, as 400M or 1G" => |p| {
+            with_run(p, "analyze @run00042.mid --memory 1.5G")
+        };
+        "invalid value '...' for '--memory <SIZE>': at least 1M wanted, as 400M or 1G" => |p| {
+            with_run(p, "analyze @run00042.mid --memory 400")
+        };
         "... is a letter of mdump: add --format mdump" => |p| with_run(p, "dump @run00042.mid -f d");
         "the argument '--json' cannot be used with '--format <FORMAT>'" => |p| {
             with_run(p, "dump @run00042.mid --json --format mdump")

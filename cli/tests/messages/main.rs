@@ -307,6 +307,7 @@ const SOURCES: &[&str] = &[
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
     "cli/src/odb/source.rs",
+    "cli/src/patient.rs",
     "cli/src/scan/check.rs",
     "cli/src/verify.rs",
 ];
@@ -334,6 +335,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "stage \"...\" of request \"...\" differs, ...",
     "stage \"...\" of request \"...\" follows: ...",
     // A fault of ours.
+    "the thread that writes is gone",
     "cannot write its report: ...",
     "the access modes of ...",
     "... ... without keys",

@@ -41,6 +41,40 @@ const BROKEN_PIPE: i32 = 32;
 
 /// Ends a job by the key Ctrl-C while it waits for more events.
 fn stopped(place: &Place) -> Ran {
+    stopped_by(place, "-INT")
+}
+
+/// Another job begins to write the same file.
+fn overtaken(place: &Place) -> Ran {
+    let begin = || {
+        let _ = fs::remove_file(place.path(".out.mid.part"));
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pactolus"))
+            .args(["analyze", "-", "-o", "out.mid"])
+            .current_dir(place.path(""))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&run_of(50_000).bytes).unwrap();
+        while !place.path(".out.mid.part").exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (child, stdin)
+    };
+    let (first, first_stdin) = begin();
+    let (second, second_stdin) = begin();
+    drop(first_stdin);
+    let ran = first.wait_with_output().unwrap();
+    drop(second_stdin);
+    assert_eq!(second.wait_with_output().unwrap().status.code(), Some(0));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    Ran { code: u8::try_from(ran.status.code().unwrap()).unwrap(), said }
+}
+
+fn stopped_by(place: &Place, signal: &str) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pactolus"))
         .args(["analyze", "-", "-o", "out.mid"])
         .current_dir(place.path(""))
@@ -55,7 +89,7 @@ fn stopped(place: &Place) -> Ran {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     std::thread::sleep(Duration::from_millis(100));
     // It may have hung up by now.
@@ -64,6 +98,30 @@ fn stopped(place: &Place) -> Ran {
     let ran = child.wait_with_output().unwrap();
     let said = String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap();
     Ran { code: u8::try_from(ran.status.code().unwrap()).unwrap(), said }
+}
+
+/// Ends a program by the key Ctrl-C that would go on for long, and whose standard output nobody reads.
+fn stopped_soon(place: &Place, line: &str) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pactolus"))
+        .args(line.split(' '))
+        .current_dir(place.path(""))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = child.stdout.take();
+    std::thread::sleep(Duration::from_millis(500));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let ran = child.wait_with_output().unwrap();
+    drop(stdout);
+    let said = String::from_utf8(ran.stderr).unwrap();
+    Ran { code: u8::try_from(ran.status.code().unwrap()).unwrap(), said }
+}
+
+fn simulating(place: &Place) -> Ran {
+    stopped_soon(place, "simulate -o long.mid.gz --events 1000000000")
 }
 
 pub(crate) fn all() -> Provokers {
@@ -122,6 +180,7 @@ fn unwritten() -> Provokers {
             let other = MidFile::new().bor(1).words(1, 0, "ADC0", &[1]).eor(1);
             with_run(p.put("run00001.mid", other.bytes), "analyze @run00001.mid @run00042.mid -o @d%05d/o.mid")
         };
+        "cannot rename ...: another job writes it, too" => overtaken;
         "cannot rename ...: Is a directory (os error 21)" => |p| {
             fs::create_dir(p.path("o.odb")).unwrap();
             p.put("a.json", "{ \"x\" : 1 }").run("odb convert @a.json @o.odb")
@@ -134,5 +193,12 @@ fn unwritten() -> Provokers {
         };
         "stopping: what was read is written; press Ctrl-C again to stop at once" => stopped;
         "stopped before the end, as you asked: what was read is written" => stopped;
+        "stopping: what was read is written; signal again to stop at once" => |p| stopped_by(p, "-TERM");
+        "stopping: no file is written; press Ctrl-C again to stop at once" => simulating;
+        "stopped before the end, as you asked: no file is written" => simulating;
+        "cannot write (standard output): the job was to stop, and its reader takes nothing" => |p| {
+            p.put("run00042.mid", run_of(50_000).eor(42).bytes);
+            stopped_soon(p, "analyze run00042.mid -o -")
+        };
     }
 }

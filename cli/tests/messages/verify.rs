@@ -170,10 +170,13 @@ fn stopped(place: &Place) -> Ran {
     assert!(lines.any(|line| line.starts_with("3 of 15: ")), "it ended by itself");
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
-    lines.for_each(drop);
+    let more: Vec<String> = lines.collect();
     let ran = child.wait_with_output().unwrap();
     assert!(!place.path("pactolus-verify-0").exists(), "what was written is removed");
-    Ran { code: u8::try_from(ran.status.code().unwrap()).unwrap(), said: place.said(&ran.stdout) }
+    Ran {
+        code: u8::try_from(ran.status.code().unwrap()).unwrap(),
+        said: place.said(&ran.stdout) + &more.join("\n"),
+    }
 }
 
 pub(crate) fn all() -> Provokers {
@@ -234,6 +237,7 @@ pub(crate) fn all() -> Provokers {
             ran
         };
         "stopped before the end, as you asked: the other combinations are not compared" => stopped;
+        "stopping: the other combinations are not compared; press Ctrl-C again to stop at once" => stopped;
         "standard input can be read once only: name a file" => |p| p.run("verify - --scratch @");
         "the inputs hold no event: nothing can be compared" => |p| {
             p.put("run00042.mid", "").run("verify @run00042.mid --scratch @")
