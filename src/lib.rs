@@ -59,6 +59,7 @@ extern crate self as pactolus;
 struct Readme;
 
 mod analyzer;
+mod awaited;
 mod banks;
 mod block;
 mod catalogue;

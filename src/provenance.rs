@@ -18,9 +18,9 @@ use crate::job::Job;
 /// Bytes of a file read at a time.
 const PIECE: usize = 1 << 16;
 
-/// A file that remembers the digest of what was read from it.
-pub(crate) struct Digested {
-    file: File,
+/// A reader that remembers the digest of what was read from it.
+pub(crate) struct Digested<R> {
+    reader: R,
     state: Arc<Mutex<(Sha256, u64)>>,
 }
 
@@ -28,16 +28,16 @@ pub(crate) struct Digested {
 #[derive(Clone)]
 pub(crate) struct DigestOf(Arc<Mutex<(Sha256, u64)>>);
 
-impl Digested {
-    pub(crate) fn new(file: File) -> (Digested, DigestOf) {
+impl<R: Read> Digested<R> {
+    pub(crate) fn new(reader: R) -> (Digested<R>, DigestOf) {
         let state = Arc::new(Mutex::new((Sha256::new(), 0)));
-        (Digested { file, state: Arc::clone(&state) }, DigestOf(state))
+        (Digested { reader, state: Arc::clone(&state) }, DigestOf(state))
     }
 }
 
-impl Read for Digested {
+impl<R: Read> Read for Digested<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(buf)?;
+        let n = self.reader.read(buf)?;
         if let Ok(mut state) = self.state.lock() {
             state.0.update(&buf[..n]);
             state.1 += n as u64;

@@ -321,8 +321,9 @@ impl Whole {
     fn finish(self) -> Result<Written, FormatError> {
         match self {
             Whole::Bytes { path, file, record } => {
-                let bytes = file.finish()?;
+                // First: an output without its record would not be taken for one of ours.
                 record.finish()?;
+                let bytes = file.finish()?;
                 Ok(Written { path, rows: None, bytes })
             }
             Whole::Table(table) => Ok(table.finish()?.into()),

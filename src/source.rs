@@ -13,6 +13,7 @@ use pactolus_formats::{Damage, Error as FormatError, Input};
 use serde_json::json;
 
 use crate::analyzer::{Analyzer, Begun};
+use crate::awaited::Awaited;
 use crate::block::Worker;
 use crate::epoch::Epoch;
 use crate::events::{Events, Layouts};
@@ -256,8 +257,21 @@ impl<'j> Source<'j> {
 
     fn open(&self, file: &InputFile, run: Going, more: bool) -> Result<Reading, FormatError> {
         let limits = &self.job.limits;
+        let (stop, halt) = (self.job.stop.clone(), self.halt.clone());
+        let stops = move || stop.is_asked() || halt.is_asked();
+        let awaited =
+            |awaited: std::io::Result<Awaited>| awaited.map_err(FormatError::io("read", &file.path));
+        // A pipe that has a name.
+        let is_pipe = std::fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
         let (input, digest) = if file.is_stdin() {
-            (Input::stdin_with(limits)?, None)
+            let reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
+            (Input::new_with(reader, "(standard input)", limits)?, None)
+        } else if is_pipe {
+            let path = file.path.clone();
+            let reader = awaited(Awaited::new(move || File::open(path), stops))?;
+            let (digested, digest) = Digested::new(reader);
+            let digest = Some(digest).filter(|_| !self.job.outputs.is_empty());
+            (Input::new_with(digested, &file.path, limits)?, digest)
         } else if self.job.outputs.is_empty() {
             (Input::open_with(&file.path, limits)?, None)
         } else {
@@ -298,6 +312,8 @@ impl<'j> Source<'j> {
             return self.close(reading);
         }
         match ends {
+            // An event of which only a part has come when the user stopped the job is no damage.
+            Ends::Damaged(_) | Ends::End if self.stops() => return self.close(reading),
             Ends::End => {
                 reading.complete = true;
                 reading.run.events += next - 1;

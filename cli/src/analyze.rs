@@ -185,6 +185,9 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     job.strict = args.strict;
     job.allow_missing = args.allow_missing;
     job.limits = args.believe.limits();
+    if let Some(memory) = args.memory {
+        job.memory = memory;
+    }
     job.host = host();
     Ok(job)
 }
