@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pactolus_formats::compress::Output;
 use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind, TableWriter};
-use pactolus_formats::{Compression, Error as FormatError, WholeFile};
+use pactolus_formats::{Compression, Error as FormatError, Pool, WholeFile};
 
 use crate::Error;
 use crate::epoch::Wanted;
@@ -39,6 +39,8 @@ pub(crate) struct Sinks<'j> {
     /// A file that is not ours has the name of histograms: said when all else is written.
     taken: Option<FormatError>,
     pub(crate) written: Vec<Written>,
+    /// Threads that encode, made when they are first wanted.
+    pool: Option<Pool>,
 }
 
 struct Sink<'j> {
@@ -82,7 +84,18 @@ impl<'j> Sinks<'j> {
             done: BTreeSet::new(),
             taken: None,
             written: Vec::new(),
+            pool: None,
         }
+    }
+
+    /// Threads that encode what is written: as many as the job has, if more than one.
+    fn pool(&mut self) -> Result<Option<Pool>, Error> {
+        let threads = self.job.threads;
+        if threads > 1 && self.pool.is_none() {
+            let failed = |e| Error::Job(format!("cannot start {threads} threads: {e}"));
+            self.pool = Some(Pool::new(threads).map_err(failed)?);
+        }
+        Ok(self.pool.clone())
     }
 
     /// What the outputs want from the workers.
@@ -139,6 +152,7 @@ impl<'j> Sinks<'j> {
                 self.open[i].place = place;
                 self.open[i].companions = companions;
             }
+            let pool = if matches!(output.kind, OutputKind::Table(_)) { self.pool()? } else { None };
             let sink = &mut self.open[i];
             sink.body = Some(match output.kind {
                 OutputKind::Table(_) if output.is_stdout() => {
@@ -156,7 +170,7 @@ impl<'j> Sinks<'j> {
                 Some(Body::Pipe(pipe)) => pipe.begin(tables)?,
                 _ => {
                     for (key, def) in tables {
-                        sink.table(*key, def, self.job.flat).map_err(failed)?;
+                        sink.table(*key, def, self.job.flat, pool.as_ref()).map_err(failed)?;
                     }
                 }
             }
@@ -211,7 +225,7 @@ impl<'j> Sinks<'j> {
             let refused = match &mut sink.body {
                 Some(Body::Pipe(pipe)) => pipe.rows(key, def, &batch)?,
                 // A table that is first met now comes after the job has begun.
-                _ => match sink.table(key, def, self.job.flat).map_err(Error::Output)? {
+                _ => match sink.table(key, def, self.job.flat, self.pool.as_ref()).map_err(Error::Output)? {
                     Some(table) => table.write(batch.clone()).map_err(Error::Output)?,
                     None => continue,
                 },
@@ -331,6 +345,7 @@ impl Sink<'_> {
         key: TableKey,
         def: &Arc<TableDef>,
         flat: bool,
+        pool: Option<&Pool>,
     ) -> Result<Option<&mut TableWriter>, FormatError> {
         let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
         // Runs that are appended may have other requests, by number: what counts is the name.
@@ -345,7 +360,10 @@ impl Sink<'_> {
             {
                 name.push('_');
             }
-            let table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;
+            let mut table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;
+            if let Some(pool) = pool {
+                table = table.with_pool(pool.clone());
+            }
             tables.insert(key.clone(), (name, if flat { table.flat() } else { table }));
         }
         Ok(tables.get_mut(&key).map(|(_, table)| table))

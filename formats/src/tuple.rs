@@ -82,13 +82,16 @@
 mod adapt;
 mod cells;
 mod columns;
+mod encoding;
 mod flat;
+mod group;
 mod part;
 mod pending;
 mod plain;
 mod refused;
 mod schema;
 mod shape;
+mod sink;
 mod stream;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a test may panic

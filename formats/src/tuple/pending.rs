@@ -12,7 +12,7 @@ use arrow_array::{
     new_empty_array, new_null_array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef, TimeUnit};
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 
@@ -29,12 +29,13 @@ const MAX_PIECES: usize = 64;
 pub(super) struct Pending {
     /// A piece, and which of its rows wait: from, up to.
     pieces: Vec<(Arc<Piece>, usize, usize)>,
+    rows: usize,
 }
 
 impl Pending {
     /// Number of rows that wait.
     pub(super) fn rows(&self) -> usize {
-        self.pieces.iter().map(|(_, start, end)| end - start).sum()
+        self.rows
     }
 
     /// Adds the rows `start..end` of `piece`.
@@ -47,43 +48,54 @@ impl Pending {
     ) -> Result<(), ArrowError> {
         if start < end {
             self.pieces.push((Arc::clone(piece), start, end));
+            self.rows += end - start;
         }
         if self.pieces.len() > MAX_PIECES {
-            let rows = self.rows();
-            let columns = columns(schema)
-                .map(|(i, wanted)| self.column(i, wanted).map(Some))
-                .collect::<Result<_, _>>()?;
-            let piece = Arc::new(Piece { head: self.head(), columns });
-            self.pieces = vec![(piece, 0, rows)];
+            let columns = schema.fields()[HEAD.len()..].iter().enumerate();
+            let columns = columns.map(|(i, field)| self.column(i, field.data_type()).map(Some));
+            let piece = Arc::new(Piece { columns: columns.collect::<Result<_, _>>()?, head: self.head() });
+            self.pieces = vec![(piece, 0, self.rows)];
         }
         Ok(())
     }
 
-    /// Takes all rows, as arrays of `schema`.
-    pub(super) fn take(&mut self, schema: &SchemaRef) -> Result<Vec<ArrayRef>, ArrowError> {
-        let rows = self.rows();
-        let mut arrays = head_arrays(self.head(), schema.field(2).data_type());
-        for (i, wanted) in columns(schema) {
-            arrays.push(expand(self.column(i, wanted)?, rows, wanted)?);
-        }
-        self.pieces.clear();
-        Ok(arrays)
+    /// All columns, in list form, of `schema`.
+    pub(super) fn arrays(&self, schema: &Schema) -> Result<Vec<ArrayRef>, ArrowError> {
+        (0..schema.fields().len()).map(|at| self.array(at, schema)).collect()
+    }
+
+    /// Column `at` of `schema`, in list form.
+    pub(super) fn array(&self, at: usize, schema: &Schema) -> Result<ArrayRef, ArrowError> {
+        let wanted = schema.field(at).data_type();
+        Ok(match at {
+            0 => Arc::new(UInt32Array::from(self.of_head(|head| &head.run))),
+            1 => Arc::new(UInt32Array::from(self.of_head(|head| &head.serial))),
+            2 => timestamps(&self.of_head(|head| &head.time), wanted),
+            3 => Arc::new(UInt16Array::from(self.of_head(|head| &head.mask))),
+            4 => Arc::new(UInt32Array::from(self.of_head(|head| &head.epoch))),
+            _ => expand(self.column(at - HEAD.len(), wanted)?, self.rows, wanted)?,
+        })
     }
 
     fn head(&self) -> Head {
-        let mut all = Head::default();
+        Head {
+            run: self.of_head(|head| &head.run),
+            serial: self.of_head(|head| &head.serial),
+            time: self.of_head(|head| &head.time),
+            mask: self.of_head(|head| &head.mask),
+            epoch: self.of_head(|head| &head.epoch),
+        }
+    }
+
+    fn of_head<T: Copy>(&self, of: impl Fn(&Head) -> &Vec<T>) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.rows);
         for (piece, start, end) in &self.pieces {
-            let range = *start..*end;
-            all.run.extend_from_slice(&piece.head.run[range.clone()]);
-            all.serial.extend_from_slice(&piece.head.serial[range.clone()]);
-            all.time.extend_from_slice(&piece.head.time[range.clone()]);
-            all.mask.extend_from_slice(&piece.head.mask[range.clone()]);
-            all.epoch.extend_from_slice(&piece.head.epoch[range]);
+            all.extend_from_slice(&of(&piece.head)[*start..*end]);
         }
         all
     }
 
-    /// Column `i` of all rows.
+    /// Column `i` behind the head, of all rows.
     fn column(&self, i: usize, wanted: &DataType) -> Result<Sparse, ArrowError> {
         let mut rows = Vec::new();
         let mut values = Vec::new();
@@ -114,30 +126,18 @@ pub(super) fn join_arrays(arrays: &[ArrayRef], data_type: &DataType) -> Result<A
     concat(&arrays)
 }
 
-/// The columns behind those of the head.
-fn columns(schema: &SchemaRef) -> impl Iterator<Item = (usize, &DataType)> {
-    schema.fields()[HEAD.len()..].iter().map(|field| field.data_type()).enumerate()
-}
-
-fn head_arrays(head: Head, timestamp: &DataType) -> Vec<ArrayRef> {
-    let time = head.time.iter().map(|&t| i64::from(t));
-    let time: ArrayRef = match timestamp {
+fn timestamps(seconds: &[u32], wanted: &DataType) -> ArrayRef {
+    let seconds = seconds.iter().map(|&t| i64::from(t));
+    match wanted {
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            let time = PrimitiveArray::<Int64Type>::from_iter_values(time.map(|t| t * 1000));
+            let time = PrimitiveArray::<Int64Type>::from_iter_values(seconds.map(|t| t * 1000));
             Arc::new(time.reinterpret_cast::<TimestampMillisecondType>().with_timezone("UTC"))
         }
         _ => {
-            let time = PrimitiveArray::<Int64Type>::from_iter_values(time);
+            let time = PrimitiveArray::<Int64Type>::from_iter_values(seconds);
             Arc::new(time.reinterpret_cast::<TimestampSecondType>().with_timezone("UTC"))
         }
-    };
-    vec![
-        Arc::new(UInt32Array::from(head.run)),
-        Arc::new(UInt32Array::from(head.serial)),
-        time,
-        Arc::new(UInt16Array::from(head.mask)),
-        Arc::new(UInt32Array::from(head.epoch)),
-    ]
+    }
 }
 
 /// `sparse` with a null in each of the `rows` that it does not name.

@@ -44,11 +44,10 @@ pub(super) struct TableSchema {
     kind: TableKind,
     columns: Vec<Column>,
     index: HashMap<Key, usize>,
-    arrow: SchemaRef,
     plan: Arc<Plan>,
     /// Whether each element gets a column of its own, and how many of those are left.
     flat: Option<usize>,
-    /// Whether `arrow` lags behind `columns`.
+    /// Whether `plan` lags behind `columns`.
     grown: bool,
     /// Whether the columns are written down already, so that none can grow.
     settled: bool,
@@ -73,11 +72,23 @@ struct Column {
 #[derive(PartialEq)]
 pub(super) struct Plan {
     pub(super) schema: SchemaRef,
+    /// The same in list form.
+    pub(super) list: SchemaRef,
     /// Of a flat table, where the values of the columns behind the head come from.
     pub(super) leaves: Option<Vec<Leaf>>,
 }
 
 impl Plan {
+    /// The columns of a file in list form.
+    pub(super) fn list(schema: SchemaRef) -> Plan {
+        Plan { list: Arc::clone(&schema), schema, leaves: None }
+    }
+
+    /// Where the values of column `at` come from, if they are not those of a column in list form.
+    pub(super) fn leaf(&self, at: usize) -> Option<&Leaf> {
+        self.leaves.as_ref()?.get(at.checked_sub(HEAD.len())?)
+    }
+
     /// Rows that are written at a time. It follows from the columns alone, so that equal tables
     /// are equal files.
     pub(super) fn rows(&self) -> usize {
@@ -115,14 +126,12 @@ pub(super) struct Piece {
 impl TableSchema {
     /// The columns that a table has from the start.
     pub(super) fn new(def: &Arc<TableDef>, kind: TableKind, flat: bool) -> TableSchema {
-        let empty = Arc::new(Schema::empty());
         let mut schema = TableSchema {
             def: Arc::clone(def),
             kind,
             columns: Vec::new(),
             index: HashMap::new(),
-            plan: Arc::new(Plan { schema: Arc::clone(&empty), leaves: None }),
-            arrow: empty,
+            plan: Arc::new(Plan::list(Arc::new(Schema::empty()))),
             flat: flat.then_some(MAX_ELEMENTS),
             grown: false,
             settled: false,
@@ -157,11 +166,6 @@ impl TableSchema {
         }
         schema.rebuild();
         schema
-    }
-
-    /// As Arrow has it in list form, with the columns known so far.
-    pub(super) fn arrow(&self) -> &SchemaRef {
-        &self.arrow
     }
 
     /// The columns of the file, as far as they are known.
@@ -372,10 +376,10 @@ impl TableSchema {
     }
 
     fn rebuild(&mut self) {
-        self.arrow = self.build();
-        let fields = self.arrow.fields();
+        let list = self.build();
+        let fields = list.fields();
         let plan = if self.flat.is_none() {
-            Plan { schema: Arc::clone(&self.arrow), leaves: None }
+            Plan::list(list)
         } else {
             let mut names: HashSet<String> = HEAD.iter().map(|name| (*name).to_owned()).collect();
             let mut flat: Vec<_> = fields[..HEAD.len()].to_vec();
@@ -388,7 +392,7 @@ impl TableSchema {
                     leaves.push(leaf);
                 }
             }
-            Plan { schema: Arc::new(Schema::new(flat)), leaves: Some(leaves) }
+            Plan { schema: Arc::new(Schema::new(flat)), list, leaves: Some(leaves) }
         };
         self.plan = Arc::new(plan);
         self.grown = false;

@@ -84,7 +84,7 @@ impl<W: Write> TableStream<W> {
             let (piece, mut left_out) = self.schema.accept_exactly(now).map_err(self.error())?;
             left_out.iter_mut().for_each(|refused| refused.row += done);
             refused.extend(left_out);
-            self.pending.push(&Arc::new(piece), 0, rows, self.schema.arrow()).map_err(self.error())?;
+            self.pending.push(&Arc::new(piece), 0, rows, &self.schema.plan().list).map_err(self.error())?;
             done += rows;
             if full.is_some() {
                 self.end_chunk()?;
@@ -120,7 +120,7 @@ impl<W: Write> TableStream<W> {
             Target::Open(writer) => writer,
             Target::Gone => return Ok(()),
         };
-        for batch in plan.batches(self.pending.take(self.schema.arrow())?) {
+        for batch in plan.batches(std::mem::take(&mut self.pending).arrays(&plan.list)?) {
             writer.write(&batch?)?;
         }
         writer.get_mut().flush()?;
