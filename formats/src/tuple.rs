@@ -89,6 +89,7 @@ mod part;
 mod pending;
 mod plain;
 mod refused;
+mod rows;
 mod schema;
 mod shape;
 mod sink;

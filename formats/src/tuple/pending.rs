@@ -17,7 +17,8 @@ use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 
 use super::adapt::adapt;
-use super::columns::{Head, Sparse};
+use super::columns::Sparse;
+use super::rows::{Present, Row};
 use super::schema::{HEAD, Piece};
 
 /// So many pieces are joined to one: each has its own arrays, and a slow experiment may send
@@ -53,7 +54,10 @@ impl Pending {
         if self.pieces.len() > MAX_PIECES {
             let columns = schema.fields()[HEAD.len()..].iter().enumerate();
             let columns = columns.map(|(i, field)| self.column(i, field.data_type()).map(Some));
-            let piece = Arc::new(Piece { columns: columns.collect::<Result<_, _>>()?, head: self.head() });
+            let piece = Arc::new(Piece {
+                columns: columns.collect::<Result<_, _>>()?,
+                head: Arc::new(self.of_head(|row| *row)),
+            });
             self.pieces = vec![(piece, 0, self.rows)];
         }
         Ok(())
@@ -68,47 +72,34 @@ impl Pending {
     pub(super) fn array(&self, at: usize, schema: &Schema) -> Result<ArrayRef, ArrowError> {
         let wanted = schema.field(at).data_type();
         Ok(match at {
-            0 => Arc::new(UInt32Array::from(self.of_head(|head| &head.run))),
-            1 => Arc::new(UInt32Array::from(self.of_head(|head| &head.serial))),
-            2 => timestamps(&self.of_head(|head| &head.time), wanted),
-            3 => Arc::new(UInt16Array::from(self.of_head(|head| &head.mask))),
-            4 => Arc::new(UInt32Array::from(self.of_head(|head| &head.epoch))),
+            0 => Arc::new(UInt32Array::from(self.of_head(|row| row.run))),
+            1 => Arc::new(UInt32Array::from(self.of_head(|row| row.serial))),
+            2 => timestamps(&self.of_head(|row| row.time), wanted),
+            3 => Arc::new(UInt16Array::from(self.of_head(|row| row.mask))),
+            4 => Arc::new(UInt32Array::from(self.of_head(|row| row.epoch))),
             _ => expand(self.column(at - HEAD.len(), wanted)?, self.rows, wanted)?,
         })
     }
 
-    fn head(&self) -> Head {
-        Head {
-            run: self.of_head(|head| &head.run),
-            serial: self.of_head(|head| &head.serial),
-            time: self.of_head(|head| &head.time),
-            mask: self.of_head(|head| &head.mask),
-            epoch: self.of_head(|head| &head.epoch),
-        }
-    }
-
-    fn of_head<T: Copy>(&self, of: impl Fn(&Head) -> &Vec<T>) -> Vec<T> {
+    fn of_head<T>(&self, of: impl Fn(&Row) -> T) -> Vec<T> {
         let mut all = Vec::with_capacity(self.rows);
         for (piece, start, end) in &self.pieces {
-            all.extend_from_slice(&of(&piece.head)[*start..*end]);
+            all.extend(piece.head[*start..*end].iter().map(&of));
         }
         all
     }
 
     /// Column `i` behind the head, of all rows.
     fn column(&self, i: usize, wanted: &DataType) -> Result<Sparse, ArrowError> {
-        let mut rows = Vec::new();
+        let mut rows = Present::default();
         let mut values = Vec::new();
         let mut before = 0;
         for (piece, start, end) in &self.pieces {
             if let Some(Some(sparse)) = piece.columns.get(i) {
-                let from = sparse.rows.partition_point(|&row| (row as usize) < *start);
-                let to = sparse.rows.partition_point(|&row| (row as usize) < *end);
-                if from < to {
-                    rows.extend(
-                        sparse.rows[from..to].iter().map(|&row| (row as usize - start + before) as u32),
-                    );
-                    values.push(adapt(&sparse.values.slice(from, to - from), wanted)?);
+                let range = sparse.rows.before(*start)..sparse.rows.before(*end);
+                if !range.is_empty() {
+                    values.push(adapt(&sparse.values.slice(range.start, range.len()), wanted)?);
+                    rows.extend(&sparse.rows, range, before as i64 - *start as i64);
                 }
             }
             before += end - start;
@@ -146,11 +137,11 @@ fn expand(sparse: Sparse, rows: usize, data_type: &DataType) -> Result<ArrayRef,
     if present.len() == rows {
         return Ok(values);
     }
-    if present.is_empty() {
+    if present.len() == 0 {
         return Ok(new_null_array(data_type, rows));
     }
     let mut valid = vec![false; rows];
-    present.iter().for_each(|&row| valid[row as usize] = true);
+    present.iter().for_each(|row| valid[row as usize] = true);
     Ok(match data_type {
         DataType::List(item) => {
             let list = values.as_list::<i32>();

@@ -8,10 +8,11 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::adapt::{adapt, join, narrow};
-use super::columns::{Batch, BatchColumn, Head, Key, Sparse};
+use super::columns::{Batch, BatchColumn, Key, Sparse};
 use super::flat::{self, Leaf};
 use super::pending::join_arrays;
 use super::refused::{Refusal, Refused};
+use super::rows::{Present, Row};
 use super::shape::{Shape, free_name, member_type, members, usable};
 use super::writer::CHUNK_ROWS;
 use super::{TableDef, TableKind};
@@ -119,7 +120,7 @@ impl Plan {
 
 /// Rows of a batch whose columns are those of the table; `None` where a column is all null.
 pub(super) struct Piece {
-    pub(super) head: Head,
+    pub(super) head: Arc<Vec<Row>>,
     pub(super) columns: Vec<Option<Sparse>>,
 }
 
@@ -184,7 +185,7 @@ impl TableSchema {
     /// # Errors
     /// Those of Arrow, if columns are settled.
     pub(super) fn accept(&mut self, batch: Batch) -> Result<(Piece, Vec<Refused>), ArrowError> {
-        let Batch { head, columns, mut refused, .. } = batch;
+        let Batch { head, columns, mut refused } = batch;
         let mut piece = Piece { head, columns: Vec::new() };
         for column in columns {
             self.accept_column(column, &mut piece, &mut refused)?;
@@ -228,8 +229,8 @@ impl TableSchema {
         let Some(&(first, _)) = variants.first() else {
             return Ok(());
         };
-        let mut refuse = |rows: &[u32], head: &Head, reason: Refusal| {
-            refused.extend(rows.iter().map(|&row| refusal(key, row, head, reason)));
+        let mut refuse = |rows: &Present, head: &[Row], reason: Refusal| {
+            refused.extend(rows.iter().map(|row| refusal(key, row, head, reason)));
         };
         let Some(at) = self.find(key, first) else {
             let reason = if self.settled { Refusal::Late } else { Refusal::Columns { limit: MAX_COLUMNS } };
@@ -337,7 +338,7 @@ impl TableSchema {
                 && self.columns[at].is_wide()
             {
                 let width = self.columns[at].width;
-                let long = sparse.rows.iter().enumerate().map(|(i, &row)| (row, at, i, length(sparse, i)));
+                let long = sparse.rows.iter().enumerate().map(|(i, row)| (row, at, i, length(sparse, i)));
                 longer.extend(long.filter(|&(.., length)| length > width));
             }
         }
@@ -446,13 +447,13 @@ impl Column {
     }
 }
 
-fn refusal(key: Key, row: u32, head: &Head, reason: Refusal) -> Refused {
+fn refusal(key: Key, row: u32, head: &[Row], reason: Refusal) -> Refused {
     let bank = match key {
         Key::Member(_) => None,
         Key::Bank(name) => Some(name),
     };
     let row = row as usize;
-    Refused { row, run: head.run[row], serial: head.serial[row], bank, reason }
+    Refused { row, run: head[row].run, serial: head[row].serial, bank, reason }
 }
 
 /// Number of elements of value `i`.
@@ -465,9 +466,9 @@ fn length(sparse: &Sparse, i: usize) -> usize {
 
 /// The values that a column holds without growing, and the rows of the others. Each is looked at
 /// alone: one of them has made the type of all what it is.
-fn fitting(sparse: &Sparse, column: &Column) -> Result<(Sparse, Vec<u32>), ArrowError> {
-    let (mut rows, mut values, mut rest) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, &row) in sparse.rows.iter().enumerate() {
+fn fitting(sparse: &Sparse, column: &Column) -> Result<(Sparse, Present), ArrowError> {
+    let (mut rows, mut values, mut rest) = (Present::default(), Vec::new(), Present::default());
+    for (i, row) in sparse.rows.iter().enumerate() {
         let alone = join_arrays(&[sparse.values.slice(i, 1)], sparse.values.data_type())?;
         let value = narrow(&alone, &column.natural)?;
         if join(&column.data_type, value.data_type()) == column.data_type {

@@ -76,7 +76,7 @@ impl<W: Write> TableStream<W> {
         let mut rest = batch;
         let mut done = 0;
         while rest.rows() > 0 {
-            let full = rest.weights.iter().position(|w| self.chunk.add(*w, CHUNK_ROWS, CHUNK_BYTES));
+            let full = rest.head.iter().position(|row| self.chunk.add(row.weight, CHUNK_ROWS, CHUNK_BYTES));
             let rows = full.map_or(rest.rows(), |last| last + 1);
             // Cut, so that the first chunk alone settles the columns.
             let (now, later) = rest.split(rows);

@@ -115,7 +115,7 @@ fn write_form(
         table = table.with_pool(pool.clone());
     }
     // Small, so that tables that grow have several parts.
-    table.group_bytes = 2 << 20;
+    table.group_bytes = 4 << 20;
     let mut refused = Vec::new();
     in_batches(def, events, size, |_, batch| {
         refused.extend(table.write(batch).unwrap().into_iter().map(|r| (r.serial, r.reason)));

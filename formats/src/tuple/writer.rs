@@ -179,20 +179,19 @@ impl TableWriter {
     ///
     /// # Errors
     /// [`Error::Table`] if the file cannot be written.
-    pub fn write(&mut self, mut batch: Batch) -> Result<Vec<Refused>> {
-        let weights = std::mem::take(&mut batch.weights);
+    pub fn write(&mut self, batch: Batch) -> Result<Vec<Refused>> {
         let (piece, refused) = self.schema.accept(batch).map_err(table(&self.path))?;
         let piece = Arc::new(piece);
         let mut start = 0;
-        for (row, weight) in weights.iter().enumerate() {
-            if self.chunk.add(*weight, CHUNK_ROWS, CHUNK_BYTES) {
-                self.wait(&piece, start, row + 1)?;
+        for (i, row) in piece.head.iter().enumerate() {
+            if self.chunk.add(row.weight, CHUNK_ROWS, CHUNK_BYTES) {
+                self.wait(&piece, start, i + 1)?;
                 self.end_chunk()?;
-                start = row + 1;
+                start = i + 1;
             }
         }
-        self.wait(&piece, start, weights.len())?;
-        self.rows += weights.len() as u64;
+        self.wait(&piece, start, piece.head.len())?;
+        self.rows += piece.head.len() as u64;
         Ok(refused)
     }
 
@@ -374,7 +373,8 @@ fn copy_batches(part: &Done, plan: &Arc<Plan>, sink: &mut Sink) -> std::result::
             while held.iter().map(RecordBatch::num_rows).sum::<usize>() < rows {
                 held.push(batches.next().ok_or_else(group::short)??);
             }
-            let batch = RecordBatch::try_new(Arc::clone(&plan.schema), split(&mut held, rows, &places, plan)?)?;
+            let batch =
+                RecordBatch::try_new(Arc::clone(&plan.schema), split(&mut held, rows, &places, plan)?)?;
             let bytes = batch.get_array_memory_size() as u64;
             sink.write(Group { plan: Arc::clone(plan), rows: Rows::Batches(vec![batch]) }, bytes)?;
             left -= rows;
