@@ -1,5 +1,6 @@
 //! One block through the wide stages: what a worker does.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use bumpalo::Bump;
@@ -12,10 +13,11 @@ use crate::emit;
 use crate::epoch::Epoch;
 use crate::event::{Event, Index};
 use crate::histo::Fills;
+use crate::job::Stop;
 use crate::ledger::{BadBanks, Failure, Message};
-use crate::module::{BoxError, Context, NewEvent, Notes, Verdict};
+use crate::module::{BoxError, Context, NewEvent, Notes, Result, Verdict};
 use crate::partial::{Deferred, Partial, TableKey, To};
-use crate::stage::{AnySequential, Body, guarded};
+use crate::stage::{AnySequential, Body, Stage, guarded};
 use crate::test::{Board, Tally};
 use crate::verify::Entry;
 
@@ -84,12 +86,29 @@ impl Worker {
         self.fills.clear();
     }
 
+    /// Bytes that it holds.
+    pub(crate) fn capacity(&self) -> usize {
+        self.arena.allocated_bytes() + self.partial.capacity()
+    }
+
     /// Passes the events of `block` through the wide stages. `data_before`: data events of the
-    /// same input that came before this block.
-    pub(crate) fn block(&mut self, epoch: &Epoch, block: &Block, mut data_before: u64) {
+    /// same input that came before this block. The answer: whether it came to the end; `stops` says
+    /// before each event whether it is to break off.
+    pub(crate) fn block(
+        &mut self,
+        epoch: &Epoch,
+        block: &Block,
+        mut data_before: u64,
+        stops: &[Stop],
+    ) -> bool {
         self.begin(epoch);
         let start = block.bytes().as_ptr() as usize;
+        let mut whole = true;
         for (number, view) in (block.first..).zip(block.events()) {
+            if stops.iter().any(Stop::is_asked) {
+                whole = false;
+                break;
+            }
             if epoch.selection.is_beyond(number, data_before) {
                 // Reading ends here, wherever the block does.
                 break;
@@ -121,6 +140,7 @@ impl Worker {
             }
         }
         self.end();
+        whole
     }
 
     /// The last stretch ends; columns become a batch.
@@ -261,61 +281,71 @@ impl Worker {
         *clock = clock.wrapping_add(1);
         let timed = *clock % TIMED == 1;
         let event = Event::new(view, original, index, fixed, arena);
-        for (i, stage) in chain.stages.iter().enumerate().skip(from) {
-            if !stage.on {
-                continue;
+        let mut context = Context {
+            run: &epoch.run,
+            epoch: epoch.number,
+            board,
+            fills,
+            notes,
+            stage: 0,
+            header: view.header,
+        };
+        // The stage in hand, for when it panics.
+        let at = Cell::new(from);
+        let mut stages = || -> Result<End> {
+            for (i, stage) in chain.stages.iter().enumerate().skip(from) {
+                if !stage.on {
+                    continue;
+                }
+                at.set(i);
+                if matches!(stage.body, Body::Sequential(_)) && !place.fold {
+                    return Ok(End::Deferred);
+                }
+                context.stage = stage.number;
+                let account = &mut partial.counts.stages[stage.number as usize];
+                account.entered += 1;
+                let verdict = if timed || epoch.watch.is_some() {
+                    closely(epoch, stage, place, &event, &context, sequential, partial)
+                } else {
+                    stage.event(&event, &context, sequential)
+                };
+                if !notes.messages.borrow().is_empty() {
+                    messages(place, stage.number, notes, partial);
+                }
+                if verdict? == Verdict::Skip {
+                    return Ok(End::Skipped);
+                }
             }
-            if matches!(stage.body, Body::Sequential(_)) && !place.fold {
-                let to = To { chain: number, stage: i, number: place.number };
+            Ok(End::Kept)
+        };
+        // Whatever a panicking module leaves half done is its own: events are append-only, and the
+        // event is dropped.
+        let end = guarded(&mut stages);
+        let stage = || &chain.stages[at.get()];
+        if end.is_err() && !notes.messages.borrow().is_empty() {
+            // It had something to say before it panicked.
+            messages(place, stage().number, notes, partial);
+        }
+        match end {
+            Ok(End::Kept) => {}
+            Ok(End::Deferred) => {
+                let to = To { chain: number, stage: at.get(), number: place.number };
                 if let Err(error) = partial.defer(board, to, &event, original) {
-                    partial.counts.lose(number, failure(&stage.name, &view, place, &error.into()));
+                    partial.counts.lose(number, failure(&stage().name, &view, place, &error.into()));
                 }
                 return;
             }
-            let context = Context {
-                run: &epoch.run,
-                epoch: epoch.number,
-                board,
-                fills,
-                notes,
-                stage: stage.number,
-                header: view.header,
-            };
-            let account = &mut partial.counts.stages[stage.number as usize];
-            account.entered += 1;
-            let entry = epoch
-                .watch
-                .as_ref()
-                .map(|reads| Entry::new(&reads[stage.number as usize], place.number, &event, notes));
-            let start = timed.then(Instant::now);
-            let verdict = guarded(|| stage.event(&event, &context, sequential));
-            if let Some(start) = start {
-                account.timed += 1;
-                account.nanos += start.elapsed().as_nanos() as u64;
+            Ok(End::Skipped) => {
+                partial.counts.stages[stage().number as usize].skipped += 1;
+                partial.counts.requests[number].skipped += 1;
+                return;
             }
-            if let Some(entry) = entry {
-                partial.watched.push(entry.seen(stage.number, &event, &verdict, notes));
-            }
-            if !notes.messages.borrow().is_empty() {
-                let texts = notes.messages.take();
-                let (event, stage) = (place.number, stage.number);
-                let messages = texts.into_iter().map(|text| Message { event, stage, text });
-                partial.counts.messages.extend(messages);
-            }
-            match verdict {
-                Ok(Verdict::Keep) => {}
-                Ok(Verdict::Skip) => {
-                    partial.counts.stages[stage.number as usize].skipped += 1;
-                    partial.counts.requests[number].skipped += 1;
-                    return;
-                }
-                Err(reason) => {
-                    // What a lost event would have brought about is lost with it.
-                    notes.queue.borrow_mut().clear();
-                    partial.counts.stages[stage.number as usize].failed += 1;
-                    partial.counts.lose(number, failure(&stage.name, &view, place, &reason));
-                    return;
-                }
+            Err(reason) => {
+                // What a lost event would have brought about is lost with it.
+                notes.queue.borrow_mut().clear();
+                partial.counts.stages[stage().number as usize].failed += 1;
+                partial.counts.lose(number, failure(&stage().name, &view, place, &reason));
+                return;
             }
         }
         if !chain.automatic.is_empty() {
@@ -335,6 +365,46 @@ impl Worker {
             }
         }
     }
+}
+
+/// How the stages let go of an event.
+enum End {
+    Kept,
+    Skipped,
+    /// Before a sequential stage.
+    Deferred,
+}
+
+/// Passes an event through a stage, and takes the time or looks at what the stage does.
+#[inline(never)]
+fn closely<'a>(
+    epoch: &Epoch,
+    stage: &'a Stage,
+    place: Place,
+    event: &Event<'a>,
+    context: &Context<'_>,
+    sequential: &mut [Box<dyn AnySequential>],
+    partial: &mut Partial,
+) -> Result<Verdict> {
+    let reads = epoch.watch.as_ref().map(|reads| &reads[stage.number as usize]);
+    let entry = reads.map(|reads| Entry::new(reads, place.number, event, context.notes));
+    let start = Instant::now();
+    let verdict = guarded(|| stage.event(event, context, sequential));
+    let account = &mut partial.counts.stages[stage.number as usize];
+    account.timed += 1;
+    account.nanos += start.elapsed().as_nanos() as u64;
+    if let Some(entry) = entry {
+        partial.watched.push(entry.seen(stage.number, event, &verdict, context.notes));
+    }
+    verdict
+}
+
+/// Takes the messages of a stage.
+#[cold]
+fn messages(place: Place, stage: u32, notes: &Notes, partial: &mut Partial) {
+    let texts = notes.messages.take();
+    let messages = texts.into_iter().map(|text| Message { event: place.number, stage, text });
+    partial.counts.messages.extend(messages);
 }
 
 #[cold]

@@ -28,8 +28,18 @@ pub(crate) fn write(
                 mid::write_raw(out, &original);
             }
         } else {
-            let banks = event.banks().filter(|b| chain.writes(b));
-            mid::write_event(out, header, event.bank_kind(), banks)?;
+            let kind = event.bank_kind();
+            let fits = |bank: Bank<'_>| bank.data.len() <= kind.max_bank();
+            match event.packed() {
+                // Every bank is written, and none makes the headers larger.
+                Some(packed) if chain.off.is_empty() && event.appended().all(fits) => {
+                    mid::write_behind(out, header, kind, packed, event.appended())?;
+                }
+                _ => {
+                    let banks = event.banks().filter(|b| chain.writes(b));
+                    mid::write_event(out, header, kind, banks)?;
+                }
+            }
         }
     }
     if !epoch.wanted.asc && !epoch.wanted.tables {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use bumpalo::Bump;
-use pactolus_formats::mid::layout::{BankKind, Banks as Walk};
+use pactolus_formats::mid::layout::{Area, BankKind, Banks as Walk};
 use pactolus_formats::{Bank, BankDef, BankName, DamageKind, Element, EventView, Header, Order, Tid, Values};
 
 /// Why a bank was not appended.
@@ -33,38 +33,50 @@ pub(crate) struct Index {
     slots: Vec<Slot>,
     order: Order,
     kind: Option<BankKind>,
+    /// The banks stand in the event as they are written: little-endian, nothing between or behind them.
+    packed: bool,
 }
 
 impl Index {
     /// Walks the banks of `event`.
     pub(crate) fn walk(&mut self, event: &EventView<'_>) -> Result<(), DamageKind> {
         self.slots.clear();
-        self.order = Order::Little;
-        self.kind = None;
-        let mut walk: Walk<'_> = event.banks();
-        if let Some(area) = walk.area() {
-            if !area.is_plausible() {
-                return Err(DamageKind::AreaFlags { flags: area.flags });
-            }
-            self.order = area.order;
-            self.kind = Some(area.kind());
+        let walk: Walk<'_> = event.banks();
+        let Some(area) = walk.area() else {
+            (self.order, self.kind, self.packed) = (Order::Little, None, false);
+            return walk.map(|bank| bank.map(drop)).collect();
+        };
+        if !area.is_plausible() {
+            return Err(DamageKind::AreaFlags { flags: area.flags });
         }
+        let kind = area.kind();
+        (self.order, self.kind) = (area.order, Some(kind));
+        // Padding may hold anything.
+        let mut odd = 0;
+        let mut end = Area::SIZE;
         let payload = event.payload.as_ptr() as usize;
-        while let Some(bank) = walk.next().transpose()? {
-            self.slots.push(Slot {
-                name: bank.name,
-                code: bank.code,
-                start: (bank.data.as_ptr() as usize - payload) as u32,
-                len: bank.data.len() as u32,
-            });
+        for bank in walk {
+            let bank = bank?;
+            let (start, len) = (bank.data.as_ptr() as usize - payload, bank.data.len());
+            odd |= len & 7 | (start ^ (end + kind.header_size()));
+            end = start + len;
+            self.slots.push(Slot { name: bank.name, code: bank.code, start: start as u32, len: len as u32 });
         }
+        let reserved = kind == BankKind::Bank32A || area.flags != kind.flags();
+        self.packed = odd == 0 && end == event.payload.len() && area.order == Order::Little && !reserved;
         Ok(())
+    }
+
+    /// The bytes of all banks with their headers, if they may be written as they stand.
+    #[inline]
+    fn packed<'a>(&self, event: &EventView<'a>) -> Option<&'a [u8]> {
+        event.payload.get(Area::SIZE..).filter(|_| self.packed)
     }
 
     /// Forgets the banks: the event is a FIXED structure.
     pub(crate) fn clear(&mut self) {
         self.slots.clear();
-        self.kind = None;
+        (self.kind, self.packed) = (None, false);
     }
 }
 
@@ -167,6 +179,7 @@ impl<'a> Event<'a> {
     }
 
     /// Whether this is a FIXED event: one structure, no banks.
+    #[inline]
     pub fn is_fixed(&self) -> bool {
         self.fixed
     }
@@ -204,13 +217,20 @@ impl<'a> Event<'a> {
         Bank { name: slot.name, code: slot.code, data, order: self.index.order }
     }
 
+    /// The raw banks, with their headers, if they may be written as they stand.
+    #[inline]
+    pub(crate) fn packed(&self) -> Option<&'a [u8]> {
+        self.index.packed(&self.view)
+    }
+
     /// All banks: raw ones in their order, then appended ones in theirs.
     pub fn banks(&self) -> impl Iterator<Item = Bank<'a>> + Clone + use<'a, '_> {
         self.index.slots.iter().map(|slot| self.raw_bank(slot)).chain(self.appended())
     }
 
+    /// The banks that stages have appended, in their order.
     #[inline]
-    fn appended(&self) -> impl Iterator<Item = Bank<'a>> + Clone + use<'a> {
+    pub(crate) fn appended(&self) -> impl Iterator<Item = Bank<'a>> + Clone + use<'a> {
         let mut next = self.first.get();
         std::iter::from_fn(move || {
             let here = next?;
@@ -220,11 +240,13 @@ impl<'a> Event<'a> {
     }
 
     /// Whether a stage has appended a bank.
+    #[inline]
     pub(crate) fn has_appended(&self) -> bool {
         self.first.get().is_some()
     }
 
     /// The kind of bank headers that the event was read with.
+    #[inline]
     pub(crate) fn bank_kind(&self) -> BankKind {
         self.index.kind.unwrap_or(BankKind::Bank32)
     }

@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Sender, bounded, unbounded};
-use pactolus_formats::mid::Block;
 use pactolus_odb::Odb;
 
 use crate::analyzer::{Analyzer, Begun};
@@ -18,13 +16,14 @@ use crate::histo::Histograms;
 use crate::job::{InputFile, Job, Stop, has_run};
 use crate::layers::{Base, Origins, setting, statistics};
 use crate::ledger::Counts;
+use crate::line::drive;
 use crate::module::EndOfRun;
 use crate::partial::TableKey;
 use crate::provenance::{Provenance, texts};
 use crate::report::{Explained, HistogramReport, Report, RequestReport, RunReport, StageReport, WithoutText};
 use crate::shard::Shard;
 use crate::sink::Sinks;
-use crate::source::{Item, Source, Ticket};
+use crate::source::{Item, Ticket};
 use crate::stage::{AnySequential, guarded};
 use crate::test::Tests;
 use crate::verify::Watched;
@@ -65,75 +64,8 @@ pub(crate) fn run(
     // What ends the reading from within; the user's own request is another.
     let halt = Stop::new();
     let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
-    drive(analyzer, job, base, Shard::ALL, &halt, &mut |item, tickets| fold.item(item, tickets))?;
+    drive(analyzer, job, base, Shard::ALL, &halt, &mut |item| fold.item(item))?;
     fold.finish()
-}
-
-/// Gets the items in order, and gives tickets back.
-pub(crate) type Take<'t> = dyn FnMut(Item, &Sender<Box<Ticket>>) -> Result<(), Error> + 't;
-
-/// Runs source and workers; what they come to goes to `take`.
-pub(crate) fn drive(
-    analyzer: &Analyzer,
-    job: &Job,
-    base: &Base,
-    shard: Shard,
-    halt: &Stop,
-    take: &mut Take<'_>,
-) -> Result<(), Error> {
-    let threads = job.threads.max(1);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|i| format!("worker {i}"))
-        .build()
-        .map_err(|e| Error::Job(format!("cannot start {threads} threads: {e}")))?;
-    // Two blocks for each worker, so that none waits for the source or the fold.
-    let tickets = 2 * threads + 2;
-    let (give, free) = bounded(tickets);
-    let (items, arrivals) = unbounded();
-    for _ in 0..tickets {
-        let _ = give.send(Box::new(Ticket { block: Block::new(), worker: Worker::new() }));
-    }
-    let source = Source {
-        analyzer,
-        job,
-        base,
-        pool: &pool,
-        free,
-        items,
-        spare: Vec::new(),
-        shard,
-        blocks: 0,
-        stop: halt.clone(),
-        next: 0,
-        done: 0,
-        total: None,
-    };
-    std::thread::scope(|scope| {
-        scope.spawn(|| source.run());
-        // Dropping the tickets on an error stops the source.
-        let mut give = Some(give);
-        let mut failed = None;
-        let mut waiting = BTreeMap::new();
-        let mut next = 0;
-        for (number, item) in arrivals {
-            if failed.is_some() {
-                continue;
-            }
-            waiting.insert(number, item);
-            while let Some(item) = waiting.remove(&next) {
-                next += 1;
-                let Some(tickets) = &give else { break };
-                if let Err(error) = take(item, tickets) {
-                    failed = Some(error);
-                    waiting.clear();
-                    give = None;
-                    halt.ask();
-                }
-            }
-        }
-        failed.map_or(Ok(()), Err)
-    })
 }
 
 /// The run in hand.
@@ -173,7 +105,7 @@ pub(crate) struct Fold<'j> {
     carried: Option<Histograms>,
     /// Data events of the runs before this one.
     offered: u64,
-    /// With `strict`, the first trouble has come.
+    /// With `strict`, the first trouble has come; or work was broken off.
     halted: bool,
     /// Ends the reading.
     halt: Stop,
@@ -206,21 +138,27 @@ impl<'j> Fold<'j> {
         }
     }
 
-    pub(crate) fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
-        if self.halted && !matches!(item, Item::End(_) | Item::Failed(_)) {
-            // The source may be waiting for a ticket, to find that it is to stop.
-            if let Item::Block(ticket) = item {
-                let _ = tickets.send(ticket);
+    /// Takes the next item. A ticket that has done its duty comes back.
+    pub(crate) fn item(&mut self, item: Item) -> Result<Option<Box<Ticket>>, Error> {
+        match item {
+            Item::Block(mut ticket) => {
+                if !self.halted {
+                    self.work(ticket.block.bytes().len() as u64, &mut ticket.worker)?;
+                    // What comes behind would leave a gap.
+                    self.halted |= ticket.cut;
+                }
+                Ok(Some(ticket))
             }
-            return Ok(());
+            Item::End(_) | Item::Failed(_) => self.note(item).map(|()| None),
+            _ if self.halted => Ok(None),
+            _ => self.note(item).map(|()| None),
         }
+    }
+
+    fn note(&mut self, item: Item) -> Result<(), Error> {
         match item {
             Item::Begin(begun, input) => self.begin(*begun, *input),
-            Item::Block(mut ticket) => {
-                self.work(ticket.block.bytes().len() as u64, &mut ticket.worker)?;
-                let _ = tickets.send(ticket);
-                Ok(())
-            }
+            Item::Block(_) => Ok(()),
             Item::Elsewhere(_) => Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);

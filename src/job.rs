@@ -11,6 +11,7 @@ use pactolus_formats::{Compression, Limits};
 use crate::Error;
 use crate::epoch::Selection;
 use crate::histo::{FileKind, check_ours};
+use crate::line::most_tickets;
 use crate::verify::Witness;
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
@@ -210,6 +211,7 @@ impl Stop {
     }
 
     /// Whether it was asked.
+    #[inline]
     pub fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
@@ -262,6 +264,9 @@ pub struct Job {
     pub program: Option<String>,
     /// Bytes of events handed to a worker at a time.
     pub block: usize,
+    /// Bytes that blocks, tables and compression may take in all, histograms not counted. One event
+    /// is always allowed for, and so is a block for the fold.
+    pub memory: u64,
     /// Delays each block by a short time, which depends on this seed and the number of the block, so
     /// that blocks overtake each other. No result may depend on it: for tests, and for
     /// [`Verify`](crate::Verify).
@@ -271,6 +276,11 @@ pub struct Job {
     /// Ends the job early.
     pub stop: Stop,
 }
+
+/// A block and what it is made of fit into the nearest cache but one.
+const BLOCK: usize = 256 << 10;
+/// Enough for every speed that was measured, and little for a computer that does something else.
+const MEMORY: u64 = 400 << 20;
 
 impl Default for Job {
     fn default() -> Job {
@@ -291,7 +301,8 @@ impl Default for Job {
             limits: Limits::default(),
             host: String::new(),
             program: None,
-            block: 1 << 20,
+            block: BLOCK,
+            memory: MEMORY,
             delay: None,
             watch: None,
             stop: Stop::new(),
@@ -319,6 +330,16 @@ impl Job {
     pub fn output(mut self, pattern: impl Into<String>) -> Result<Job, Error> {
         self.outputs.push(OutputFile::new(pattern)?);
         Ok(self)
+    }
+
+    /// The part of the memory that is for blocks [bytes].
+    pub(crate) fn blocks_memory(&self) -> usize {
+        usize::try_from(self.memory / 2).unwrap_or(usize::MAX)
+    }
+
+    /// Bytes of a block, so that all of them fit, with four times as much for what they become.
+    pub(crate) fn block_size(&self) -> usize {
+        self.block.min(self.blocks_memory() / (5 * most_tickets(self.threads))).max(1)
     }
 
     /// Sets the number of worker threads.

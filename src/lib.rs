@@ -74,6 +74,7 @@ pub mod histo;
 mod job;
 mod layers;
 mod ledger;
+mod line;
 mod module;
 mod partial;
 mod pipe;

@@ -18,9 +18,9 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use crate::analyzer::Analyzer;
-use crate::fold::drive;
 use crate::job::{InputFile, Job, OutputFile, Stop};
 use crate::layers::Base;
+use crate::line::drive;
 use crate::report::{Broken, Report, WithoutText, Written};
 use crate::shard::part::Part;
 use crate::{Error, Progress};
@@ -206,7 +206,7 @@ impl Analyzer {
         let base = Base::new(self, job)?;
         let mut writer = Part::create(self, job, &base, (shard, part), progress)?;
         let halt = Stop::new();
-        drive(self, job, &base, shard, &halt, &mut |item, tickets| writer.item(item, tickets))?;
+        drive(self, job, &base, shard, &halt, &mut |item| writer.item(item))?;
         let mut report = writer.finish()?;
         report.warnings.splice(0..0, warnings);
         Ok(report)

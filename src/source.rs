@@ -1,11 +1,11 @@
-//! Files to blocks: the thread that reads.
+//! Files to blocks.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crc32c::crc32c;
-use crossbeam_channel::{Receiver, Sender};
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{Block, Stop as Ends};
@@ -29,6 +29,21 @@ use crate::{Error, Run};
 pub(crate) struct Ticket {
     pub(crate) block: Block,
     pub(crate) worker: Worker,
+    /// Work on the block was broken off: some of its last events are missing.
+    pub(crate) cut: bool,
+    /// The memory that it was found to hold [bytes].
+    pub(crate) weight: usize,
+}
+
+impl Ticket {
+    pub(crate) fn new() -> Ticket {
+        Ticket { block: Block::new(), worker: Worker::new(), cut: false, weight: 0 }
+    }
+
+    /// The memory that it holds now [bytes].
+    pub(crate) fn weigh(&self) -> usize {
+        self.block.capacity() + self.worker.capacity()
+    }
 }
 
 /// What the fold receives, in order.
@@ -66,27 +81,66 @@ pub(crate) struct Elsewhere {
 /// An item with its place in the order.
 pub(crate) type Numbered = (u64, Item);
 
-/// Reads the inputs of a job.
+/// Reads the inputs of a job, a block at a time.
 pub(crate) struct Source<'j> {
-    pub(crate) analyzer: &'j Analyzer,
-    pub(crate) job: &'j Job,
-    pub(crate) base: &'j Base,
-    pub(crate) pool: &'j rayon::ThreadPool,
-    pub(crate) free: Receiver<Box<Ticket>>,
-    pub(crate) items: Sender<Numbered>,
-    /// Tickets that were not needed: every one that is taken goes to the fold or here.
-    #[allow(clippy::vec_box, reason = "tickets travel in their boxes")]
-    pub(crate) spare: Vec<Box<Ticket>>,
+    analyzer: &'j Analyzer,
+    job: &'j Job,
+    base: &'j Base,
     /// Which blocks are to be worked on.
-    pub(crate) shard: Shard,
-    /// Blocks so far.
-    pub(crate) blocks: u64,
+    shard: Shard,
     /// The fold wants no more.
-    pub(crate) stop: Stop,
+    halt: Stop,
+    /// Number of the input to be opened next.
+    input: usize,
+    reading: Option<Reading>,
+    /// The run that goes on in the next input.
+    run: Going,
+    /// Blocks so far.
+    blocks: u64,
+    /// Items so far.
     pub(crate) next: u64,
     /// Bytes of the inputs before this one.
-    pub(crate) done: u64,
-    pub(crate) total: Option<u64>,
+    done: u64,
+    total: Option<u64>,
+    /// Nothing is left to be read.
+    pub(crate) ended: bool,
+    /// Items for the fold.
+    pub(crate) items: Vec<Numbered>,
+    /// Blocks for whoever has the time.
+    pub(crate) work: VecDeque<Work>,
+    /// Tickets that were not needed.
+    #[allow(clippy::vec_box, reason = "tickets travel in their boxes")]
+    pub(crate) spare: Vec<Box<Ticket>>,
+}
+
+/// A block that is to pass through the wide stages.
+pub(crate) struct Work {
+    /// Its place in the order.
+    number: u64,
+    ticket: Box<Ticket>,
+    epoch: Arc<Epoch>,
+    /// Data events of the run before this block.
+    data_before: u64,
+    delay: Option<Delay>,
+    stops: [Stop; 2],
+}
+
+impl Work {
+    /// Does it.
+    pub(crate) fn done(mut self) -> Numbered {
+        // Before the stages, so that these meet events in another order, and behind them.
+        self.delay.iter().for_each(Delay::sleep);
+        // A panic here is a fault of ours: it must end the job, not hang it.
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let Ticket { block, worker, cut, .. } = &mut *self.ticket;
+            *cut = !worker.block(&self.epoch, block, self.data_before, &self.stops);
+        }));
+        self.delay.iter().for_each(Delay::sleep);
+        match done {
+            Ok(()) => (self.number, Item::Block(self.ticket)),
+            Err(panic) => (self.number, Item::Failed(Error::Internal(panic_text(&*panic)))),
+        }
+    }
 }
 
 /// Bytes of messages before the BOR that wait for it at the most.
@@ -123,34 +177,81 @@ struct Going {
     beyond: bool,
 }
 
-impl Source<'_> {
-    /// Reads all inputs. An error goes to the fold, in its place.
-    pub(crate) fn run(mut self) {
-        let inputs = &self.job.inputs;
-        let sizes = inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
-        self.total = sizes.sum();
-        let mut run = Going::default();
-        for (i, input) in inputs.iter().enumerate() {
-            if self.stops() {
-                break;
-            }
-            let more = inputs.get(i + 1).is_some_and(|next| next.continues(input));
-            match self.input(input, run, more) {
-                Ok(going) => run = going,
-                Err(error) => return self.send(Item::Failed(error)),
-            }
+impl<'j> Source<'j> {
+    pub(crate) fn new(
+        analyzer: &'j Analyzer,
+        job: &'j Job,
+        base: &'j Base,
+        shard: Shard,
+        halt: &Stop,
+    ) -> Source<'j> {
+        let sizes = job.inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
+        Source {
+            analyzer,
+            job,
+            base,
+            shard,
+            halt: halt.clone(),
+            input: 0,
+            reading: None,
+            run: Going::default(),
+            blocks: 0,
+            next: 0,
+            done: 0,
+            total: sizes.sum(),
+            ended: false,
+            items: Vec::new(),
+            work: VecDeque::new(),
+            spare: Vec::new(),
         }
-        self.end(&mut run);
+    }
+
+    /// Goes a step on: opens an input, reads a block, or ends. An error goes to the fold, in its
+    /// place.
+    pub(crate) fn step(&mut self, ticket: Box<Ticket>) {
+        let stepped = match self.reading.take() {
+            Some(reading) => self.read(reading, ticket),
+            None => {
+                self.spare.push(ticket);
+                self.next_input()
+            }
+        };
+        if let Err(error) = stepped {
+            self.fail(error);
+        }
+    }
+
+    /// The job cannot go on.
+    pub(crate) fn fail(&mut self, error: Error) {
+        self.send(Item::Failed(error));
+        self.ended = true;
     }
 
     fn stops(&self) -> bool {
-        self.stop.is_asked() || self.job.stop.is_asked()
+        self.halt.is_asked() || self.job.stop.is_asked()
     }
 
     fn send(&mut self, item: Item) {
-        // The fold outlives its source, unless it has failed: then nobody wants the item.
-        let _ = self.items.send((self.next, item));
+        self.items.push((self.next, item));
         self.next += 1;
+    }
+
+    /// Opens the next input; ends the last run if there is none.
+    fn next_input(&mut self) -> Result<(), Error> {
+        let inputs = &self.job.inputs;
+        let mut run = std::mem::take(&mut self.run);
+        match inputs.get(self.input).filter(|_| !self.stops()) {
+            Some(file) => {
+                self.input += 1;
+                let more = inputs.get(self.input).is_some_and(|next| next.continues(file));
+                self.reading = Some(self.open(file, run, more)?);
+            }
+            None => {
+                self.end(&mut run);
+                self.ended = true;
+            }
+        }
+        Ok(())
     }
 
     fn open(&self, file: &InputFile, run: Going, more: bool) -> Result<Reading, FormatError> {
@@ -173,62 +274,63 @@ impl Source<'_> {
         Ok(Reading { file: file.clone(), events, digest, complete, touched, run, held: None, more })
     }
 
-    /// Reads a file. What comes back is a run that may go on in the next.
-    fn input(&mut self, file: &InputFile, run: Going, more: bool) -> Result<Going, Error> {
-        let mut reading = self.open(file, run, more)?;
-        while !reading.run.beyond {
-            // Without a ticket the fold is behind; without a fold there is none.
-            let Some(mut ticket) = self.spare.pop().or_else(|| self.free.recv().ok()) else { break };
-            if self.stops() {
-                self.spare.push(ticket);
-                break;
-            }
-            // With `strict` an event is a block, so that nothing behind the first trouble is seen
-            // by any stage.
-            let target = if self.job.strict { 1 } else { self.job.block };
-            let read = reading.events.read(&mut ticket.block, target);
-            let ends = read.map_err(FormatError::io("read", &file.path))?;
-            let next = ticket.block.first + ticket.block.count;
-            ticket.block.first += reading.run.events;
-            let data = ticket.block.data;
-            self.block(&mut reading, ticket)?;
-            reading.run.data += data;
-            let progress = reading.events.input().progress().consumed();
-            self.send(Item::Read { done: self.done + progress, total: self.total });
-            // What lies beyond the user's range was not asked for, be it damaged or the end.
-            if self.job.selection.is_beyond(reading.run.events + next, reading.run.data) {
-                reading.run.beyond = true;
-                break;
-            }
-            match ends {
-                Ends::End => {
-                    reading.complete = true;
-                    reading.run.events += next - 1;
-                    break;
-                }
-                Ends::Damaged(mut damage) => {
-                    reading.touched = true;
-                    damage.event += reading.run.events;
-                    self.send(Item::Damage(file.clone(), damage));
-                    if self.job.strict {
-                        break;
-                    }
-                }
-                _ => {}
-            }
+    /// Reads a block.
+    fn read(&mut self, mut reading: Reading, mut ticket: Box<Ticket>) -> Result<(), Error> {
+        if reading.run.beyond || self.stops() {
+            self.spare.push(ticket);
+            return self.close(reading);
         }
+        // With `strict` an event is a block, so that nothing behind the first trouble is seen by any
+        // stage.
+        let target = if self.job.strict { 1 } else { self.job.block_size() };
+        let read = reading.events.read(&mut ticket.block, target);
+        let ends = read.map_err(FormatError::io("read", &reading.file.path))?;
+        let next = ticket.block.first + ticket.block.count;
+        ticket.block.first += reading.run.events;
+        let data = ticket.block.data;
+        self.block(&mut reading, ticket)?;
+        reading.run.data += data;
+        let progress = reading.events.input().progress().consumed();
+        self.send(Item::Read { done: self.done + progress, total: self.total });
+        // What lies beyond the user's range was not asked for, be it damaged or the end.
+        if self.job.selection.is_beyond(reading.run.events + next, reading.run.data) {
+            reading.run.beyond = true;
+            return self.close(reading);
+        }
+        match ends {
+            Ends::End => {
+                reading.complete = true;
+                reading.run.events += next - 1;
+                return self.close(reading);
+            }
+            Ends::Damaged(mut damage) => {
+                reading.touched = true;
+                damage.event += reading.run.events;
+                self.send(Item::Damage(reading.file.clone(), damage));
+                if self.job.strict {
+                    return self.close(reading);
+                }
+            }
+            _ => {}
+        }
+        self.reading = Some(reading);
+        Ok(())
+    }
+
+    /// Closes an input. Its run may go on in the next.
+    fn close(&mut self, mut reading: Reading) -> Result<(), Error> {
         self.done += reading.events.input().progress().consumed();
         if let Some(refused) = reading.events.refused().filter(|refused| refused.count() > 0) {
-            self.send(Item::Refused(file.clone(), refused.clone()));
+            self.send(Item::Refused(reading.file.clone(), refused.clone()));
         }
         if reading.run.epoch.is_none() {
             if reading.touched || reading.held.is_some() {
                 self.begin(&mut reading, None)?;
             } else if reading.complete {
-                self.send(Item::Empty(file.clone()));
+                self.send(Item::Empty(reading.file.clone()));
             }
         }
-        let Reading { mut run, digest, complete, more, .. } = reading;
+        let Reading { file, mut run, digest, complete, more, .. } = reading;
         if run.epoch.is_some() {
             let mut input = json!({ "file": file.path.display().to_string() });
             // A part of the file has no digest that anybody could compare.
@@ -239,14 +341,15 @@ impl Source<'_> {
             }
             run.files.push(input);
         }
-        if !more {
+        if more {
+            self.run = run;
+        } else {
             self.end(&mut run);
-            run = Going::default();
         }
-        Ok(run)
+        Ok(())
     }
 
-    /// Sends a block to the workers, after the begin of its run.
+    /// Hands a block on, after the begin of its run.
     fn block(&mut self, reading: &mut Reading, mut ticket: Box<Ticket>) -> Result<(), Error> {
         let Some(first) = ticket.block.events().next() else {
             self.spare.push(ticket);
@@ -291,7 +394,7 @@ impl Source<'_> {
         Ok(())
     }
 
-    fn work(&mut self, mut ticket: Box<Ticket>, epoch: Arc<Epoch>, data_before: u64) {
+    fn work(&mut self, ticket: Box<Ticket>, epoch: Arc<Epoch>, data_before: u64) {
         self.blocks += 1;
         if !self.shard.has(self.blocks - 1) {
             let block = &ticket.block;
@@ -300,24 +403,11 @@ impl Source<'_> {
             self.spare.push(ticket);
             return;
         }
-        let (items, number) = (self.items.clone(), self.next);
+        let number = self.next;
         self.next += 1;
         let delay = self.job.delay.map(|seed| Delay::new(seed, number));
-        self.pool.spawn(move || {
-            // Before the stages, so that these meet events in another order, and behind them.
-            delay.iter().for_each(Delay::sleep);
-            // A panic here is a fault of ours: it must end the job, not hang it.
-            let done = catch_unwind(AssertUnwindSafe(|| {
-                let Ticket { block, worker } = &mut *ticket;
-                worker.block(&epoch, block, data_before);
-            }));
-            delay.iter().for_each(Delay::sleep);
-            let item = match done {
-                Ok(()) => Item::Block(ticket),
-                Err(panic) => Item::Failed(Error::Internal(panic_text(&*panic))),
-            };
-            let _ = items.send((number, item));
-        });
+        let stops = [self.halt.clone(), self.job.stop.clone()];
+        self.work.push_back(Work { number, ticket, epoch, data_before, delay, stops });
     }
 
     /// Begins a run, with what its BOR says: number, time, ODB dump. Nothing if one has begun.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pactolus_formats::BankName;
 
 use crate::banks::Banks;
-use crate::module::{Context, EndOfRun, Module, Result, Sequential, Setup, Verdict};
+use crate::module::{BoxError, Context, EndOfRun, Module, Result, Sequential, Setup, Verdict};
 use crate::{Event, Run};
 
 /// A [`Module`] of any type, able to make fresh copies of itself.
@@ -45,8 +45,6 @@ impl<M: Sequential + Clone + Sync + 'static> AnySequential for M {
 /// Calls a module's method; a panic is an error like another.
 #[inline]
 pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
-    // Whatever a panicking module leaves half done is its own: events are append-only, and the
-    // event is dropped.
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(panic_text(&*panic).into()))
 }
 
@@ -138,6 +136,13 @@ pub(crate) struct Length {
     pub(crate) len: usize,
 }
 
+impl Length {
+    #[cold]
+    fn too_short(&self, elements: usize) -> BoxError {
+        TooShort { key: self.key.clone(), len: self.len, bank: self.bank, elements }.into()
+    }
+}
+
 /// A parameter array is too short for a bank.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("parameter \"{key}\" has {len} values, but bank {bank} has {elements} elements")]
@@ -155,20 +160,19 @@ pub struct TooShort {
 impl Stage {
     /// Refuses an event with a bank that is longer than a parameter array.
     #[inline]
-    fn check_lengths(&self, event: &Event<'_>) -> Result<(), TooShort> {
-        for Length { bank, key, len } in &self.lengths {
-            if let Some(found) = event.bank(*bank)
-                && found.len() > *len
+    fn check_lengths(&self, event: &Event<'_>) -> Result<()> {
+        for length in &self.lengths {
+            if let Some(found) = event.bank(length.bank)
+                && found.len() > length.len
             {
-                let elements = found.len();
-                return Err(TooShort { key: key.clone(), len: *len, bank: *bank, elements });
+                return Err(length.too_short(found.len()));
             }
         }
         Ok(())
     }
 
     /// Passes one event through the module.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn event<'a>(
         &'a self,
         event: &Event<'a>,

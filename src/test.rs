@@ -67,6 +67,7 @@ impl Set {
         self.0.fill(0);
     }
 
+    #[inline]
     fn is_empty(&self) -> bool {
         self.0.iter().all(|&w| w == 0)
     }

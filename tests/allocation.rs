@@ -88,7 +88,7 @@ fn write(path: &Path, events: u32, scaler: Option<u32>) {
 fn measure(path: &Path, threads: usize) -> (u64, usize) {
     let definition = Definition::read(definition("analyzer")).unwrap();
     let analyzer = Analyzer::from_definition(&definition, &catalogue()).unwrap();
-    let job = Job::new().input(path).threads(threads);
+    let job = Job { block: 1 << 20, ..Job::new().input(path).threads(threads) };
     let before = ALLOCATIONS.load(Relaxed);
     let start = IN_USE.load(Relaxed);
     PEAK.store(start, Relaxed);

@@ -125,6 +125,7 @@ pub struct Bank<'a> {
 
 impl<'a> Bank<'a> {
     /// The type, or `None` if MIDAS knows no such type.
+    #[inline]
     pub fn tid(&self) -> Option<Tid> {
         Tid::from_bank_code(self.code)
     }
@@ -135,8 +136,10 @@ impl<'a> Bank<'a> {
     }
 
     /// Number of elements; bytes for types without a fixed size.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.data.len() / self.tid().map_or(1, Tid::unit)
+        // Units are powers of two.
+        self.data.len() >> self.tid().map_or(0, |tid| tid.unit().trailing_zeros())
     }
 
     /// Whether the bank holds no element.
@@ -150,7 +153,8 @@ impl<'a> Bank<'a> {
     /// [`WrongType`] if the bank holds another type, or structs of another size.
     #[inline]
     pub fn values<T: Element>(&self) -> Result<Values<'a, T>, WrongType> {
-        if self.tid().is_some_and(T::accepts)
+        // Another type may be accepted, too: text as bytes.
+        if (self.code == T::TID.code() || self.tid().is_some_and(T::accepts))
             && (T::TID != Tid::Struct || self.data.len().is_multiple_of(T::SIZE))
         {
             Ok(Values { data: self.data, order: self.order, element: PhantomData })

@@ -87,12 +87,14 @@ impl Header {
     #[inline]
     pub(crate) fn read(bytes: &[u8]) -> Header {
         let bytes = &bytes[..Header::SIZE];
+        // Two loads, whatever the compiler thinks of it.
+        let (first, second) = (LittleEndian::read_u64(&bytes[0..8]), LittleEndian::read_u64(&bytes[8..16]));
         Header {
-            id: LittleEndian::read_u16(&bytes[0..2]),
-            mask: LittleEndian::read_u16(&bytes[2..4]),
-            serial: LittleEndian::read_u32(&bytes[4..8]),
-            time: LittleEndian::read_u32(&bytes[8..12]),
-            size: LittleEndian::read_u32(&bytes[12..16]),
+            id: first as u16,
+            mask: (first >> 16) as u16,
+            serial: (first >> 32) as u32,
+            time: second as u32,
+            size: (second >> 32) as u32,
         }
     }
 
@@ -128,12 +130,14 @@ impl<'a> EventView<'a> {
     /// Parses the event at the start of `input`; `None` if `input` does not hold all of it.
     #[inline]
     pub fn parse(input: &'a [u8]) -> Option<(EventView<'a>, &'a [u8])> {
-        let (rest, header) = Header::parse(input).ok()?;
-        let (payload, rest) = rest.split_at_checked(header.size as usize)?;
+        let (head, behind) = input.split_first_chunk::<{ Header::SIZE }>()?;
+        let header = Header::read(head);
+        let (payload, rest) = behind.split_at_checked(header.size as usize)?;
         Some((EventView { header, payload }, rest))
     }
 
     /// What kind of event this is.
+    #[inline]
     pub fn kind(&self) -> Kind {
         self.header.kind()
     }

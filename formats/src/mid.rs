@@ -28,7 +28,7 @@ mod writer;
 
 pub use block::Block;
 pub use reader::{Reader, Stop};
-pub use writer::{write_event, write_raw};
+pub use writer::{write_behind, write_event, write_raw};
 
 use window::Window;
 

@@ -17,11 +17,13 @@ macro_rules! tids {
             pub const ALL: &[Tid] = &[$(Tid::$variant),*];
 
             /// The type with this number, or `None` if MIDAS knows no such type.
+            #[inline]
             pub const fn from_code(code: u32) -> Option<Tid> {
                 match code { $($code => Some(Tid::$variant),)* _ => None }
             }
 
             /// Bytes per element; 0 for types without a fixed size (STRING, ARRAY, STRUCT, KEY, LINK).
+            #[inline]
             pub const fn size(self) -> usize {
                 match self { $(Tid::$variant => $size,)* }
             }
@@ -83,17 +85,20 @@ tids! {
 
 impl Tid {
     /// The number in files.
+    #[inline]
     pub const fn code(self) -> u32 {
         self as u32
     }
 
     /// The type of a bank header's type field: obsolete CAMAC and FASTBUS codes (0x100 and up)
     /// carry the base type in the low byte.
+    #[inline]
     pub const fn from_bank_code(code: u32) -> Option<Tid> {
         Tid::from_code(code & 0xff)
     }
 
-    /// Bytes per element as a divisor: 1 for types without a fixed size.
+    /// Bytes per element as a divisor, a power of two: 1 for types without a fixed size.
+    #[inline]
     pub const fn unit(self) -> usize {
         match self.size() {
             0 => 1,

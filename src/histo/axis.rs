@@ -267,7 +267,14 @@ impl Regular {
     /// The bin by its edges, where rounding may have chosen a neighbour.
     #[inline]
     fn settle(&self, near: usize, x: f64) -> usize {
-        let mut bin = near.min(self.bins - 1);
+        let bin = near.min(self.bins - 1);
+        // Values on an edge are frequent, those that rounding has moved are not.
+        if self.edge(bin) <= x && x < self.edge(bin + 1) { bin } else { self.search(bin, x) }
+    }
+
+    #[cold]
+    fn search(&self, near: usize, x: f64) -> usize {
+        let mut bin = near;
         while bin > 0 && x < self.edge(bin) {
             bin -= 1;
         }

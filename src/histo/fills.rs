@@ -88,18 +88,18 @@ fn unbooked() -> ! {
 #[derive(Debug)]
 #[doc(hidden)]
 pub struct Slot {
-    shape: Arc<Shape>,
     x: Axis,
-    y: Option<Axis>,
-    columns: usize,
     x_scale: Scale,
-    y_scale: Scale,
-    small: bool,
+    columns: usize,
     touched: bool,
+    small: bool,
     /// Counts of a small histogram.
     counts: Vec<u64>,
     /// Cells of a large one, one for each fill.
     list: Vec<u32>,
+    shape: Arc<Shape>,
+    y: Option<Axis>,
+    y_scale: Scale,
     /// Cell or time, value, weight of each fill of a histogram that sums.
     values: Vec<(u32, f64, f64)>,
     sums: Unweighted,
@@ -221,6 +221,7 @@ impl Slot {
     }
 
     /// A large histogram, or the first fill of a small one.
+    #[inline(never)]
     fn count_slowly(&mut self, cell: usize) {
         if self.small {
             self.counts.resize(self.shape.cells(), 0);

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossbeam_channel::bounded;
 use pactolus_formats::wire::{Bytes, Malformed, Wire};
 use serde_json::Value;
 
@@ -85,8 +84,6 @@ struct Live {
 impl Merge<'_> {
     /// Reads all parts to their ends; `false` if the user has stopped it.
     fn run(&mut self, fold: &mut Fold<'_>) -> Result<bool, Error> {
-        // No ticket ever comes back: there are none.
-        let (tickets, _) = bounded(0);
         let (mut body, mut other) = (Vec::new(), Vec::new());
         let mut worker = Worker::new();
         while !self.job.stop.is_asked() {
@@ -106,7 +103,7 @@ impl Merge<'_> {
                 _ => self.compare(title, &body, &mut other)?,
             }
             let (done, total) = self.parts.iter().map(PartFile::progress).fold((0, 0), add);
-            fold.item(Item::Read { done, total: Some(total) }, &tickets)?;
+            fold.item(Item::Read { done, total: Some(total) })?;
             let mut from = Bytes::new(&body);
             let malformed = |error| self.parts[owner].malformed(title, error);
             let item = match title.tag {
@@ -137,7 +134,7 @@ impl Merge<'_> {
                     Item::End(files)
                 }
             };
-            fold.item(item, &tickets)?;
+            fold.item(item)?;
         }
         Ok(false)
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crc32c::{crc32c, crc32c_append};
-use crossbeam_channel::Sender;
 use pactolus_formats::wire::{Wire, put_bytes};
 
 use crate::analyzer::{Analyzer, Begun};
@@ -79,49 +78,50 @@ impl<'j> Part<'j> {
     }
 
     /// Takes the next item of the source.
-    pub(crate) fn item(&mut self, item: Item, tickets: &Sender<Box<Ticket>>) -> Result<(), Error> {
+    pub(crate) fn item(&mut self, item: Item) -> Result<Option<Box<Ticket>>, Error> {
         self.body.clear();
         match item {
             Item::Read { done, total } => {
                 // How far the reader was ahead is a matter of chance: this is no record.
                 self.read = (done, total);
-                return Ok(());
+                return Ok(None);
             }
             Item::Elsewhere(block) => {
                 self.place += 1;
                 self.count(block.bytes, block.events, block.sum);
                 self.tell(false);
-                return Ok(());
+                return Ok(None);
             }
             Item::Failed(error) => return Err(error),
             _ => self.place += 1,
         }
         match item {
             Item::Block(ticket) => {
+                // One that was cut is of a job that the user ends.
                 self.block(&ticket)?;
-                let _ = tickets.send(ticket);
                 self.tell(false);
-                Ok(())
+                return Ok(Some(ticket));
             }
-            Item::Begin(begun, input) => self.begin(&begun, &input),
+            Item::Begin(begun, input) => self.begin(&begun, &input)?,
             Item::Damage(input, damage) => {
                 (self.number(&input), damage.clone()).put(&mut self.body);
                 self.report.damage.add(input.path, damage);
-                self.write(Tag::Damage)
+                self.write(Tag::Damage)?;
             }
             Item::Refused(input, refused) => {
                 (self.number(&input), refused.clone()).put(&mut self.body);
                 self.report.without_text.push(WithoutText::new(input.path, &refused));
-                self.write(Tag::Refused)
+                self.write(Tag::Refused)?;
             }
-            Item::End(files) => self.end(files),
+            Item::End(files) => self.end(files)?,
             Item::Empty(input) => {
                 self.number(&input).put(&mut self.body);
                 self.report.warnings.push(format!("{} holds no event", input.path.display()));
-                self.write(Tag::Empty)
+                self.write(Tag::Empty)?;
             }
-            Item::Read { .. } | Item::Elsewhere(_) | Item::Failed(_) => Ok(()),
+            Item::Read { .. } | Item::Elsewhere(_) | Item::Failed(_) => {}
         }
+        Ok(None)
     }
 
     fn write(&mut self, tag: Tag) -> Result<(), Error> {

@@ -31,6 +31,11 @@ impl Block {
         &self.buffer[self.start..self.start + self.len]
     }
 
+    /// Bytes of memory that it holds, used or not.
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The events in order.
     pub fn events(&self) -> impl Iterator<Item = EventView<'_>> {
         let mut rest = self.bytes();

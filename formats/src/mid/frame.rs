@@ -62,7 +62,8 @@ pub(super) fn fills(payload: &[u8]) -> bool {
 /// Whether a bank area with these first bytes fills a payload of `size` bytes.
 #[inline]
 fn agrees(body: &[u8], size: usize) -> bool {
-    let Ok((_, area)) = Area::parse(body) else { return false };
+    let Some(head) = body.first_chunk::<{ Area::SIZE }>() else { return false };
+    let area = Area::read(head);
     area.is_plausible() && area.total as usize + Area::SIZE == size
 }
 

@@ -94,16 +94,19 @@ impl Area {
     /// Parses the header of the area; the rest is its banks.
     #[inline]
     pub fn parse(input: &[u8]) -> IResult<&[u8], Area> {
-        map(take(Area::SIZE), |bytes: &[u8]| {
-            let flags = LittleEndian::read_u32(&bytes[4..8]);
-            if flags < 0x10000 {
-                Area { total: LittleEndian::read_u32(&bytes[0..4]), flags, order: Order::Little }
-            } else {
-                let (total, flags) = (BigEndian::read_u32(&bytes[0..4]), BigEndian::read_u32(&bytes[4..8]));
-                Area { total, flags, order: Order::Big }
-            }
-        })
-        .parse(input)
+        map(take(Area::SIZE), Area::read).parse(input)
+    }
+
+    #[inline]
+    pub(crate) fn read(bytes: &[u8]) -> Area {
+        let word = LittleEndian::read_u64(bytes);
+        let flags = (word >> 32) as u32;
+        if flags < 0x10000 {
+            Area { total: word as u32, flags, order: Order::Little }
+        } else {
+            let (total, flags) = (BigEndian::read_u32(&bytes[0..4]), BigEndian::read_u32(&bytes[4..8]));
+            Area { total, flags, order: Order::Big }
+        }
     }
 
     /// Which bank headers follow.
@@ -113,13 +116,13 @@ impl Area {
     }
 
     /// Whether the flags are ones that a MIDAS writer sets.
+    #[inline]
     pub fn is_plausible(&self) -> bool {
         matches!(self.flags, 0x01 | 0x11 | 0x31)
     }
 }
 
 /// Name, type and size of one bank.
-#[inline]
 fn bank_header(kind: BankKind, order: Order, input: &[u8]) -> IResult<&[u8], (BankName, u32, usize)> {
     map(take(kind.header_size()), |b: &[u8]| {
         let name = BankName::new([b[0], b[1], b[2], b[3]]);
@@ -145,19 +148,43 @@ pub struct Banks<'a> {
     payload: &'a [u8],
     area: Option<Area>,
     rest: &'a [u8],
+    form: Form,
+}
+
+/// How bank headers are read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    /// Of eight bytes, little-endian: nearly all that was ever written.
+    Short,
+    /// Of so many bytes, with sizes of 32 bits, little-endian.
+    Long(usize),
+    /// With care.
+    Other,
+}
+
+impl Form {
+    #[inline]
+    fn of(area: &Area) -> Form {
+        match (area.order, area.kind()) {
+            (Order::Little, BankKind::Bank) => Form::Short,
+            (Order::Little, kind) => Form::Long(kind.header_size()),
+            (Order::Big, _) => Form::Other,
+        }
+    }
 }
 
 impl<'a> Banks<'a> {
     /// The banks of `payload`; none if it is empty.
     #[inline]
     pub fn new(payload: &'a [u8]) -> Banks<'a> {
-        match Area::parse(payload) {
-            Ok((rest, area)) => {
+        match payload.split_first_chunk::<{ Area::SIZE }>() {
+            Some((head, rest)) => {
+                let area = Area::read(head);
                 // What the area claims and what the event holds differ in files written by mana.
                 let rest = &rest[..rest.len().min(area.total as usize)];
-                Banks { payload, area: Some(area), rest }
+                Banks { payload, form: Form::of(&area), area: Some(area), rest }
             }
-            Err(_) => Banks { payload, area: None, rest: payload },
+            None => Banks { payload, area: None, rest: payload, form: Form::Other },
         }
     }
 
@@ -173,21 +200,33 @@ impl<'a> Banks<'a> {
         self.rest.as_ptr() as usize - self.payload.as_ptr() as usize
     }
 
-    #[cold]
-    fn damaged(&mut self, kind: DamageKind) -> Option<Result<Bank<'a>, DamageKind>> {
-        self.rest = &self.rest[..0];
-        Some(Err(kind))
-    }
-}
-
-impl<'a> Iterator for Banks<'a> {
-    type Item = Result<Bank<'a>, DamageKind>;
-
+    /// The bank of a header of eight bytes, little-endian; `None` where it takes a closer look.
     #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
+    fn short(&mut self) -> Option<Bank<'a>> {
+        let (head, behind) = self.rest.split_first_chunk::<8>()?;
+        let word = u64::from_le_bytes(*head);
+        let size = (word >> 48) as usize;
+        let (padded, rest) = behind.split_at_checked(size.next_multiple_of(8))?;
+        self.rest = rest;
+        let name = BankName::new([head[0], head[1], head[2], head[3]]);
+        Some(Bank { name, code: (word >> 32) as u32 & 0xffff, data: &padded[..size], order: Order::Little })
+    }
+
+    /// The same of a longer header.
+    #[inline]
+    fn long(&mut self, header: usize) -> Option<Bank<'a>> {
+        let (head, behind) = self.rest.split_at_checked(header)?;
+        let (name, code) = (BankName::new([head[0], head[1], head[2], head[3]]), &head[4..]);
+        let size = LittleEndian::read_u32(&code[4..]) as usize;
+        let (padded, rest) = behind.split_at_checked(size.checked_next_multiple_of(8)?)?;
+        self.rest = rest;
+        let code = LittleEndian::read_u32(code);
+        Some(Bank { name, code, data: &padded[..size], order: Order::Little })
+    }
+
+    /// Any bank, with care.
+    #[inline(never)]
+    fn careful(&mut self) -> Option<Result<Bank<'a>, DamageKind>> {
         let Some(area) = self.area else {
             let left = self.rest.len();
             return self.damaged(DamageKind::AreaCutShort { needed: Area::SIZE, left });
@@ -207,5 +246,32 @@ impl<'a> Iterator for Banks<'a> {
         };
         self.rest = &rest[size.next_multiple_of(8).min(rest.len())..];
         Some(Ok(Bank { name, code, data, order: area.order }))
+    }
+
+    #[cold]
+    fn damaged(&mut self, kind: DamageKind) -> Option<Result<Bank<'a>, DamageKind>> {
+        self.rest = &self.rest[..0];
+        Some(Err(kind))
+    }
+}
+
+impl<'a> Iterator for Banks<'a> {
+    type Item = Result<Bank<'a>, DamageKind>;
+
+    // Called from loops over all banks of all events: the fast ways are a few instructions.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let bank = match self.form {
+            Form::Short => self.short(),
+            Form::Long(header) => self.long(header),
+            Form::Other => None,
+        };
+        match bank {
+            Some(bank) => Some(Ok(bank)),
+            None => self.careful(),
+        }
     }
 }

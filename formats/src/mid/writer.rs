@@ -3,7 +3,7 @@
 use crate::event::{EventView, Header};
 use crate::layout::to_little;
 use crate::mid::layout::{Area, BankKind};
-use crate::{Bank, Error, Result};
+use crate::{Bank, Error, Order, Result};
 
 /// Appends an event as it stands.
 pub fn write_raw(out: &mut Vec<u8>, event: &EventView<'_>) {
@@ -23,15 +23,32 @@ pub fn write_event<'a>(
     kind: BankKind,
     banks: impl Iterator<Item = Bank<'a>> + Clone,
 ) -> Result<bool> {
+    write_behind(out, header, kind, &[], banks)
+}
+
+/// The same with banks in front that are packed already, with headers of that kind.
+///
+/// # Errors
+/// As for [`write_event`]; also if a larger kind is needed.
+pub fn write_behind<'a>(
+    out: &mut Vec<u8>,
+    header: &Header,
+    kind: BankKind,
+    packed: &[u8],
+    banks: impl Iterator<Item = Bank<'a>> + Clone,
+) -> Result<bool> {
     let start = out.len();
-    out.extend_from_slice(&header.to_bytes());
-    out.extend_from_slice(&[0; Area::SIZE]);
+    let mut head = [0; Header::SIZE + Area::SIZE];
+    head[..Header::SIZE].copy_from_slice(&header.to_bytes());
+    head[Header::SIZE + 4..].copy_from_slice(&kind.flags().to_le_bytes());
+    out.extend_from_slice(&head);
     let first = out.len();
+    out.extend_from_slice(packed);
     for bank in banks.clone() {
         if bank.data.len() > kind.max_bank() {
             out.truncate(start);
             return match kind {
-                BankKind::Bank => write_event(out, header, BankKind::Bank32, banks),
+                BankKind::Bank if packed.is_empty() => write_event(out, header, BankKind::Bank32, banks),
                 _ => Err(too_large(header, bank.data.len())),
             };
         }
@@ -48,33 +65,42 @@ pub fn write_event<'a>(
     };
     out[start + 12..start + 16].copy_from_slice(&size.to_le_bytes());
     out[start + 16..start + 20].copy_from_slice(&(total as u32).to_le_bytes());
-    out[start + 20..start + 24].copy_from_slice(&kind.flags().to_le_bytes());
     Ok(true)
 }
 
 #[inline]
 fn push_bank(out: &mut Vec<u8>, kind: BankKind, bank: &Bank<'_>) {
     let size = bank.data.len();
-    let padded = size.next_multiple_of(8);
-    out.reserve(16 + padded);
-    out.extend_from_slice(&bank.name.bytes());
+    let name = bank.name.bytes();
     match kind {
         BankKind::Bank => {
-            out.extend_from_slice(&(bank.code as u16).to_le_bytes());
-            out.extend_from_slice(&(size as u16).to_le_bytes());
+            let code = u64::from(bank.code as u16);
+            let word = u64::from(u32::from_le_bytes(name)) | code << 32 | (size as u64) << 48;
+            out.extend_from_slice(&word.to_le_bytes());
         }
         BankKind::Bank32 | BankKind::Bank32A => {
-            out.extend_from_slice(&bank.code.to_le_bytes());
-            out.extend_from_slice(&(size as u32).to_le_bytes());
-            if kind == BankKind::Bank32A {
-                out.extend_from_slice(&[0; 4]);
-            }
+            let mut head = [0; 16];
+            head[..4].copy_from_slice(&name);
+            head[4..8].copy_from_slice(&bank.code.to_le_bytes());
+            head[8..12].copy_from_slice(&(size as u32).to_le_bytes());
+            out.extend_from_slice(&head[..kind.header_size()]);
         }
     }
     let at = out.len();
-    out.extend_from_slice(bank.data);
-    to_little(bank.tid(), bank.order, &mut out[at..]);
-    out.extend_from_slice(&[0; 8][..padded - size]);
+    // A small copy of a known size costs less than the call of a copy of any size.
+    match bank.data.first_chunk::<8>() {
+        Some(word) if size == 8 => out.extend_from_slice(word),
+        _ => match bank.data.first_chunk::<16>() {
+            Some(words) if size == 16 => out.extend_from_slice(words),
+            _ => out.extend_from_slice(bank.data),
+        },
+    }
+    if bank.order == Order::Big {
+        to_little(bank.tid(), bank.order, &mut out[at..]);
+    }
+    if !size.is_multiple_of(8) {
+        out.extend_from_slice(&[0; 8][..8 - size % 8]);
+    }
 }
 
 fn too_large(header: &Header, bytes: usize) -> Error {

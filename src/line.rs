@@ -1,0 +1,230 @@
+//! The threads of a job.
+//!
+//! There are as many as the job asks for, and they are all alike: each reads a block, passes it through
+//! the wide stages, while it is still in the nearest cache, and reads the next. One may read at a time.
+//! The caller's thread does the same, but before that it folds what has come in its turn. So one thread
+//! does all, in order, and no thread waits for another as long as there is anything to do.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::Error;
+use crate::analyzer::Analyzer;
+use crate::job::{Job, Stop};
+use crate::layers::Base;
+use crate::shard::Shard;
+use crate::source::{Item, Source, Ticket, Work};
+use crate::stage::panic_text;
+
+/// Gets the items in order, and gives tickets back.
+pub(crate) type Take<'t> = dyn FnMut(Item) -> Result<Option<Box<Ticket>>, Error> + 't;
+
+/// Reads the inputs of a job and works on them; what they come to goes to `take`.
+pub(crate) fn drive(
+    analyzer: &Analyzer,
+    job: &Job,
+    base: &Base,
+    shard: Shard,
+    halt: &Stop,
+    take: &mut Take<'_>,
+) -> Result<(), Error> {
+    let threads = job.threads.max(1);
+    let line = Line {
+        state: Mutex::new(State {
+            source: Some(Box::new(Source::new(analyzer, job, base, shard, halt))),
+            arrived: BTreeMap::new(),
+            next: 0,
+            end: None,
+            free: Vec::new(),
+            tickets: 0,
+            most: most_tickets(threads),
+            weight: 0,
+            budget: job.blocks_memory(),
+            closed: false,
+        }),
+        turn: Condvar::new(),
+        room: Condvar::new(),
+    };
+    std::thread::scope(|scope| {
+        for i in 1..threads {
+            let builder = std::thread::Builder::new().name(format!("worker {i}"));
+            if let Err(error) = builder.spawn_scoped(scope, || line.help()) {
+                line.close();
+                return Err(Error::Job(format!("cannot start {threads} threads: {error}")));
+            }
+        }
+        let folded = line.fold(take);
+        if folded.is_err() {
+            halt.ask();
+        }
+        line.close();
+        folded
+    })
+}
+
+/// Two blocks for each thread, so that none waits for the fold, and two more.
+pub(crate) fn most_tickets(threads: usize) -> usize {
+    2 * threads + 2
+}
+
+/// What the threads share.
+struct Line<'j> {
+    state: Mutex<State<'j>>,
+    /// Something has come in its turn, or can be done by the caller.
+    turn: Condvar,
+    /// The source and a ticket may be there.
+    room: Condvar,
+}
+
+struct State<'j> {
+    /// Not there while somebody reads, and when all is read.
+    source: Option<Box<Source<'j>>>,
+    /// What awaits its turn.
+    arrived: BTreeMap<u64, Item>,
+    /// Whose turn it is.
+    next: u64,
+    /// How many items there are in all, when that is known.
+    end: Option<u64>,
+    #[allow(clippy::vec_box, reason = "tickets travel in their boxes")]
+    free: Vec<Box<Ticket>>,
+    /// Tickets that exist, and how many there may be.
+    tickets: usize,
+    most: usize,
+    /// Bytes that tickets were found to hold, and may hold.
+    weight: usize,
+    budget: usize,
+    /// Nobody is to begin anything.
+    closed: bool,
+}
+
+/// Something to do.
+enum Task<'j> {
+    Read(Box<Source<'j>>, Box<Ticket>),
+    Work(Work),
+}
+
+impl<'j> State<'j> {
+    /// What can be done now.
+    fn task(&mut self) -> Option<Task<'j>> {
+        let source = self.source.as_mut().filter(|_| !self.closed)?;
+        if let Some(work) = source.work.pop_front() {
+            return Some(Task::Work(work));
+        }
+        let ticket = source.spare.pop().or_else(|| self.free.pop()).or_else(|| self.new_ticket())?;
+        Some(Task::Read(self.source.take()?, ticket))
+    }
+
+    /// As many as allowed, as long as their memory is.
+    fn new_ticket(&mut self) -> Option<Box<Ticket>> {
+        let average = self.weight / self.tickets.max(1);
+        let fits = self.tickets == 0 || self.weight + average <= self.budget;
+        (self.tickets < self.most && fits).then(|| {
+            self.tickets += 1;
+            Box::new(Ticket::new())
+        })
+    }
+
+    /// A ticket that has grown too heavy is not used again.
+    fn give_back(&mut self, ticket: Box<Ticket>) {
+        if self.weight > self.budget {
+            self.tickets -= 1;
+            self.weight -= ticket.weight.min(self.weight);
+        } else {
+            self.free.push(ticket);
+        }
+    }
+
+    fn arrives(&mut self, (number, mut item): (u64, Item)) {
+        if let Item::Block(ticket) = &mut item {
+            self.weight = self.weight + ticket.weigh() - ticket.weight;
+            ticket.weight = ticket.weigh();
+        }
+        self.arrived.insert(number, item);
+    }
+}
+
+impl<'j> Line<'j> {
+    fn lock(&self) -> MutexGuard<'_, State<'j>> {
+        // Nobody panics while holding it: what others do is caught.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the caller's thread does.
+    fn fold(&self, take: &mut Take<'_>) -> Result<(), Error> {
+        let mut state = self.lock();
+        loop {
+            let turn = state.next;
+            if let Some(item) = state.arrived.remove(&turn) {
+                state.next += 1;
+                drop(state);
+                let ticket = take(item)?;
+                state = self.lock();
+                if let Some(ticket) = ticket {
+                    state.give_back(ticket);
+                    self.room.notify_one();
+                }
+            } else if state.end == Some(turn) {
+                return Ok(());
+            } else if let Some(task) = state.task() {
+                drop(state);
+                self.work(task);
+                state = self.lock();
+            } else {
+                state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// What the other threads do.
+    fn help(&self) {
+        let mut state = self.lock();
+        while !state.closed && (state.end.is_none() || state.source.is_some()) {
+            if let Some(task) = state.task() {
+                drop(state);
+                self.work(task);
+                state = self.lock();
+            } else {
+                state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    fn work(&self, task: Task<'j>) {
+        let work = match task {
+            Task::Work(work) => Some(work),
+            Task::Read(source, ticket) => self.read(source, ticket),
+        };
+        if let Some(work) = work {
+            let arrived = work.done();
+            self.lock().arrives(arrived);
+            self.turn.notify_one();
+        }
+    }
+
+    /// Reads, and lets others do so.
+    fn read(&self, mut source: Box<Source<'j>>, ticket: Box<Ticket>) -> Option<Work> {
+        // A panic here is a fault of ours: it must end the job, not hang it.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| source.step(ticket))) {
+            source.fail(Error::Internal(panic_text(&*panic)));
+        }
+        let work = source.work.pop_front();
+        let mut state = self.lock();
+        source.items.drain(..).for_each(|item| state.arrives(item));
+        if source.ended {
+            state.end = Some(source.next);
+        }
+        if !source.ended || !source.work.is_empty() {
+            state.source = Some(source);
+        }
+        self.room.notify_all();
+        self.turn.notify_one();
+        work
+    }
+
+    /// Sends the other threads home.
+    fn close(&self) {
+        self.lock().closed = true;
+        self.room.notify_all();
+    }
+}
