@@ -192,9 +192,8 @@ impl Batch {
     /// Bytes of memory that it holds.
     pub fn memory(&self) -> usize {
         let sparse = self.columns.iter().flat_map(|column| &column.variants).map(|(_, sparse)| sparse);
-        let values = sparse.map(|s| s.values.get_array_memory_size() + s.rows.capacity() * size_of::<u32>());
-        // Each row has its weight and the columns that every table has.
-        values.sum::<usize>() + self.weights.capacity() * 6 * size_of::<u32>()
+        let values = sparse.map(|s| s.values.get_array_memory_size() + s.rows.memory());
+        values.sum::<usize>() + self.head.capacity() * size_of::<Row>()
     }
 
     /// The first `rows` rows, and the others.

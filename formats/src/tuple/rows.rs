@@ -65,6 +65,14 @@ impl Present {
         }
     }
 
+    /// Bytes of memory that it holds.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Present::First(_) => 0,
+            Present::Listed(rows) => rows.capacity() * size_of::<u32>(),
+        }
+    }
+
     /// The row of value `i`, of which there must be one.
     pub(super) fn row(&self, i: usize) -> u32 {
         match self {
