@@ -41,10 +41,10 @@ impl Index {
     /// Walks the banks of `event`.
     pub(crate) fn walk(&mut self, event: &EventView<'_>) -> Result<(), DamageKind> {
         self.slots.clear();
-        let walk: Walk<'_> = event.banks();
+        let mut walk: Walk<'_> = event.banks();
         let Some(area) = walk.area() else {
             (self.order, self.kind, self.packed) = (Order::Little, None, false);
-            return walk.map(|bank| bank.map(drop)).collect();
+            return walk.try_for_each(|bank| bank.map(drop));
         };
         if !area.is_plausible() {
             return Err(DamageKind::AreaFlags { flags: area.flags });

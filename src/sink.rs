@@ -34,13 +34,13 @@ pub(crate) struct Sinks<'j> {
     open: Vec<Sink<'j>>,
     /// What stands for standard output, until an output has taken it.
     stdout: Option<&'j mut dyn Write>,
-    /// Threads that compress; none before the first file that wants them.
-    pool: Option<Pool>,
     /// Final names that were written.
     done: BTreeSet<PathBuf>,
     /// A file that is not ours has the name of histograms: said when all else is written.
     taken: Option<FormatError>,
     pub(crate) written: Vec<Written>,
+    /// Threads that encode, made when they are first wanted.
+    pool: Option<Pool>,
 }
 
 struct Sink<'j> {
@@ -81,11 +81,21 @@ impl<'j> Sinks<'j> {
             reads: job.reads(),
             open: job.outputs.iter().map(sink).collect(),
             stdout: Some(stdout),
-            pool: None,
             done: BTreeSet::new(),
             taken: None,
             written: Vec::new(),
+            pool: None,
         }
+    }
+
+    /// Threads that encode what is written: as many as the job has, if more than one.
+    fn pool(&mut self) -> Result<Option<Pool>, Error> {
+        let threads = self.job.threads;
+        if threads > 1 && self.pool.is_none() {
+            let failed = |e| Error::Job(format!("cannot start {threads} threads: {e}"));
+            self.pool = Some(Pool::new(threads).map_err(failed)?);
+        }
+        Ok(self.pool.clone())
     }
 
     /// What the outputs want from the workers.
@@ -142,12 +152,9 @@ impl<'j> Sinks<'j> {
                 self.open[i].place = place;
                 self.open[i].companions = companions;
             }
-            let threads = self.job.threads;
-            if self.pool.is_none() && threads > 1 && output.compression != Compression::None {
-                let pool = Pool::new(threads);
-                self.pool =
-                    Some(pool.map_err(|e| Error::Job(format!("cannot start {threads} threads: {e}")))?);
-            }
+            let packs =
+                output.compression != Compression::None || matches!(output.kind, OutputKind::Table(_));
+            let pool = if packs { self.pool()? } else { None };
             let sink = &mut self.open[i];
             sink.body = Some(match output.kind {
                 OutputKind::Table(_) if output.is_stdout() => {
@@ -156,8 +163,8 @@ impl<'j> Sinks<'j> {
                 OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
                 OutputKind::Histograms => Body::Histograms(WholeFile::create(&path).map_err(failed)?),
                 _ => {
-                    let file = ByteFile::create(output, &path, &mut self.stdout, self.pool.as_ref())
-                        .map_err(failed)?;
+                    let file =
+                        ByteFile::create(output, &path, &mut self.stdout, pool.as_ref()).map_err(failed)?;
                     Body::Bytes(Box::new(file))
                 }
             });
@@ -166,7 +173,7 @@ impl<'j> Sinks<'j> {
                 Some(Body::Pipe(pipe)) => pipe.begin(tables)?,
                 _ => {
                     for (key, def) in tables {
-                        sink.table(*key, def, self.job.flat).map_err(failed)?;
+                        sink.table(*key, def, self.job.flat, pool.as_ref()).map_err(failed)?;
                     }
                 }
             }
@@ -218,7 +225,7 @@ impl<'j> Sinks<'j> {
             let refused = match &mut sink.body {
                 Some(Body::Pipe(pipe)) => pipe.rows(key, def, &batch)?,
                 // A table that is first met now comes after the job has begun.
-                _ => match sink.table(key, def, self.job.flat).map_err(Error::Output)? {
+                _ => match sink.table(key, def, self.job.flat, self.pool.as_ref()).map_err(Error::Output)? {
                     Some(table) => table.write(batch.clone()).map_err(Error::Output)?,
                     None => continue,
                 },
@@ -339,6 +346,7 @@ impl Sink<'_> {
         key: TableKey,
         def: &Arc<TableDef>,
         flat: bool,
+        pool: Option<&Pool>,
     ) -> Result<Option<&mut TableWriter>, FormatError> {
         let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
         // Runs that are appended may have other requests, by number: what counts is the name.
@@ -353,7 +361,10 @@ impl Sink<'_> {
             {
                 name.push('_');
             }
-            let table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;
+            let mut table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;
+            if let Some(pool) = pool {
+                table = table.with_pool(pool.clone());
+            }
             tables.insert(key.clone(), (name, if flat { table.flat() } else { table }));
         }
         Ok(tables.get_mut(&key).map(|(_, table)| table))

@@ -82,13 +82,17 @@
 mod adapt;
 mod cells;
 mod columns;
+mod encoding;
 mod flat;
+mod group;
 mod part;
 mod pending;
 mod plain;
 mod refused;
+mod rows;
 mod schema;
 mod shape;
+mod sink;
 mod stream;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)] // a test may panic

@@ -15,9 +15,6 @@ use crate::runner::Test;
 /// Megabytes that no job here may take, whatever its threads. Memory of files is not counted.
 const BOUND: u64 = 400;
 
-/// `fold.rs`: two blocks for each thread and two more, whatever modules make of them.
-const TICKETS: Option<&str> = Some("blocks in flight are counted, not the memory that they take");
-
 /// Bytes that a finished run may leave in memory: its entry in the report.
 const PER_RUN: u64 = 32 << 10;
 
@@ -26,7 +23,7 @@ pub(crate) fn all() -> Vec<Test> {
         ("memory_of_events_behind_a_slow_reader", None, memory_of_events_behind_a_slow_reader),
         ("memory_of_tables_and_packed_events", None, memory_of_tables_and_packed_events),
         ("memory_of_a_module_that_appends", None, memory_of_a_module_that_appends),
-        ("memory_of_a_module_that_appends_on_more_threads", TICKETS, memory_of_a_module_on_more_threads),
+        ("memory_of_a_module_that_appends_on_more_threads", None, memory_of_a_module_on_more_threads),
         ("memory_of_many_runs", None, memory_of_many_runs),
     ]
 }

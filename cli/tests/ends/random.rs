@@ -230,8 +230,7 @@ fn check(case: &Case, place: &Place, mine: &[String]) -> Result<String, String> 
     let what = judge(case, place, mine, &ended).map_err(|why| {
         format!("{why}; {:?} after {:?}, it said: {:?}", ended.status, ended.after, ended.err)
     })?;
-    let has_records = || place.holds(mine).iter().all(|name| is_recorded(place, name));
-    if case.cause == Cause::Kill && (!RECORDS_COME_LATER || has_records()) {
+    if case.cause == Cause::Kill {
         // What was left does not stand in the way.
         let again = start(case, place, "fine", "").within(HANGS)?;
         if again.status.code() != Some(0) {
@@ -240,17 +239,6 @@ fn check(case: &Case, place: &Place, mine: &[String]) -> Result<String, String> 
         judge(&Case { cause: Cause::BadEnd, inputs: case.inputs.clone(), ..*case }, place, mine, &again)?;
     }
     Ok(what)
-}
-
-/// `sink.rs` gives an output its name before its record has one: who is killed between the two leaves
-/// an output that does not pass for one of ours, and is not replaced by the next job.
-const RECORDS_COME_LATER: bool = false;
-
-/// Whether a file of events has its record beside it.
-fn is_recorded(place: &Place, name: &str) -> bool {
-    let (_, kind) = name.trim_start_matches('.').split_once('.').unwrap();
-    !matches!(kind, "mid" | "mid.gz" | "mid.zst" | "asc")
-        || place.path(&format!("{name}.provenance.json")).exists()
 }
 
 /// The exit code is right, why is said, and what is there is whole.
@@ -306,7 +294,7 @@ fn judge(case: &Case, place: &Place, mine: &[String], ended: &Ended) -> Result<S
     if !at_once && !hidden.is_empty() {
         return Err(format!("left behind: {hidden:?}"));
     }
-    let found = contents(place, &names, at_once)?;
+    let found = contents(place, &names)?;
     if to_stdout && orderly {
         fs::write(place.path("stdout.mid"), &ended.out).unwrap();
         let held = whole::events(&place.path("stdout.mid"))?;
@@ -327,8 +315,8 @@ fn judge(case: &Case, place: &Place, mine: &[String], ended: &Ended) -> Result<S
     })
 }
 
-/// Reads all files; the events in all of them. `at_once`: the process had no time to finish.
-fn contents(place: &Place, names: &[String], at_once: bool) -> Result<u64, String> {
+/// Reads all files; the events in all of them.
+fn contents(place: &Place, names: &[String]) -> Result<u64, String> {
     let mut found = 0;
     for name in names {
         let path = place.path(name);
@@ -340,9 +328,6 @@ fn contents(place: &Place, names: &[String], at_once: bool) -> Result<u64, Strin
                     return Err(format!("{name}: events are out of order"));
                 }
                 found += events;
-                if RECORDS_COME_LATER && at_once && !is_recorded(place, name) {
-                    continue;
-                }
                 let record = whole::json(&place.path(&format!("{name}.provenance.json")))?;
                 // A file that holds only a part of its run must not pass for one of all.
                 let (bad, lost) = (record["runs"][0]["input"]["sha256"].is_string(), EVENTS / 97 + 1);

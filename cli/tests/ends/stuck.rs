@@ -11,24 +11,17 @@ use crate::child::{Ended, HANGS, Place, Running, STOPPED, bound, definition, mod
 use crate::runner::Test;
 use crate::whole;
 
-/// Blocks that were read are worked on to their end, however long that lasts: `block.rs` does not
-/// look whether the job is to stop.
-const BLOCKS: Option<&str> = Some("blocks in flight are not cut when the user stops the job");
-
-/// `source.rs` looks whether the job is to stop between two blocks only, and waits in `read`.
-const SOURCE: Option<&str> = Some("a source that waits for its input does not hear that the job is to stop");
-
 pub(crate) fn all() -> Vec<Test> {
     vec![
-        ("a_slow_module_is_stopped", BLOCKS, a_slow_module_is_stopped),
-        ("a_slow_sequential_module_is_stopped", BLOCKS, a_slow_sequential_module_is_stopped),
-        ("a_slow_module_of_a_shard_is_stopped", BLOCKS, a_slow_module_of_a_shard_is_stopped),
+        ("a_slow_module_is_stopped", None, a_slow_module_is_stopped),
+        ("a_slow_sequential_module_is_stopped", None, a_slow_sequential_module_is_stopped),
+        ("a_slow_module_of_a_shard_is_stopped", None, a_slow_module_of_a_shard_is_stopped),
         ("a_module_that_never_returns_is_left_by_the_second", None, a_module_that_never_returns),
         ("a_reader_that_takes_nothing_is_left", None, a_reader_that_takes_nothing_is_left),
         ("a_slow_reader_gets_what_was_read", None, a_slow_reader_gets_what_was_read),
-        ("a_silent_writer_is_left", SOURCE, a_silent_writer_is_left),
-        ("a_silent_writer_is_left_if_an_output_fails", SOURCE, a_silent_writer_is_left_if_an_output_fails),
-        ("a_pipe_that_nobody_has_opened_is_left", SOURCE, a_pipe_that_nobody_has_opened_is_left),
+        ("a_silent_writer_is_left", None, a_silent_writer_is_left),
+        ("a_silent_writer_is_left_if_an_output_fails", None, a_silent_writer_is_left_if_an_output_fails),
+        ("a_pipe_that_nobody_has_opened_is_left", None, a_pipe_that_nobody_has_opened_is_left),
     ]
 }
 

@@ -3,27 +3,24 @@
 use std::sync::Arc;
 
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, ListArray, PrimitiveArray, StringArray};
-use arrow_buffer::{BooleanBufferBuilder, Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBufferBuilder, Buffer, MutableBuffer, OffsetBuffer, ScalarBuffer};
 
 use super::shape::{element, is_array};
 use crate::{Element, Field, Order, Tid};
 
 /// The elements of one type, or a number of texts.
 pub(super) enum Cells {
-    U8(Vec<u8>),
-    I8(Vec<i8>),
-    U16(Vec<u16>),
-    I16(Vec<i16>),
-    U32(Vec<u32>),
-    I32(Vec<i32>),
-    U64(Vec<u64>),
-    I64(Vec<i64>),
-    F32(Vec<f32>),
-    F64(Vec<f64>),
+    /// As they lie in the memory of this machine.
+    Numbers {
+        tid: Tid,
+        /// The logarithm of the size of one, for there are no divisions for each bank then.
+        shift: u32,
+        bytes: MutableBuffer,
+    },
     Bool(BooleanBufferBuilder),
     Text(Pieces),
     Bytes(Pieces),
@@ -36,8 +33,10 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    fn new() -> Pieces {
-        Pieces { offsets: vec![0], bytes: Vec::new() }
+    fn new(pieces: usize, bytes: usize) -> Pieces {
+        let mut offsets = Vec::with_capacity(pieces + 1);
+        offsets.push(0);
+        Pieces { offsets, bytes: Vec::with_capacity(bytes) }
     }
 
     fn push(&mut self, piece: &[u8]) {
@@ -45,58 +44,57 @@ impl Pieces {
         // Callers keep each column of a batch below 2 GB.
         self.offsets.push(self.bytes.len() as i32);
     }
+
+    fn anew(&self) -> Pieces {
+        Pieces::new(self.offsets.len(), self.bytes.len())
+    }
 }
 
 impl Cells {
     pub(super) fn new(tid: Tid) -> Cells {
         match tid {
-            Tid::Byte | Tid::Bitfield => Cells::U8(Vec::new()),
-            Tid::Sbyte => Cells::I8(Vec::new()),
-            Tid::Word => Cells::U16(Vec::new()),
-            Tid::Short => Cells::I16(Vec::new()),
-            Tid::Dword => Cells::U32(Vec::new()),
-            Tid::Int => Cells::I32(Vec::new()),
             Tid::Bool => Cells::Bool(BooleanBufferBuilder::new(0)),
-            Tid::Float => Cells::F32(Vec::new()),
-            Tid::Double => Cells::F64(Vec::new()),
-            Tid::Int64 => Cells::I64(Vec::new()),
-            Tid::Uint64 => Cells::U64(Vec::new()),
-            Tid::Char | Tid::String | Tid::Link => Cells::Text(Pieces::new()),
-            Tid::Array | Tid::Struct | Tid::Key => Cells::Bytes(Pieces::new()),
+            Tid::Char | Tid::String | Tid::Link => Cells::Text(Pieces::new(0, 0)),
+            Tid::Array | Tid::Struct | Tid::Key => Cells::Bytes(Pieces::new(0, 0)),
+            tid => Cells::Numbers { tid, shift: tid.size().trailing_zeros(), bytes: MutableBuffer::new(0) },
+        }
+    }
+
+    /// The same, empty, with room for as many.
+    pub(super) fn anew(&self) -> Cells {
+        match self {
+            Cells::Numbers { tid, shift, bytes } => {
+                Cells::Numbers { tid: *tid, shift: *shift, bytes: MutableBuffer::new(bytes.len()) }
+            }
+            Cells::Bool(v) => Cells::Bool(BooleanBufferBuilder::new(v.len())),
+            Cells::Text(p) => Cells::Text(p.anew()),
+            Cells::Bytes(p) => Cells::Bytes(p.anew()),
         }
     }
 
     /// Number of elements or texts.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         match self {
-            Cells::U8(v) => v.len(),
-            Cells::I8(v) => v.len(),
-            Cells::U16(v) => v.len(),
-            Cells::I16(v) => v.len(),
-            Cells::U32(v) => v.len(),
-            Cells::I32(v) => v.len(),
-            Cells::U64(v) => v.len(),
-            Cells::I64(v) => v.len(),
-            Cells::F32(v) => v.len(),
-            Cells::F64(v) => v.len(),
+            Cells::Numbers { shift, bytes, .. } => bytes.len() >> shift,
             Cells::Bool(v) => v.len(),
             Cells::Text(p) | Cells::Bytes(p) => p.offsets.len() - 1,
         }
     }
 
     /// Adds the whole elements in `data`, or `data` as one piece.
+    #[inline]
     pub(super) fn extend(&mut self, data: &[u8], order: Order) {
         match self {
-            Cells::U8(v) => v.extend_from_slice(data),
-            Cells::I8(v) => v.extend(data.iter().map(|&b| b as i8)),
-            Cells::U16(v) => numbers(v, data, order),
-            Cells::I16(v) => numbers(v, data, order),
-            Cells::U32(v) => numbers(v, data, order),
-            Cells::I32(v) => numbers(v, data, order),
-            Cells::U64(v) => numbers(v, data, order),
-            Cells::I64(v) => numbers(v, data, order),
-            Cells::F32(v) => numbers(v, data, order),
-            Cells::F64(v) => numbers(v, data, order),
+            Cells::Numbers { shift, bytes, .. } => {
+                let size = 1 << *shift;
+                let whole = &data[..data.len() & !(size - 1)];
+                if size == 1 || (order == Order::Little) == cfg!(target_endian = "little") {
+                    bytes.extend_from_slice(whole);
+                } else {
+                    swap(bytes, whole, size);
+                }
+            }
             Cells::Bool(v) => data.chunks_exact(4).for_each(|b| v.append(bool::read(b, order))),
             Cells::Text(p) | Cells::Bytes(p) => p.push(data),
         }
@@ -105,16 +103,18 @@ impl Cells {
     /// The array of all elements; none is null. Text that is not UTF-8 comes as bytes.
     pub(super) fn finish(self) -> ArrayRef {
         match self {
-            Cells::U8(v) => Arc::new(PrimitiveArray::<UInt8Type>::from(v)),
-            Cells::I8(v) => Arc::new(PrimitiveArray::<Int8Type>::from(v)),
-            Cells::U16(v) => Arc::new(PrimitiveArray::<UInt16Type>::from(v)),
-            Cells::I16(v) => Arc::new(PrimitiveArray::<Int16Type>::from(v)),
-            Cells::U32(v) => Arc::new(PrimitiveArray::<UInt32Type>::from(v)),
-            Cells::I32(v) => Arc::new(PrimitiveArray::<Int32Type>::from(v)),
-            Cells::U64(v) => Arc::new(PrimitiveArray::<UInt64Type>::from(v)),
-            Cells::I64(v) => Arc::new(PrimitiveArray::<Int64Type>::from(v)),
-            Cells::F32(v) => Arc::new(PrimitiveArray::<Float32Type>::from(v)),
-            Cells::F64(v) => Arc::new(PrimitiveArray::<Float64Type>::from(v)),
+            Cells::Numbers { tid, bytes, .. } => match tid {
+                Tid::Sbyte => numbers::<Int8Type>(bytes),
+                Tid::Word => numbers::<UInt16Type>(bytes),
+                Tid::Short => numbers::<Int16Type>(bytes),
+                Tid::Dword => numbers::<UInt32Type>(bytes),
+                Tid::Int => numbers::<Int32Type>(bytes),
+                Tid::Float => numbers::<Float32Type>(bytes),
+                Tid::Double => numbers::<Float64Type>(bytes),
+                Tid::Int64 => numbers::<Int64Type>(bytes),
+                Tid::Uint64 => numbers::<UInt64Type>(bytes),
+                _ => numbers::<UInt8Type>(bytes),
+            },
             Cells::Bool(mut v) => Arc::new(BooleanArray::new(v.finish(), None)),
             Cells::Bytes(p) => {
                 let (offsets, bytes) = p.buffers();
@@ -129,6 +129,17 @@ impl Cells {
             }
         }
     }
+}
+
+/// Adds elements of `size` bytes whose order is not this machine's.
+fn swap(to: &mut MutableBuffer, data: &[u8], size: usize) {
+    let start = to.len();
+    to.extend_from_slice(data);
+    to[start..].chunks_exact_mut(size).for_each(<[u8]>::reverse);
+}
+
+fn numbers<T: ArrowPrimitiveType>(bytes: MutableBuffer) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(Buffer::from(bytes)), None))
 }
 
 impl Pieces {
@@ -150,6 +161,11 @@ impl MemberCells {
 
     pub(super) fn field(&self) -> &Field {
         &self.field
+    }
+
+    /// The same, empty, with room for as many.
+    pub(super) fn anew(&self) -> MemberCells {
+        MemberCells { field: self.field.clone(), cells: self.cells.anew() }
     }
 
     /// Adds the member of one struct from exactly its bytes.
@@ -187,13 +203,4 @@ pub(super) fn to_nul(data: &[u8]) -> &[u8] {
 /// `data` without the NULs at its end. CHAR has no terminator: a NUL between others is data.
 pub(super) fn without_nuls(data: &[u8]) -> &[u8] {
     &data[..data.iter().rposition(|&b| b != 0).map_or(0, |last| last + 1)]
-}
-
-#[inline]
-fn numbers<T: Element>(to: &mut Vec<T>, data: &[u8], order: Order) {
-    // The order is taken out of the loop so that it becomes a plain copy on this machine.
-    match order {
-        Order::Little => to.extend(data.chunks_exact(T::SIZE).map(|b| T::read(b, Order::Little))),
-        Order::Big => to.extend(data.chunks_exact(T::SIZE).map(|b| T::read(b, Order::Big))),
-    }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, ListArray, StructArray};
@@ -12,6 +13,8 @@ use arrow_select::filter::filter;
 
 use super::cells::{Cells, MemberCells, to_nul, without_nuls};
 use super::refused::{Refusal, Refused};
+use super::rows::{Present, Row};
+use super::schema::MAX_COLUMNS;
 use super::shape::{Shape, bare_size, element, members, struct_fields, usable};
 use super::writer::CHUNK_BYTES;
 use super::{ColumnDef, TableDef};
@@ -26,13 +29,15 @@ const MAX_BYTES: usize = i32::MAX as usize - CHUNK_BYTES as usize;
 /// Memory follows from what is pushed; a bank costs nothing in rows that do not hold it.
 pub struct Columns {
     def: Arc<TableDef>,
-    head: Head,
-    weights: Vec<u32>,
+    head: Vec<Row>,
     /// Bytes that every row costs, whatever it holds.
     row_weight: usize,
     fixed: Option<Fixed>,
+    /// Banks that were met so far: they stay from block to block.
     banks: Vec<BankColumn>,
     index: HashMap<BankName, usize>,
+    /// Those that this block has, in order of appearance.
+    met: Vec<usize>,
     refused: Vec<Refused>,
 }
 
@@ -41,30 +46,23 @@ impl Columns {
     pub fn new(def: &Arc<TableDef>) -> Columns {
         let mut columns = Columns {
             def: Arc::clone(def),
-            head: Head::default(),
-            weights: Vec::new(),
+            head: Vec::new(),
             row_weight: row_weight(def),
-            fixed: None,
+            fixed: def.fixed.as_ref().map(Fixed::new),
             banks: Vec::new(),
             index: HashMap::new(),
+            met: Vec::new(),
             refused: Vec::new(),
         };
-        columns.clear();
+        for bank in &def.banks {
+            columns.book(bank.name);
+        }
         columns
     }
 
     /// Forgets all rows.
     pub fn clear(&mut self) {
-        self.head = Head::default();
-        self.weights.clear();
-        self.fixed = self.def.fixed.as_ref().map(Fixed::new);
-        self.banks.clear();
-        self.index.clear();
-        self.refused.clear();
-        let def = Arc::clone(&self.def);
-        for bank in &def.banks {
-            self.book(bank.name);
-        }
+        drop(self.finish());
     }
 
     /// Adds an event of banks as a row.
@@ -75,19 +73,22 @@ impl Columns {
         header: &Header,
         banks: impl IntoIterator<Item = Bank<'a>>,
     ) {
-        let row = self.head.push(run, epoch, header);
+        let row = self.head.len() as u32;
         let mut weight = self.row_weight;
         // Events of one kind hold their banks in one order: the next bank is the next column.
         let mut next = 0;
         for bank in banks {
             let i = match self.banks.get(next) {
                 Some(column) if column.name == bank.name => next,
-                _ => self.book(bank.name),
+                _ => self.find(bank.name, next),
             };
             next = i + 1;
             let column = &mut self.banks[i];
             if column.last == Some(row) {
                 continue;
+            }
+            if column.last.is_none() {
+                self.met.push(i);
             }
             column.last = Some(row);
             weight = weight.saturating_add(bank.data.len());
@@ -96,7 +97,7 @@ impl Columns {
                 self.refused.push(Refused { row: row as usize, run, serial: header.serial, bank, reason });
             }
         }
-        self.weights.push(u32::try_from(weight).unwrap_or(u32::MAX));
+        self.head.push(head(run, epoch, header, weight));
     }
 
     /// Adds a FIXED event as a row. Members that `payload` does not hold are null. If no members
@@ -104,7 +105,7 @@ impl Columns {
     ///
     /// A table without [`fixed`](TableDef::fixed) keeps the header only.
     pub fn push_fixed(&mut self, run: u32, epoch: u32, header: &Header, payload: &[u8]) {
-        let row = self.head.push(run, epoch, header);
+        let row = self.head.len() as u32;
         let mut weight = self.row_weight;
         if let Some(fixed) = &mut self.fixed {
             if fixed.layout.is_none() {
@@ -115,37 +116,54 @@ impl Columns {
                 self.refused.push(refused);
             }
         }
-        self.weights.push(u32::try_from(weight).unwrap_or(u32::MAX));
+        self.head.push(head(run, epoch, header, weight));
     }
 
     /// Number of rows so far.
     pub fn rows(&self) -> usize {
-        self.weights.len()
+        self.head.len()
     }
 
     /// The rows as arrays. What stays is empty, ready for the next block.
     pub fn finish(&mut self) -> Batch {
-        let mut columns = Vec::new();
-        if let Some(fixed) = self.fixed.take() {
-            columns.extend(fixed.finish());
+        let mut columns = Vec::with_capacity(self.met.len());
+        if let Some(fixed) = &mut self.fixed {
+            columns.extend(mem::replace(fixed, fixed.anew()).finish());
         }
-        columns.extend(mem::take(&mut self.banks).into_iter().map(BankColumn::finish));
-        let batch = Batch {
-            head: mem::take(&mut self.head),
-            weights: mem::take(&mut self.weights),
+        columns.extend(self.met.drain(..).map(|i| self.banks[i].finish()));
+        // Broken data have new names without end.
+        if self.banks.len() > MAX_COLUMNS {
+            self.banks.clear();
+            self.index.clear();
+        }
+        // The next block will be like this one.
+        let head = Vec::with_capacity(self.head.len());
+        Batch {
+            head: Arc::new(mem::replace(&mut self.head, head)),
             columns,
             refused: mem::take(&mut self.refused),
-        };
-        self.clear();
-        batch
+        }
+    }
+
+    /// The column of a bank, which is perhaps one of those behind `next`: banks are left out more
+    /// often than they change places.
+    fn find(&mut self, name: BankName, next: usize) -> usize {
+        const NEAR: usize = 8;
+        let near = self.banks.iter().skip(next).take(NEAR).position(|column| column.name == name);
+        near.map_or_else(|| self.book(name), |i| next + i)
     }
 
     fn book(&mut self, name: BankName) -> usize {
         *self.index.entry(name).or_insert_with(|| {
-            self.banks.push(BankColumn { name, last: None, variants: Vec::new() });
+            self.banks.push(BankColumn::new(name));
             self.banks.len() - 1
         })
     }
+}
+
+fn head(run: u32, epoch: u32, header: &Header, weight: usize) -> Row {
+    let Header { serial, time, mask, .. } = *header;
+    Row { run, serial, time, epoch, mask, weight: u32::try_from(weight).unwrap_or(u32::MAX) }
 }
 
 impl fmt::Debug for Columns {
@@ -160,9 +178,7 @@ impl fmt::Debug for Columns {
 /// The rows of one block, for [`TableWriter::write`](super::TableWriter::write).
 #[derive(Clone)]
 pub struct Batch {
-    pub(super) head: Head,
-    /// Bytes of each row, from which pages and row groups follow.
-    pub(super) weights: Vec<u32>,
+    pub(super) head: Arc<Vec<Row>>,
     pub(super) columns: Vec<BatchColumn>,
     pub(super) refused: Vec<Refused>,
 }
@@ -170,40 +186,40 @@ pub struct Batch {
 impl Batch {
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.weights.len()
+        self.head.len()
     }
 
     /// Bytes of memory that it holds.
     pub fn memory(&self) -> usize {
         let sparse = self.columns.iter().flat_map(|column| &column.variants).map(|(_, sparse)| sparse);
-        let values = sparse.map(|s| s.values.get_array_memory_size() + s.rows.capacity() * size_of::<u32>());
-        // Each row has its weight and the columns that every table has.
-        values.sum::<usize>() + self.weights.capacity() * 6 * size_of::<u32>()
+        let values = sparse.map(|s| s.values.get_array_memory_size() + s.rows.memory());
+        values.sum::<usize>() + self.head.capacity() * size_of::<Row>()
     }
 
     /// The first `rows` rows, and the others.
     pub(super) fn split(mut self, rows: usize) -> (Batch, Batch) {
-        let mut later = Batch {
-            head: self.head.split_off(rows),
-            weights: self.weights.split_off(rows),
-            columns: Vec::new(),
-            refused: Vec::new(),
-        };
+        let (now, then) = self.head.split_at(rows);
+        let head = Arc::new(now.to_vec());
+        let mut later = Batch { head: Arc::new(then.to_vec()), columns: Vec::new(), refused: Vec::new() };
+        self.head = head;
         (self.refused, later.refused) = self.refused.into_iter().partition(|refused| refused.row < rows);
         later.refused.iter_mut().for_each(|refused| refused.row -= rows);
         let columns = mem::take(&mut self.columns);
         for BatchColumn { key, variants } in columns {
             let (mut first, mut second) = (Vec::new(), Vec::new());
             for (code, sparse) in variants {
-                let at = sparse.rows.partition_point(|&row| (row as usize) < rows);
-                let (now, then) =
-                    (sparse.values.slice(0, at), sparse.values.slice(at, sparse.rows.len() - at));
+                let (at, end) = (sparse.rows.before(rows), sparse.rows.len());
+                let part = |range: Range<usize>, by: i64| {
+                    let values = sparse.values.slice(range.start, range.len());
+                    let mut rows = Present::default();
+                    rows.extend(&sparse.rows, range, by);
+                    (code, Sparse { rows, values })
+                };
                 if at > 0 {
-                    first.push((code, Sparse { rows: sparse.rows[..at].to_vec(), values: now }));
+                    first.push(part(0..at, 0));
                 }
-                if at < sparse.rows.len() {
-                    let rows = sparse.rows[at..].iter().map(|&row| row - rows as u32).collect();
-                    second.push((code, Sparse { rows, values: then }));
+                if at < end {
+                    second.push(part(at..end, -(rows as i64)));
                 }
             }
             self.columns.push(BatchColumn { key, variants: first });
@@ -239,7 +255,7 @@ pub(super) struct BatchColumn {
 /// Values and the rows that they belong to, in order. All other rows are null.
 #[derive(Clone)]
 pub(super) struct Sparse {
-    pub(super) rows: Vec<u32>,
+    pub(super) rows: Present,
     /// As long as `rows`, and without nulls.
     pub(super) values: ArrayRef,
 }
@@ -248,40 +264,11 @@ impl Sparse {
     /// The values of which `keep` says so, by number.
     pub(super) fn keep(&self, keep: impl Fn(usize) -> bool) -> Result<Sparse, ArrowError> {
         let kept: Vec<bool> = (0..self.rows.len()).map(keep).collect();
-        let rows = self.rows.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(row, _)| *row).collect();
-        Ok(Sparse { rows, values: filter(&self.values, &BooleanArray::from(kept))? })
-    }
-}
-
-/// The columns that every table has.
-#[derive(Clone, Default)]
-pub(super) struct Head {
-    pub(super) run: Vec<u32>,
-    pub(super) serial: Vec<u32>,
-    pub(super) time: Vec<u32>,
-    pub(super) mask: Vec<u16>,
-    pub(super) epoch: Vec<u32>,
-}
-
-impl Head {
-    fn push(&mut self, run: u32, epoch: u32, header: &Header) -> u32 {
-        let row = self.run.len() as u32;
-        self.run.push(run);
-        self.serial.push(header.serial);
-        self.time.push(header.time);
-        self.mask.push(header.mask);
-        self.epoch.push(epoch);
-        row
-    }
-
-    fn split_off(&mut self, at: usize) -> Head {
-        Head {
-            run: self.run.split_off(at),
-            serial: self.serial.split_off(at),
-            time: self.time.split_off(at),
-            mask: self.mask.split_off(at),
-            epoch: self.epoch.split_off(at),
-        }
+        let rows = self.rows.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(row, _)| row);
+        Ok(Sparse {
+            rows: Present::listed(rows.collect()),
+            values: filter(&self.values, &BooleanArray::from(kept))?,
+        })
     }
 }
 
@@ -289,16 +276,23 @@ impl Head {
 struct Fixed {
     layout: Option<Arc<Layout>>,
     bytes: usize,
-    members: Vec<(Vec<u32>, MemberCells)>,
-    payloads: (Vec<u32>, Cells),
+    members: Vec<(Present, MemberCells)>,
+    payloads: (Present, Cells),
 }
 
 impl Fixed {
     fn new(layout: &Arc<Layout>) -> Fixed {
         let layout = usable(layout).map(Arc::clone);
         let members = layout.iter().flat_map(|layout| members(layout));
-        let members = members.map(|field| (Vec::new(), MemberCells::new(field))).collect();
-        Fixed { layout, bytes: 0, members, payloads: (Vec::new(), Cells::new(Tid::Array)) }
+        let members = members.map(|field| (Present::default(), MemberCells::new(field))).collect();
+        Fixed { layout, bytes: 0, members, payloads: (Present::default(), Cells::new(Tid::Array)) }
+    }
+
+    /// The same, empty, with room for as many.
+    fn anew(&self) -> Fixed {
+        let members = self.members.iter().map(|(_, member)| (Present::default(), member.anew())).collect();
+        let payloads = (Present::default(), self.payloads.1.anew());
+        Fixed { layout: self.layout.clone(), bytes: 0, members, payloads }
     }
 
     fn push(&mut self, row: u32, payload: &[u8]) -> Result<(), Refusal> {
@@ -340,19 +334,21 @@ impl Fixed {
     }
 }
 
-/// One bank in one block.
+/// One bank.
 struct BankColumn {
     name: BankName,
-    /// The last row that held the bank.
+    /// The last row of this block that held the bank.
     last: Option<u32>,
     variants: Vec<Variant>,
+    /// What the bank was in the last block that had it: empty, with room for as many.
+    spare: Option<Variant>,
 }
 
 /// The values of a bank as long as it has one type.
 struct Variant {
     code: u32,
     bytes: usize,
-    rows: Vec<u32>,
+    rows: Present,
     values: Values,
 }
 
@@ -364,20 +360,33 @@ enum Values {
 }
 
 impl BankColumn {
+    fn new(name: BankName) -> BankColumn {
+        BankColumn { name, last: None, variants: Vec::new(), spare: None }
+    }
+
+    #[inline]
     fn push(&mut self, row: u32, bank: &Bank<'_>, def: &TableDef) -> Result<(), Refusal> {
         let code = base_code(bank.code);
-        let i = match self.variants.iter().position(|variant| variant.code == code) {
-            Some(i) => i,
-            None => {
-                self.variants.push(Variant::new(code, def.bank(self.name)));
-                self.variants.len() - 1
-            }
+        let i = match self.variants.first() {
+            Some(first) if first.code == code => 0,
+            _ => self.variant(code, def),
         };
         self.variants[i].push(row, bank)
     }
 
-    fn finish(self) -> BatchColumn {
-        let variants = self.variants.into_iter().map(|v| (v.code, v.finish())).collect();
+    fn variant(&mut self, code: u32, def: &TableDef) -> usize {
+        self.variants.iter().position(|variant| variant.code == code).unwrap_or_else(|| {
+            let spare = self.spare.take_if(|spare| spare.code == code);
+            self.variants.push(spare.unwrap_or_else(|| Variant::new(code, def.bank(self.name))));
+            self.variants.len() - 1
+        })
+    }
+
+    /// The values of this block.
+    fn finish(&mut self) -> BatchColumn {
+        self.last = None;
+        self.spare = self.variants.first().map(Variant::anew);
+        let variants = self.variants.drain(..).map(|v| (v.code, v.finish())).collect();
         BatchColumn { key: Key::Bank(self.name), variants }
     }
 }
@@ -396,7 +405,26 @@ impl Variant {
                 Values::Structs { layout, many, offsets: vec![0], members }
             }
         };
-        Variant { code, bytes: 0, rows: Vec::new(), values }
+        Variant { code, bytes: 0, rows: Present::default(), values }
+    }
+
+    /// The same, empty, with room for as many.
+    fn anew(&self) -> Variant {
+        let empty = |offsets: &Vec<i32>| {
+            let mut empty = Vec::with_capacity(offsets.len());
+            empty.push(0);
+            empty
+        };
+        let values = match &self.values {
+            Values::List { offsets, cells } => Values::List { offsets: empty(offsets), cells: cells.anew() },
+            Values::Text { cells, tid } => Values::Text { cells: cells.anew(), tid: *tid },
+            Values::Bytes(cells) => Values::Bytes(cells.anew()),
+            Values::Structs { layout, many, offsets, members } => {
+                let members = members.iter().map(MemberCells::anew).collect();
+                Values::Structs { layout: Arc::clone(layout), many: *many, offsets: empty(offsets), members }
+            }
+        };
+        Variant { code: self.code, bytes: 0, rows: Present::default(), values }
     }
 
     fn push(&mut self, row: u32, bank: &Bank<'_>) -> Result<(), Refusal> {

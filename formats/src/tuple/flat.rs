@@ -99,8 +99,13 @@ pub(super) fn flatten(arrays: &[ArrayRef], leaves: &[Leaf]) -> Result<Vec<ArrayR
 }
 
 impl Leaf {
+    /// The column behind the head, in list form, that holds its values.
+    pub(super) fn column(&self) -> usize {
+        self.column
+    }
+
     /// The values of this plain column, of which `array` holds all.
-    fn values(&self, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    pub(super) fn values(&self, array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
         match array.data_type() {
             DataType::List(_) => {
                 let list = array.as_list::<i32>();

@@ -12,12 +12,13 @@ use arrow_array::{
     new_empty_array, new_null_array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{ArrowError, DataType, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef, TimeUnit};
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 
 use super::adapt::adapt;
-use super::columns::{Head, Sparse};
+use super::columns::Sparse;
+use super::rows::{Present, Row};
 use super::schema::{HEAD, Piece};
 
 /// So many pieces are joined to one: each has its own arrays, and a slow experiment may send
@@ -29,12 +30,13 @@ const MAX_PIECES: usize = 64;
 pub(super) struct Pending {
     /// A piece, and which of its rows wait: from, up to.
     pieces: Vec<(Arc<Piece>, usize, usize)>,
+    rows: usize,
 }
 
 impl Pending {
     /// Number of rows that wait.
     pub(super) fn rows(&self) -> usize {
-        self.pieces.iter().map(|(_, start, end)| end - start).sum()
+        self.rows
     }
 
     /// Adds the rows `start..end` of `piece`.
@@ -47,56 +49,57 @@ impl Pending {
     ) -> Result<(), ArrowError> {
         if start < end {
             self.pieces.push((Arc::clone(piece), start, end));
+            self.rows += end - start;
         }
         if self.pieces.len() > MAX_PIECES {
-            let rows = self.rows();
-            let columns = columns(schema)
-                .map(|(i, wanted)| self.column(i, wanted).map(Some))
-                .collect::<Result<_, _>>()?;
-            let piece = Arc::new(Piece { head: self.head(), columns });
-            self.pieces = vec![(piece, 0, rows)];
+            let columns = schema.fields()[HEAD.len()..].iter().enumerate();
+            let columns = columns.map(|(i, field)| self.column(i, field.data_type()).map(Some));
+            let piece = Arc::new(Piece {
+                columns: columns.collect::<Result<_, _>>()?,
+                head: Arc::new(self.of_head(|row| *row)),
+            });
+            self.pieces = vec![(piece, 0, self.rows)];
         }
         Ok(())
     }
 
-    /// Takes all rows, as arrays of `schema`.
-    pub(super) fn take(&mut self, schema: &SchemaRef) -> Result<Vec<ArrayRef>, ArrowError> {
-        let rows = self.rows();
-        let mut arrays = head_arrays(self.head(), schema.field(2).data_type());
-        for (i, wanted) in columns(schema) {
-            arrays.push(expand(self.column(i, wanted)?, rows, wanted)?);
-        }
-        self.pieces.clear();
-        Ok(arrays)
+    /// All columns, in list form, of `schema`.
+    pub(super) fn arrays(&self, schema: &Schema) -> Result<Vec<ArrayRef>, ArrowError> {
+        (0..schema.fields().len()).map(|at| self.array(at, schema)).collect()
     }
 
-    fn head(&self) -> Head {
-        let mut all = Head::default();
+    /// Column `at` of `schema`, in list form.
+    pub(super) fn array(&self, at: usize, schema: &Schema) -> Result<ArrayRef, ArrowError> {
+        let wanted = schema.field(at).data_type();
+        Ok(match at {
+            0 => Arc::new(UInt32Array::from(self.of_head(|row| row.run))),
+            1 => Arc::new(UInt32Array::from(self.of_head(|row| row.serial))),
+            2 => timestamps(&self.of_head(|row| row.time), wanted),
+            3 => Arc::new(UInt16Array::from(self.of_head(|row| row.mask))),
+            4 => Arc::new(UInt32Array::from(self.of_head(|row| row.epoch))),
+            _ => expand(self.column(at - HEAD.len(), wanted)?, self.rows, wanted)?,
+        })
+    }
+
+    fn of_head<T>(&self, of: impl Fn(&Row) -> T) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.rows);
         for (piece, start, end) in &self.pieces {
-            let range = *start..*end;
-            all.run.extend_from_slice(&piece.head.run[range.clone()]);
-            all.serial.extend_from_slice(&piece.head.serial[range.clone()]);
-            all.time.extend_from_slice(&piece.head.time[range.clone()]);
-            all.mask.extend_from_slice(&piece.head.mask[range.clone()]);
-            all.epoch.extend_from_slice(&piece.head.epoch[range]);
+            all.extend(piece.head[*start..*end].iter().map(&of));
         }
         all
     }
 
-    /// Column `i` of all rows.
+    /// Column `i` behind the head, of all rows.
     fn column(&self, i: usize, wanted: &DataType) -> Result<Sparse, ArrowError> {
-        let mut rows = Vec::new();
+        let mut rows = Present::default();
         let mut values = Vec::new();
         let mut before = 0;
         for (piece, start, end) in &self.pieces {
             if let Some(Some(sparse)) = piece.columns.get(i) {
-                let from = sparse.rows.partition_point(|&row| (row as usize) < *start);
-                let to = sparse.rows.partition_point(|&row| (row as usize) < *end);
-                if from < to {
-                    rows.extend(
-                        sparse.rows[from..to].iter().map(|&row| (row as usize - start + before) as u32),
-                    );
-                    values.push(adapt(&sparse.values.slice(from, to - from), wanted)?);
+                let range = sparse.rows.before(*start)..sparse.rows.before(*end);
+                if !range.is_empty() {
+                    values.push(adapt(&sparse.values.slice(range.start, range.len()), wanted)?);
+                    rows.extend(&sparse.rows, range, before as i64 - *start as i64);
                 }
             }
             before += end - start;
@@ -114,30 +117,18 @@ pub(super) fn join_arrays(arrays: &[ArrayRef], data_type: &DataType) -> Result<A
     concat(&arrays)
 }
 
-/// The columns behind those of the head.
-fn columns(schema: &SchemaRef) -> impl Iterator<Item = (usize, &DataType)> {
-    schema.fields()[HEAD.len()..].iter().map(|field| field.data_type()).enumerate()
-}
-
-fn head_arrays(head: Head, timestamp: &DataType) -> Vec<ArrayRef> {
-    let time = head.time.iter().map(|&t| i64::from(t));
-    let time: ArrayRef = match timestamp {
+fn timestamps(seconds: &[u32], wanted: &DataType) -> ArrayRef {
+    let seconds = seconds.iter().map(|&t| i64::from(t));
+    match wanted {
         DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            let time = PrimitiveArray::<Int64Type>::from_iter_values(time.map(|t| t * 1000));
+            let time = PrimitiveArray::<Int64Type>::from_iter_values(seconds.map(|t| t * 1000));
             Arc::new(time.reinterpret_cast::<TimestampMillisecondType>().with_timezone("UTC"))
         }
         _ => {
-            let time = PrimitiveArray::<Int64Type>::from_iter_values(time);
+            let time = PrimitiveArray::<Int64Type>::from_iter_values(seconds);
             Arc::new(time.reinterpret_cast::<TimestampSecondType>().with_timezone("UTC"))
         }
-    };
-    vec![
-        Arc::new(UInt32Array::from(head.run)),
-        Arc::new(UInt32Array::from(head.serial)),
-        time,
-        Arc::new(UInt16Array::from(head.mask)),
-        Arc::new(UInt32Array::from(head.epoch)),
-    ]
+    }
 }
 
 /// `sparse` with a null in each of the `rows` that it does not name.
@@ -146,11 +137,11 @@ fn expand(sparse: Sparse, rows: usize, data_type: &DataType) -> Result<ArrayRef,
     if present.len() == rows {
         return Ok(values);
     }
-    if present.is_empty() {
+    if present.len() == 0 {
         return Ok(new_null_array(data_type, rows));
     }
     let mut valid = vec![false; rows];
-    present.iter().for_each(|&row| valid[row as usize] = true);
+    present.iter().for_each(|row| valid[row as usize] = true);
     Ok(match data_type {
         DataType::List(item) => {
             let list = values.as_list::<i32>();

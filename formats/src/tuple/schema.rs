@@ -8,10 +8,11 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::adapt::{adapt, join, narrow};
-use super::columns::{Batch, BatchColumn, Head, Key, Sparse};
+use super::columns::{Batch, BatchColumn, Key, Sparse};
 use super::flat::{self, Leaf};
 use super::pending::join_arrays;
 use super::refused::{Refusal, Refused};
+use super::rows::{Present, Row};
 use super::shape::{Shape, free_name, member_type, members, usable};
 use super::writer::CHUNK_ROWS;
 use super::{TableDef, TableKind};
@@ -44,11 +45,10 @@ pub(super) struct TableSchema {
     kind: TableKind,
     columns: Vec<Column>,
     index: HashMap<Key, usize>,
-    arrow: SchemaRef,
     plan: Arc<Plan>,
     /// Whether each element gets a column of its own, and how many of those are left.
     flat: Option<usize>,
-    /// Whether `arrow` lags behind `columns`.
+    /// Whether `plan` lags behind `columns`.
     grown: bool,
     /// Whether the columns are written down already, so that none can grow.
     settled: bool,
@@ -73,11 +73,23 @@ struct Column {
 #[derive(PartialEq)]
 pub(super) struct Plan {
     pub(super) schema: SchemaRef,
+    /// The same in list form.
+    pub(super) list: SchemaRef,
     /// Of a flat table, where the values of the columns behind the head come from.
     pub(super) leaves: Option<Vec<Leaf>>,
 }
 
 impl Plan {
+    /// The columns of a file in list form.
+    pub(super) fn list(schema: SchemaRef) -> Plan {
+        Plan { list: Arc::clone(&schema), schema, leaves: None }
+    }
+
+    /// Where the values of column `at` come from, if they are not those of a column in list form.
+    pub(super) fn leaf(&self, at: usize) -> Option<&Leaf> {
+        self.leaves.as_ref()?.get(at.checked_sub(HEAD.len())?)
+    }
+
     /// Rows that are written at a time. It follows from the columns alone, so that equal tables
     /// are equal files.
     pub(super) fn rows(&self) -> usize {
@@ -108,21 +120,19 @@ impl Plan {
 
 /// Rows of a batch whose columns are those of the table; `None` where a column is all null.
 pub(super) struct Piece {
-    pub(super) head: Head,
+    pub(super) head: Arc<Vec<Row>>,
     pub(super) columns: Vec<Option<Sparse>>,
 }
 
 impl TableSchema {
     /// The columns that a table has from the start.
     pub(super) fn new(def: &Arc<TableDef>, kind: TableKind, flat: bool) -> TableSchema {
-        let empty = Arc::new(Schema::empty());
         let mut schema = TableSchema {
             def: Arc::clone(def),
             kind,
             columns: Vec::new(),
             index: HashMap::new(),
-            plan: Arc::new(Plan { schema: Arc::clone(&empty), leaves: None }),
-            arrow: empty,
+            plan: Arc::new(Plan::list(Arc::new(Schema::empty()))),
             flat: flat.then_some(MAX_ELEMENTS),
             grown: false,
             settled: false,
@@ -159,11 +169,6 @@ impl TableSchema {
         schema
     }
 
-    /// As Arrow has it in list form, with the columns known so far.
-    pub(super) fn arrow(&self) -> &SchemaRef {
-        &self.arrow
-    }
-
     /// The columns of the file, as far as they are known.
     pub(super) fn plan(&self) -> &Arc<Plan> {
         &self.plan
@@ -180,7 +185,7 @@ impl TableSchema {
     /// # Errors
     /// Those of Arrow, if columns are settled.
     pub(super) fn accept(&mut self, batch: Batch) -> Result<(Piece, Vec<Refused>), ArrowError> {
-        let Batch { head, columns, mut refused, .. } = batch;
+        let Batch { head, columns, mut refused } = batch;
         let mut piece = Piece { head, columns: Vec::new() };
         for column in columns {
             self.accept_column(column, &mut piece, &mut refused)?;
@@ -224,8 +229,8 @@ impl TableSchema {
         let Some(&(first, _)) = variants.first() else {
             return Ok(());
         };
-        let mut refuse = |rows: &[u32], head: &Head, reason: Refusal| {
-            refused.extend(rows.iter().map(|&row| refusal(key, row, head, reason)));
+        let mut refuse = |rows: &Present, head: &[Row], reason: Refusal| {
+            refused.extend(rows.iter().map(|row| refusal(key, row, head, reason)));
         };
         let Some(at) = self.find(key, first) else {
             let reason = if self.settled { Refusal::Late } else { Refusal::Columns { limit: MAX_COLUMNS } };
@@ -333,7 +338,7 @@ impl TableSchema {
                 && self.columns[at].is_wide()
             {
                 let width = self.columns[at].width;
-                let long = sparse.rows.iter().enumerate().map(|(i, &row)| (row, at, i, length(sparse, i)));
+                let long = sparse.rows.iter().enumerate().map(|(i, row)| (row, at, i, length(sparse, i)));
                 longer.extend(long.filter(|&(.., length)| length > width));
             }
         }
@@ -372,10 +377,10 @@ impl TableSchema {
     }
 
     fn rebuild(&mut self) {
-        self.arrow = self.build();
-        let fields = self.arrow.fields();
+        let list = self.build();
+        let fields = list.fields();
         let plan = if self.flat.is_none() {
-            Plan { schema: Arc::clone(&self.arrow), leaves: None }
+            Plan::list(list)
         } else {
             let mut names: HashSet<String> = HEAD.iter().map(|name| (*name).to_owned()).collect();
             let mut flat: Vec<_> = fields[..HEAD.len()].to_vec();
@@ -388,7 +393,7 @@ impl TableSchema {
                     leaves.push(leaf);
                 }
             }
-            Plan { schema: Arc::new(Schema::new(flat)), leaves: Some(leaves) }
+            Plan { schema: Arc::new(Schema::new(flat)), list, leaves: Some(leaves) }
         };
         self.plan = Arc::new(plan);
         self.grown = false;
@@ -442,13 +447,13 @@ impl Column {
     }
 }
 
-fn refusal(key: Key, row: u32, head: &Head, reason: Refusal) -> Refused {
+fn refusal(key: Key, row: u32, head: &[Row], reason: Refusal) -> Refused {
     let bank = match key {
         Key::Member(_) => None,
         Key::Bank(name) => Some(name),
     };
     let row = row as usize;
-    Refused { row, run: head.run[row], serial: head.serial[row], bank, reason }
+    Refused { row, run: head[row].run, serial: head[row].serial, bank, reason }
 }
 
 /// Number of elements of value `i`.
@@ -461,9 +466,9 @@ fn length(sparse: &Sparse, i: usize) -> usize {
 
 /// The values that a column holds without growing, and the rows of the others. Each is looked at
 /// alone: one of them has made the type of all what it is.
-fn fitting(sparse: &Sparse, column: &Column) -> Result<(Sparse, Vec<u32>), ArrowError> {
-    let (mut rows, mut values, mut rest) = (Vec::new(), Vec::new(), Vec::new());
-    for (i, &row) in sparse.rows.iter().enumerate() {
+fn fitting(sparse: &Sparse, column: &Column) -> Result<(Sparse, Present), ArrowError> {
+    let (mut rows, mut values, mut rest) = (Present::default(), Vec::new(), Present::default());
+    for (i, row) in sparse.rows.iter().enumerate() {
         let alone = join_arrays(&[sparse.values.slice(i, 1)], sparse.values.data_type())?;
         let value = narrow(&alone, &column.natural)?;
         if join(&column.data_type, value.data_type()) == column.data_type {

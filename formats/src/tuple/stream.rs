@@ -76,7 +76,7 @@ impl<W: Write> TableStream<W> {
         let mut rest = batch;
         let mut done = 0;
         while rest.rows() > 0 {
-            let full = rest.weights.iter().position(|w| self.chunk.add(*w, CHUNK_ROWS, CHUNK_BYTES));
+            let full = rest.head.iter().position(|row| self.chunk.add(row.weight, CHUNK_ROWS, CHUNK_BYTES));
             let rows = full.map_or(rest.rows(), |last| last + 1);
             // Cut, so that the first chunk alone settles the columns.
             let (now, later) = rest.split(rows);
@@ -84,7 +84,7 @@ impl<W: Write> TableStream<W> {
             let (piece, mut left_out) = self.schema.accept_exactly(now).map_err(self.error())?;
             left_out.iter_mut().for_each(|refused| refused.row += done);
             refused.extend(left_out);
-            self.pending.push(&Arc::new(piece), 0, rows, self.schema.arrow()).map_err(self.error())?;
+            self.pending.push(&Arc::new(piece), 0, rows, &self.schema.plan().list).map_err(self.error())?;
             done += rows;
             if full.is_some() {
                 self.end_chunk()?;
@@ -120,7 +120,7 @@ impl<W: Write> TableStream<W> {
             Target::Open(writer) => writer,
             Target::Gone => return Ok(()),
         };
-        for batch in plan.batches(self.pending.take(self.schema.arrow())?) {
+        for batch in plan.batches(std::mem::take(&mut self.pending).arrays(&plan.list)?) {
             writer.write(&batch?)?;
         }
         writer.get_mut().flush()?;

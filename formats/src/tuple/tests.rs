@@ -5,13 +5,16 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_ipc::reader::FileReader;
 use arrow_schema::DataType;
 use arrow_select::concat::concat_batches;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
-use crate::{Bank, Header, Order, Tid};
+use crate::{Bank, Header, Order, Pool, Tid};
 
 mod flat;
+mod pooled;
 mod random;
 mod stream;
 mod wire;
@@ -91,7 +94,7 @@ fn write(
     events: &[Event],
     size: usize,
 ) -> (Vec<(u32, Refusal)>, TableSummary) {
-    write_form(path, kind, def, events, size, false)
+    write_form(path, kind, def, events, size, false, None)
 }
 
 /// ... in list form or flat.
@@ -102,11 +105,17 @@ fn write_form(
     events: &[Event],
     size: usize,
     flat: bool,
+    pool: Option<&Pool>,
 ) -> (Vec<(u32, Refusal)>, TableSummary) {
     let mut table = TableWriter::create(path, kind, def).unwrap();
     if flat {
         table = table.flat();
     }
+    if let Some(pool) = pool {
+        table = table.with_pool(pool.clone());
+    }
+    // Small, so that tables that grow have several parts.
+    table.group_bytes = 4 << 20;
     let mut refused = Vec::new();
     in_batches(def, events, size, |_, batch| {
         refused.extend(table.write(batch).unwrap().into_iter().map(|r| (r.serial, r.reason)));
@@ -114,9 +123,25 @@ fn write_form(
     (refused, table.finish(&[("zebra".into(), "1".into()), ("answer".into(), "42".into())]).unwrap())
 }
 
+fn batches(path: &Path, kind: TableKind) -> Vec<RecordBatch> {
+    let file = fs::File::open(path).unwrap();
+    match kind {
+        TableKind::Arrow => FileReader::try_new(file, None).unwrap().map(Result::unwrap).collect(),
+        TableKind::Parquet => {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            reader.with_batch_size(1 << 14).build().unwrap().map(Result::unwrap).collect()
+        }
+    }
+}
+
+/// Rows of each row group.
+fn row_groups(path: &Path) -> Vec<usize> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap();
+    reader.metadata().row_groups().iter().map(|group| group.num_rows() as usize).collect()
+}
+
 fn read(path: &Path, kind: TableKind) -> RecordBatch {
-    let batches: Vec<RecordBatch> =
-        part::read(kind, path, 1 << 14).unwrap().map(|batch| batch.unwrap()).collect();
+    let batches = batches(path, kind);
     match batches.first() {
         Some(first) => concat_batches(&first.schema(), &batches).unwrap(),
         None => panic!("no rows"),
@@ -134,13 +159,15 @@ fn check_form(def: &Arc<TableDef>, events: &[Event], flat: bool) -> (RecordBatch
     let mut tables = Vec::new();
     for kind in KINDS {
         let path = dir.path().join("run00042.Test.x");
-        let (refused, summary) = write_form(&path, kind, def, events, events.len().max(1), flat);
+        let (refused, summary) = write_form(&path, kind, def, events, events.len().max(1), flat, None);
         let whole = fs::read(&path).unwrap();
         assert_eq!((summary.rows, summary.bytes), (events.len() as u64, whole.len() as u64));
-        for size in [1, 2, 7, 100] {
-            let (again, _) = write_form(&path, kind, def, events, size, flat);
-            assert!(fs::read(&path).unwrap() == whole, "{kind:?} differs in batches of {size}");
-            assert_eq!(again, refused, "{kind:?} refuses other rows in batches of {size}");
+        for (size, threads) in [(1, 0), (2, 1), (7, 2), (100, 3)] {
+            let pool = (threads > 0).then(|| Pool::new(threads).unwrap());
+            let (again, _) = write_form(&path, kind, def, events, size, flat, pool.as_ref());
+            let form = format!("{kind:?} in batches of {size}, {threads} threads");
+            assert!(fs::read(&path).unwrap() == whole, "{form}: other bytes");
+            assert_eq!(again, refused, "{form}: other rows refused");
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "only the table remains");
         tables.push((read(&path, kind), refused));
@@ -541,6 +568,7 @@ fn a_table_that_grows_is_made_of_parts() {
     let def = def(vec![stc0()]);
     let dir = tempfile::tempdir().unwrap();
     let mut table = TableWriter::create(&dir.path().join("t.parquet"), TableKind::Parquet, &def).unwrap();
+    table.group_bytes = 2 << 20;
     let mut columns = Columns::new(&def);
     for (n, event) in growing().iter().enumerate() {
         fill(&mut columns, n, event);
@@ -564,8 +592,9 @@ fn small_rows_fill_chunks_and_row_groups() {
     for kind in KINDS {
         let path = dir.path().join("t");
         let mut files = Vec::new();
-        for size in [300_000, 1000, 16_384, 11] {
-            write(&path, kind, &def(vec![]), &events, size);
+        for (size, threads) in [(300_000, 0), (1000, 1), (16_384, 3), (11, 2)] {
+            let pool = (threads > 0).then(|| Pool::new(threads).unwrap());
+            write_form(&path, kind, &def(vec![]), &events, size, false, pool.as_ref());
             files.push(fs::read(&path).unwrap());
         }
         assert!(files.iter().all(|file| *file == files[0]));
@@ -574,6 +603,14 @@ fn small_rows_fill_chunks_and_row_groups() {
         assert_eq!(adc0.len(), 300_000);
         assert!(adc0.iter().enumerate().all(|(n, v)| *v == (n % 10 != 0).then(|| vec![n as u16])));
         assert_eq!(column(&table, "LATE").null_count(), 210_000);
+        let batches = match kind {
+            TableKind::Arrow => batches(&path, kind).iter().map(RecordBatch::num_rows).collect(),
+            TableKind::Parquet => row_groups(&path),
+        };
+        match kind {
+            TableKind::Arrow => assert_eq!(batches, [[1 << 14; 18].as_slice(), &[5088]].concat()),
+            TableKind::Parquet => assert_eq!(batches, [1 << 17, 1 << 17, 37_856]),
+        }
     }
 }
 
@@ -584,10 +621,7 @@ fn a_table_without_rows_has_its_columns() {
         let path = dir.path().join("empty");
         let (_, summary) = write(&path, kind, &def(vec![stc0()]), &[], 1);
         assert_eq!(summary.rows, 0);
-        assert_eq!(
-            part::read(kind, &path, 1 << 14).unwrap().map(|batch| batch.unwrap().num_rows()).sum::<usize>(),
-            0
-        );
+        assert_eq!(batches(&path, kind).iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
     }
 }
 
@@ -597,14 +631,14 @@ fn metadata_are_in_the_file() {
     let path = dir.path().join("t.parquet");
     write(&path, TableKind::Parquet, &def(vec![]), &[Event::new()], 1);
     let file = fs::File::open(&path).unwrap();
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
     let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap();
     assert!(pairs.iter().any(|p| p.key == "answer" && p.value.as_deref() == Some("42")));
     assert!(pairs.iter().any(|p| p.key == "ARROW:schema"));
 
     let path = dir.path().join("t.arrow");
     write(&path, TableKind::Arrow, &def(vec![]), &[Event::new()], 1);
-    let reader = arrow_ipc::reader::FileReader::try_new(fs::File::open(&path).unwrap(), None).unwrap();
+    let reader = FileReader::try_new(fs::File::open(&path).unwrap(), None).unwrap();
     assert_eq!(reader.custom_metadata().get("answer").map(String::as_str), Some("42"));
 }
 

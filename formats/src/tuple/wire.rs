@@ -25,8 +25,9 @@ use arrow_array::{
 use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Fields};
 
-use super::columns::{Batch, BatchColumn, Head, Key, Sparse};
+use super::columns::{Batch, BatchColumn, Key, Sparse};
 use super::refused::{Refusal, Refused};
+use super::rows::{Present, Row};
 use super::shape::element;
 use crate::record;
 use crate::wire::{Bytes, Malformed, Wire, choice, put_bytes};
@@ -50,32 +51,46 @@ choice!(Key {
 });
 
 record!(Refused { row, run, serial, bank, reason });
-record!(Head { run, serial, time, mask, epoch });
 record!(BatchColumn { key, variants });
 
 impl Wire for Batch {
     fn put(&self, to: &mut Vec<u8>) {
-        let Batch { head, weights, columns, refused } = self;
-        head.put(to);
-        weights.put(to);
+        let Batch { head, columns, refused } = self;
+        each(head, to, |row| row.run);
+        each(head, to, |row| row.serial);
+        each(head, to, |row| row.time);
+        each(head, to, |row| row.mask);
+        each(head, to, |row| row.epoch);
+        each(head, to, |row| row.weight);
         columns.put(to);
         refused.put(to);
     }
 
     fn take(from: &mut Bytes<'_>) -> Result<Batch, Malformed> {
-        let head = Head::take(from)?;
-        let weights: Vec<u32> = from.value()?;
+        let ((run, serial), time): ((Vec<u32>, Vec<u32>), Vec<u32>) = from.value()?;
+        let ((mask, epoch), weights): ((Vec<u16>, Vec<u32>), Vec<u32>) = from.value()?;
         let columns: Vec<BatchColumn> = from.value()?;
         let refused: Vec<Refused> = from.value()?;
         let rows = weights.len();
-        let lengths = [head.run.len(), head.serial.len(), head.time.len(), head.mask.len(), head.epoch.len()];
-        let in_rows = |sparse: &Sparse| sparse.rows.last().is_none_or(|&last| (last as usize) < rows);
+        let lengths = [run.len(), serial.len(), time.len(), mask.len(), epoch.len()];
+        let in_rows = |sparse: &Sparse| sparse.rows.before(rows) == sparse.rows.len();
         let columns_fit = columns.iter().flat_map(|c| &c.variants).all(|(_, sparse)| in_rows(sparse));
         if lengths.iter().any(|&n| n != rows) || !columns_fit || refused.iter().any(|r| r.row >= rows) {
             return Err(from.wrong("columns of as many rows before this"));
         }
-        Ok(Batch { head, weights, columns, refused })
+        let row = |(i, weight): (usize, u32)| {
+            let (run, serial, time, epoch, mask) = (run[i], serial[i], time[i], epoch[i], mask[i]);
+            Row { run, serial, time, epoch, mask, weight }
+        };
+        let head = weights.into_iter().enumerate().map(row).collect();
+        Ok(Batch { head: Arc::new(head), columns, refused })
     }
+}
+
+/// One member of all rows, as a list.
+fn each<T: Wire>(head: &[Row], to: &mut Vec<u8>, of: impl Fn(&Row) -> T) {
+    head.len().put(to);
+    head.iter().for_each(|row| of(row).put(to));
 }
 
 impl Wire for Sparse {
@@ -85,9 +100,9 @@ impl Wire for Sparse {
     }
 
     fn take(from: &mut Bytes<'_>) -> Result<Sparse, Malformed> {
-        let rows: Vec<u32> = from.value()?;
+        let rows: Present = from.value()?;
         let values = take_array(from, DEEPEST)?;
-        if values.len() != rows.len() || !rows.is_sorted_by(|a, b| a < b) {
+        if values.len() != rows.len() {
             return Err(from.wrong("a row for each value before this"));
         }
         Ok(Sparse { rows, values })

@@ -3,20 +3,22 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_ipc::reader::FileReader;
 use arrow_schema::ArrowError;
 
 use super::adapt::adapt;
 use super::flat::Leaf;
-use super::part::{self, Sink, TempFile};
+use super::group::{self, Group, Rows};
+use super::part::TempFile;
 use super::pending::{Pending, join_arrays};
 use super::schema::{HEAD, Piece, Plan, TableSchema};
+use super::sink::Sink;
 use super::{Batch, Refused, TableDef, TableKind};
-use crate::{Error, Result};
+use crate::{Error, Pool, Result};
 
 /// A chunk ends with this row, and is a record batch of an `.arrow` file ...
 pub(super) const CHUNK_ROWS: usize = 1 << 14;
@@ -24,26 +26,35 @@ pub(super) const CHUNK_ROWS: usize = 1 << 14;
 pub(super) const CHUNK_BYTES: u64 = 4 << 20;
 /// A Parquet row group ends with the chunk that reaches so many rows ...
 const GROUP_ROWS: u64 = 1 << 17;
-/// ... or so many bytes.
-const GROUP_BYTES: u64 = 64 << 20;
+/// ... or so many bytes; ...
+const GROUP_BYTES: u64 = 16 << 20;
+/// ... but if more columns are declared, so many for each: a file of many small pieces has a
+/// directory that is larger than they are.
+const COLUMN_BYTES: u64 = 256 << 10;
+/// All the same, rows wait in memory.
+const MOST_GROUP_BYTES: u64 = 64 << 20;
 
 /// Writes one table to one file.
 ///
 /// The rows go to hidden files beside the final one, which appears when it is complete. Dropped
 /// without [`finish`](TableWriter::finish), nothing remains.
 ///
-/// Memory is bounded by some 64 MB of rows and one event, whatever the table.
+/// Memory is bounded by a row group of 16 MB (64 MB where hundreds of banks are declared), and another
+/// for each thread of a [pool](TableWriter::with_pool), up to four, and one event, whatever the table.
 pub struct TableWriter {
     path: PathBuf,
     kind: TableKind,
     def: Arc<TableDef>,
     schema: TableSchema,
+    pool: Option<Pool>,
+    /// Rows of the chunk in hand ...
     pending: Pending,
     chunk: Size,
+    /// ... behind whole chunks of the row group in hand.
+    chunks: Vec<Pending>,
     group: Size,
+    pub(super) group_bytes: u64,
     rows: u64,
-    /// The chunks so far, so that a rewritten file gets the same.
-    chunks: Vec<Chunk>,
     /// Complete parts with the columns known at their time.
     parts: Vec<Done>,
     part: Option<Part>,
@@ -55,14 +66,20 @@ struct Part {
     temp: TempFile,
     sink: Sink,
     plan: Arc<Plan>,
-    chunks: usize,
+    groups: Vec<Chunks>,
 }
 
 /// A complete part.
 struct Done {
     temp: TempFile,
     plan: Arc<Plan>,
-    chunks: usize,
+    groups: Vec<Chunks>,
+}
+
+/// What was written together, so that a rewritten file gets the same: rows of each chunk, and bytes.
+struct Chunks {
+    rows: Vec<usize>,
+    bytes: u64,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -78,13 +95,6 @@ impl Size {
         self.bytes += u64::from(weight);
         self.rows >= rows as u64 || self.bytes >= bytes
     }
-}
-
-/// Rows of a chunk, and whether it is the last of a row group.
-#[derive(Clone, Copy)]
-struct Chunk {
-    rows: u32,
-    ends_group: bool,
 }
 
 /// What became of a table.
@@ -137,11 +147,13 @@ impl TableWriter {
             kind,
             def: Arc::clone(def),
             schema: TableSchema::new(def, kind, false),
+            pool: None,
             pending: Pending::default(),
             chunk: Size::default(),
-            group: Size::default(),
-            rows: 0,
             chunks: Vec::new(),
+            group: Size::default(),
+            group_bytes: group_bytes(def),
+            rows: 0,
             parts: Vec::new(),
             part: None,
             first: Some(first),
@@ -152,7 +164,14 @@ impl TableWriter {
     /// before the first row.
     #[must_use]
     pub fn flat(self) -> TableWriter {
-        TableWriter { schema: TableSchema::new(&self.def, self.kind, true), ..self }
+        let schema = TableSchema::new(&self.def, self.kind, true);
+        TableWriter { schema, group_bytes: MOST_GROUP_BYTES, ..self }
+    }
+
+    /// The same, with its rows encoded by `pool`. To be called before the first row.
+    #[must_use]
+    pub fn with_pool(self, pool: Pool) -> TableWriter {
+        TableWriter { pool: Some(pool), ..self }
     }
 
     /// Adds the rows of a batch behind those before. Gives the values that became null although
@@ -161,19 +180,18 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Table`] if the file cannot be written.
     pub fn write(&mut self, batch: Batch) -> Result<Vec<Refused>> {
-        let weights = batch.weights.clone();
         let (piece, refused) = self.schema.accept(batch).map_err(table(&self.path))?;
         let piece = Arc::new(piece);
         let mut start = 0;
-        for (row, weight) in weights.iter().enumerate() {
-            if self.chunk.add(*weight, CHUNK_ROWS, CHUNK_BYTES) {
-                self.wait(&piece, start, row + 1)?;
+        for (i, row) in piece.head.iter().enumerate() {
+            if self.chunk.add(row.weight, CHUNK_ROWS, CHUNK_BYTES) {
+                self.wait(&piece, start, i + 1)?;
                 self.end_chunk()?;
-                start = row + 1;
+                start = i + 1;
             }
         }
-        self.wait(&piece, start, weights.len())?;
-        self.rows += weights.len() as u64;
+        self.wait(&piece, start, piece.head.len())?;
+        self.rows += piece.head.len() as u64;
         Ok(refused)
     }
 
@@ -195,8 +213,8 @@ impl TableWriter {
         if self.chunk.rows > 0 {
             self.end_chunk()?;
         }
-        let grown = self.part.as_ref().is_some_and(|part| part.plan != *self.schema.plan());
-        if grown {
+        self.end_group()?;
+        if self.is_outgrown() {
             self.end_part()?;
         }
         let (temp, file) = if self.parts.is_empty() {
@@ -212,29 +230,45 @@ impl TableWriter {
     }
 
     fn wait(&mut self, piece: &Arc<Piece>, start: usize, end: usize) -> Result<()> {
-        self.pending.push(piece, start, end, self.schema.arrow()).map_err(table(&self.path))
+        self.pending.push(piece, start, end, &self.schema.plan().list).map_err(table(&self.path))
     }
 
-    /// Writes what waits.
+    /// The rows that wait are a chunk.
     fn end_chunk(&mut self) -> Result<()> {
-        if self.part.as_ref().is_some_and(|part| part.plan != *self.schema.plan()) {
+        self.chunks.push(std::mem::take(&mut self.pending));
+        let chunk = std::mem::take(&mut self.chunk);
+        self.group.rows += chunk.rows;
+        self.group.bytes += chunk.bytes;
+        let ends_group = match self.kind {
+            TableKind::Parquet => self.group.rows >= GROUP_ROWS || self.group.bytes >= self.group_bytes,
+            // Its chunks are as large as groups of rows should be.
+            TableKind::Arrow => true,
+        };
+        if ends_group { self.end_group() } else { Ok(()) }
+    }
+
+    /// Writes the chunks that wait.
+    fn end_group(&mut self) -> Result<()> {
+        if self.chunks.is_empty() {
+            return Ok(());
+        }
+        if self.is_outgrown() {
             self.end_part()?;
         }
-        self.group.rows += self.chunk.rows;
-        self.group.bytes += self.chunk.bytes;
-        let ends_group = self.group.rows >= GROUP_ROWS || self.group.bytes >= GROUP_BYTES;
-        self.chunks.push(Chunk { rows: self.chunk.rows as u32, ends_group });
-
+        let chunks = std::mem::take(&mut self.chunks);
+        let Size { bytes, .. } = std::mem::take(&mut self.group);
         let mut part = self.open_part()?;
-        let arrays = self.pending.take(self.schema.arrow()).map_err(table(&self.path))?;
-        write_chunk(&mut part.sink, &part.plan, arrays, ends_group).map_err(table(&self.path))?;
-        part.chunks += 1;
+        part.groups.push(Chunks { rows: chunks.iter().map(Pending::rows).collect(), bytes });
+        let group = Group { plan: Arc::clone(&part.plan), rows: Rows::Pending(chunks) };
+        part.sink.write(group, bytes).map_err(table(&self.path))?;
         self.part = Some(part);
-        self.chunk = Size::default();
-        if ends_group {
-            self.group = Size::default();
-        }
         Ok(())
+    }
+
+    /// Whether columns have come or changed since the part in hand was begun.
+    fn is_outgrown(&self) -> bool {
+        let plan = self.schema.plan();
+        self.part.as_ref().is_some_and(|part| !Arc::ptr_eq(&part.plan, plan) && part.plan != *plan)
     }
 
     /// Takes the part that is written to, or begins one.
@@ -248,14 +282,14 @@ impl TableWriter {
                 .map_err(Error::io("create", &self.path))?,
         };
         let plan = Arc::clone(self.schema.plan());
-        let sink = Sink::new(self.kind, file, &plan.schema).map_err(table(&self.path))?;
-        Ok(Part { temp, sink, plan, chunks: 0 })
+        let sink = Sink::new(self.kind, file, &plan.schema, self.pool.clone()).map_err(table(&self.path))?;
+        Ok(Part { temp, sink, plan, groups: Vec::new() })
     }
 
     fn end_part(&mut self) -> Result<()> {
-        if let Some(Part { temp, sink, plan, chunks }) = self.part.take() {
+        if let Some(Part { temp, sink, plan, groups }) = self.part.take() {
             sink.finish(&[]).map_err(table(&self.path))?;
-            self.parts.push(Done { temp, plan, chunks });
+            self.parts.push(Done { temp, plan, groups });
         }
         Ok(())
     }
@@ -267,32 +301,11 @@ impl TableWriter {
         let parts = std::mem::take(&mut self.parts);
         let copy = || {
             let plan = self.schema.plan();
-            let mut sink = Sink::new(self.kind, file, &plan.schema)?;
-            let mut chunks = self.chunks.iter();
+            let mut sink = Sink::new(self.kind, file, &plan.schema, self.pool.clone())?;
             for part in parts {
-                let mut batches = part::read(self.kind, part.temp.path(), part.plan.rows())?;
-                let places = places(&part.plan, plan);
-                let mut held: Vec<RecordBatch> = Vec::new();
-                for chunk in chunks.by_ref().take(part.chunks) {
-                    let mut left = chunk.rows as usize;
-                    while left > 0 {
-                        let rows = left.min(plan.rows());
-                        while held.iter().map(RecordBatch::num_rows).sum::<usize>() < rows {
-                            let short = || {
-                                ArrowError::IoError(
-                                    "a part is too short".into(),
-                                    ErrorKind::UnexpectedEof.into(),
-                                )
-                            };
-                            held.push(batches.next().ok_or_else(short)??);
-                        }
-                        let arrays = split(&mut held, rows, &places, plan)?;
-                        sink.write(&RecordBatch::try_new(Arc::clone(&plan.schema), arrays)?)?;
-                        left -= rows;
-                    }
-                    if chunk.ends_group {
-                        sink.end_group()?;
-                    }
+                match self.kind {
+                    TableKind::Parquet => copy_groups(part, plan, &mut sink)?,
+                    TableKind::Arrow => copy_batches(&part, plan, &mut sink)?,
                 }
             }
             sink.finish(metadata)
@@ -330,17 +343,44 @@ pub(super) fn reason(error: &ArrowError) -> String {
     text.strip_prefix("Parquet argument error: External: ").unwrap_or(&text).to_owned()
 }
 
-/// Writes a chunk, in list form, as `plan` says.
-fn write_chunk(
-    sink: &mut Sink,
-    plan: &Plan,
-    arrays: Vec<ArrayRef>,
-    ends_group: bool,
-) -> Result<(), ArrowError> {
-    for batch in plan.batches(arrays) {
-        sink.write(&batch?)?;
+/// Bytes of a row group. They follow from what is known before the first event.
+fn group_bytes(def: &TableDef) -> u64 {
+    let members = def.fixed.as_ref().map_or(0, |layout| layout.fields().len());
+    let columns = (def.banks.len() + members) as u64;
+    (columns * COLUMN_BYTES).clamp(GROUP_BYTES, MOST_GROUP_BYTES)
+}
+
+/// Copies the row groups of a part as columns of `plan`.
+fn copy_groups(part: Done, plan: &Arc<Plan>, sink: &mut Sink) -> std::result::Result<(), ArrowError> {
+    let Done { temp, plan: known, groups } = part;
+    let part = Arc::new(group::Part::open(temp, places(&known, plan))?);
+    for (group, Chunks { rows, bytes }) in groups.into_iter().enumerate() {
+        let rows = Rows::Part { part: Arc::clone(&part), group, chunks: rows };
+        sink.write(Group { plan: Arc::clone(plan), rows }, bytes)?;
     }
-    if ends_group { sink.end_group() } else { Ok(()) }
+    Ok(())
+}
+
+/// Copies the record batches of a part, as many rows at a time as `plan` says.
+fn copy_batches(part: &Done, plan: &Arc<Plan>, sink: &mut Sink) -> std::result::Result<(), ArrowError> {
+    let mut batches = FileReader::try_new_buffered(fs::File::open(part.temp.path())?, None)?;
+    let places = places(&part.plan, plan);
+    let mut held: Vec<RecordBatch> = Vec::new();
+    for &chunk in part.groups.iter().flat_map(|group| &group.rows) {
+        let mut left = chunk;
+        while left > 0 {
+            let rows = left.min(plan.rows());
+            while held.iter().map(RecordBatch::num_rows).sum::<usize>() < rows {
+                held.push(batches.next().ok_or_else(group::short)??);
+            }
+            let batch =
+                RecordBatch::try_new(Arc::clone(&plan.schema), split(&mut held, rows, &places, plan)?)?;
+            let bytes = batch.get_array_memory_size() as u64;
+            sink.write(Group { plan: Arc::clone(plan), rows: Rows::Batches(vec![batch]) }, bytes)?;
+            left -= rows;
+        }
+    }
+    Ok(())
 }
 
 /// For each column of `whole`, its place in `part`, if it is there.

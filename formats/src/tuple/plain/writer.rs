@@ -10,12 +10,14 @@ use arrow_array::builder::{
 };
 use arrow_array::types::{ArrowPrimitiveType, Float64Type, UInt32Type, UInt64Type};
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
 
 use super::{Plain, PlainColumn, PlainType, schema};
 use crate::tuple::TableKind;
-use crate::tuple::part::{Sink, TempFile};
+use crate::tuple::group::{Group, Rows};
+use crate::tuple::part::TempFile;
+use crate::tuple::schema::Plan;
 use crate::tuple::shape::element;
+use crate::tuple::sink::Sink;
 use crate::tuple::writer::{SettledTable, TableSummary, table};
 use crate::{Error, Result};
 
@@ -30,14 +32,16 @@ const LARGEST: usize = (i32::MAX as usize) - 2 * BATCH_BYTES;
 
 /// Writes a plain table. The file appears when it is complete.
 ///
-/// Memory is bounded by some 32 MB and two rows.
+/// Memory is bounded by some 32 MB, what they are encoded to, and two rows.
 pub struct PlainWriter {
     path: PathBuf,
     temp: TempFile,
     sink: Sink,
-    schema: SchemaRef,
+    plan: Arc<Plan>,
     columns: Vec<Column>,
     waiting: (usize, usize),
+    /// Batches of the row group in hand, and their bytes.
+    held: Vec<RecordBatch>,
     group: usize,
     rows: u64,
 }
@@ -61,11 +65,11 @@ impl PlainWriter {
     /// [`Error::Io`] if no file can be created in that directory.
     pub fn create(path: &Path, kind: TableKind, columns: &[PlainColumn]) -> Result<PlainWriter> {
         let (temp, file) = TempFile::beside(path, ".part").map_err(Error::io("create", path))?;
-        let schema = schema(columns);
-        let sink = Sink::new(kind, file, &schema).map_err(table(path))?;
+        let plan = Arc::new(Plan::list(schema(columns)));
+        let sink = Sink::new(kind, file, &plan.schema, None).map_err(table(path))?;
         let columns = columns.iter().map(|column| Column::new(column.kind)).collect();
-        let path = path.to_owned();
-        Ok(PlainWriter { path, temp, sink, schema, columns, waiting: (0, 0), group: 0, rows: 0 })
+        let (path, held) = (path.to_owned(), Vec::new());
+        Ok(PlainWriter { path, temp, sink, plan, columns, waiting: (0, 0), held, group: 0, rows: 0 })
     }
 
     /// Adds a row: a value for each column, of its type.
@@ -79,7 +83,7 @@ impl PlainWriter {
             return Err(wrong(format!("{} columns wanted, {} found", self.columns.len(), row.len())));
         }
         // Before anything is added: half a row would shift all others.
-        for ((value, column), field) in row.iter().zip(&self.columns).zip(self.schema.fields()) {
+        for ((value, column), field) in row.iter().zip(&self.columns).zip(self.plan.schema.fields()) {
             if !column.takes(value) {
                 return Err(wrong(format!("column {} does not hold {value:?}", field.name())));
             }
@@ -106,6 +110,7 @@ impl PlainWriter {
     /// [`Error::Table`] if the file cannot be written. Nothing remains then.
     pub fn settle(mut self, metadata: &[(String, String)]) -> Result<SettledTable> {
         self.end_batch()?;
+        self.end_group()?;
         let file = self.sink.finish(metadata).map_err(table(&self.path))?;
         file.sync_all().map_err(Error::io("write", &self.path))?;
         let bytes = file.metadata().map_err(Error::io("read", &self.path))?.len();
@@ -118,16 +123,19 @@ impl PlainWriter {
             return Ok(());
         }
         let arrays = self.columns.iter_mut().map(Column::finish).collect();
-        let write = |sink: &mut Sink, ends_group| {
-            sink.write(&RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)?;
-            if ends_group { sink.end_group() } else { Ok(()) }
-        };
+        let batch = RecordBatch::try_new(Arc::clone(&self.plan.schema), arrays).map_err(table(&self.path))?;
+        self.held.push(batch);
         self.group = self.group.saturating_add(bytes);
-        let ends_group = self.group >= GROUP_BYTES;
-        if ends_group {
-            self.group = 0;
+        if self.group >= GROUP_BYTES { self.end_group() } else { Ok(()) }
+    }
+
+    fn end_group(&mut self) -> Result<()> {
+        let (held, bytes) = (std::mem::take(&mut self.held), std::mem::take(&mut self.group));
+        if held.is_empty() {
+            return Ok(());
         }
-        write(&mut self.sink, ends_group).map_err(table(&self.path))
+        let group = Group { plan: Arc::clone(&self.plan), rows: Rows::Batches(held) };
+        self.sink.write(group, bytes as u64).map_err(table(&self.path))
     }
 }
 

@@ -115,7 +115,7 @@ fn a_flat_table_that_grows_late_is_the_same_file() {
         let path = dir.path().join("t");
         let mut files = Vec::new();
         for size in [20_000, 1000, 37] {
-            let (refused, _) = write_form(&path, kind, &def(vec![stc0()]), &events, size, true);
+            let (refused, _) = write_form(&path, kind, &def(vec![stc0()]), &events, size, true, None);
             files.push((fs::read(&path).unwrap(), refused));
         }
         assert!(files.iter().all(|file| *file == files[0]), "{kind:?}");
@@ -156,7 +156,7 @@ fn lists_are_refused_where_there_is_no_room_for_their_columns() {
     for size in [1, 2, 6] {
         let path = dir.path().join("t");
         let def = def(vec![declared.clone()]);
-        let (refused, _) = write_form(&path, TableKind::Arrow, &def, &events, size, true);
+        let (refused, _) = write_form(&path, TableKind::Arrow, &def, &events, size, true, None);
         let reason = |found| Refusal::Elements { found, limit: room };
         assert_eq!(refused, [(1, reason(11)), (2, reason(7)), (4, reason(room))], "batches of {size}");
         let table = read(&path, TableKind::Arrow);

@@ -1,0 +1,201 @@
+//! Rows that are written together, and how they become columns of a file.
+//!
+//! What is here is done by any thread: columns of a row group do not depend on one another, nor row
+//! groups on one another.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, new_null_array};
+use arrow_schema::{ArrowError, FieldRef, Schema};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::arrow::arrow_writer::{
+    ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
+};
+use parquet::arrow::{ArrowSchemaConverter, ProjectionMask};
+use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::writer::SerializedFileWriter;
+
+use super::adapt::adapt;
+use super::part::TempFile;
+use super::pending::{Pending, join_arrays};
+use super::schema::{HEAD, Plan};
+use super::writer::CHUNK_ROWS;
+
+/// Rows that are written together: in Parquet a row group, in Arrow a chunk of it.
+pub(super) struct Group {
+    pub(super) plan: Arc<Plan>,
+    pub(super) rows: Rows,
+}
+
+/// Where the rows of a group are. They are encoded in chunks, wherever they are: a page ends where a
+/// chunk does.
+pub(super) enum Rows {
+    /// In list form, as workers have made them.
+    Pending(Vec<Pending>),
+    /// In columns of the file.
+    Batches(Vec<RecordBatch>),
+    /// In a Parquet file, as a row group of these chunks, with columns as they were known then.
+    Part { part: Arc<Part>, group: usize, chunks: Vec<usize> },
+}
+
+/// A complete Parquet file of fewer columns.
+pub(super) struct Part {
+    temp: TempFile,
+    metadata: ArrowReaderMetadata,
+    /// For each column of the new file its place here, if it is here.
+    places: Vec<Option<usize>>,
+}
+
+impl Part {
+    pub(super) fn open(temp: TempFile, places: Vec<Option<usize>>) -> Result<Part, ArrowError> {
+        let metadata = ArrowReaderMetadata::load(&File::open(temp.path())?, ArrowReaderOptions::default())?;
+        Ok(Part { temp, metadata, places })
+    }
+}
+
+impl Group {
+    /// Encodes some columns as those of a row group.
+    pub(super) fn encode(
+        &self,
+        columns: Range<usize>,
+        properties: &WriterPropertiesPtr,
+    ) -> Result<Vec<ArrowColumnChunk>, ArrowError> {
+        let mut encoded = Vec::new();
+        let mut lists = None;
+        // One after the other, not side by side: a writer holds some kB, and a page.
+        for at in columns {
+            let field = &self.plan.schema.fields()[at];
+            let mut column = Column { writers: column_writers(field, properties)?, field };
+            match &self.rows {
+                Rows::Batches(batches) => {
+                    batches.iter().try_for_each(|batch| column.write(batch.column(at)))?;
+                }
+                Rows::Part { part, group, chunks } => part.column(*group, chunks, at, &mut column)?,
+                Rows::Pending(chunks) => match self.plan.leaf(at) {
+                    None => {
+                        for chunk in chunks {
+                            column.write(&chunk.array(at, &self.plan.list)?)?;
+                        }
+                    }
+                    // Plain columns of one bank stand side by side.
+                    Some(leaf) => {
+                        let from = HEAD.len() + leaf.column();
+                        if lists.as_ref().is_none_or(|(known, _)| *known != from) {
+                            let arrays = chunks.iter().map(|chunk| chunk.array(from, &self.plan.list));
+                            lists = Some((from, arrays.collect::<Result<Vec<_>, _>>()?));
+                        }
+                        for list in lists.iter().flat_map(|(_, lists)| lists) {
+                            column.write(&leaf.values(list)?)?;
+                        }
+                    }
+                },
+            }
+            for writer in column.writers {
+                encoded.push(writer.close()?);
+            }
+        }
+        Ok(encoded)
+    }
+
+    /// All rows as record batches.
+    pub(super) fn batches(self) -> Result<Vec<RecordBatch>, ArrowError> {
+        match self.rows {
+            Rows::Batches(batches) => Ok(batches),
+            Rows::Pending(chunks) => {
+                let mut batches = Vec::new();
+                for chunk in chunks {
+                    let arrays = chunk.arrays(&self.plan.list)?;
+                    drop(chunk);
+                    for batch in self.plan.batches(arrays) {
+                        batches.push(batch?);
+                    }
+                }
+                Ok(batches)
+            }
+            Rows::Part { .. } => Err(ArrowError::InvalidArgumentError("a part is of Parquet".into())),
+        }
+    }
+}
+
+/// A column on its way into a row group.
+struct Column<'a> {
+    field: &'a FieldRef,
+    /// One for each leaf.
+    writers: Vec<ArrowColumnWriter>,
+}
+
+impl Column<'_> {
+    fn write(&mut self, array: &ArrayRef) -> Result<(), ArrowError> {
+        let leaves = compute_leaves(self.field, array)?;
+        for (writer, leaf) in self.writers.iter_mut().zip(&leaves) {
+            writer.write(leaf)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writers for the leaves of one column. The library makes those of all columns at once; so this is a
+/// file of one column that goes nowhere.
+fn column_writers(
+    field: &FieldRef,
+    properties: &WriterPropertiesPtr,
+) -> Result<Vec<ArrowColumnWriter>, ArrowError> {
+    let schema = Arc::new(Schema::new(vec![Arc::clone(field)]));
+    let converter = ArrowSchemaConverter::new().with_coerce_types(properties.coerce_types());
+    let root = converter.convert(&schema)?.root_schema_ptr();
+    let file = SerializedFileWriter::new(io::sink(), root, Arc::clone(properties))?;
+    Ok(ArrowRowGroupWriterFactory::new(&file, schema).create_column_writers(0)?)
+}
+
+impl Part {
+    /// Copies column `at` of the new file.
+    fn column(
+        &self,
+        group: usize,
+        chunks: &[usize],
+        at: usize,
+        column: &mut Column<'_>,
+    ) -> Result<(), ArrowError> {
+        let wanted = column.field.data_type();
+        let Some(place) = self.places[at] else {
+            return chunks.iter().try_for_each(|&rows| column.write(&new_null_array(wanted, rows)));
+        };
+        let mut reader = self.reader(group, place)?;
+        let mut held: Option<ArrayRef> = None;
+        for &rows in chunks {
+            let mut parts = Vec::new();
+            let mut left = rows;
+            while left > 0 {
+                let array = match held.take() {
+                    Some(array) => array,
+                    None => Arc::clone(reader.next().ok_or_else(short)??.column(0)),
+                };
+                let n = left.min(array.len());
+                held = (n < array.len()).then(|| array.slice(n, array.len() - n));
+                parts.push(adapt(&array.slice(0, n), wanted)?);
+                left -= n;
+            }
+            column.write(&join_arrays(&parts, wanted)?)?;
+        }
+        Ok(())
+    }
+
+    fn reader(&self, group: usize, column: usize) -> Result<ParquetRecordBatchReader, ArrowError> {
+        // Its own file: two that share one share the place where they read.
+        let file = File::open(self.temp.path())?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let only = ProjectionMask::roots(builder.parquet_schema(), [column]);
+        let builder = builder.with_projection(only).with_row_groups(vec![group]);
+        Ok(builder.with_batch_size(CHUNK_ROWS).build()?)
+    }
+}
+
+/// A part that has fewer rows than were written to it.
+pub(super) fn short() -> ArrowError {
+    ArrowError::IoError("a part is too short".into(), io::ErrorKind::UnexpectedEof.into())
+}
