@@ -53,6 +53,7 @@
 //! --long=27`) in its first bytes; it is allocated at once, as address space that fills up only with
 //! content. This room knows nothing of events.
 
+mod ahead;
 mod bzip2;
 mod decode;
 mod decoder;

@@ -1,0 +1,322 @@
+//! A stream decoded on a thread of its own, some way ahead of the one who reads it.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::mpsc::{SendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::decoder::{Decoder, Piece, Wide};
+use crate::pool::Pool;
+
+/// Gives what a [`Decoder`] gives: the same bytes, in the same pieces, errors and places.
+pub(super) struct Ahead {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    piece: Piece,
+    /// How far it has been read, in bytes and in places.
+    read: usize,
+    place: usize,
+    /// Where the compressed file has been decoded to for what was read.
+    offset: u64,
+    state: State,
+}
+
+enum State {
+    Reading,
+    /// The system has refused a read. The next may succeed.
+    Refused,
+    /// The compressed bytes are broken.
+    Broken(io::ErrorKind, String),
+    Ended,
+}
+
+/// What the thread has to say, in the order of the file.
+enum Item {
+    Piece(Piece),
+    Refused(io::Error, u64),
+    Broken(io::Error, u64),
+    End(u64),
+    Resumed(io::Result<bool>, u64),
+}
+
+/// What the thread waits for behind an error.
+#[derive(Clone, Copy)]
+enum Request {
+    /// That it tries to read on.
+    Again,
+    Resume,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    /// Content of the pieces among them.
+    bytes: usize,
+    request: Option<Request>,
+    /// Memory of pieces that have been read.
+    spare: Vec<Vec<u8>>,
+    /// One of the two has gone.
+    closed: bool,
+}
+
+/// The thread rests while so much content waits to be read.
+const AHEAD: usize = 3 << 20;
+/// Content that the decoder is asked for at a time.
+const PIECE: usize = 256 << 10;
+/// The same for what it has decoded already.
+const MAX: usize = 8 << 20;
+/// Pieces whose memory is kept.
+const SPARE: usize = 4;
+
+impl Ahead {
+    /// Starts the thread. If the system has no room for one, the decoder comes back.
+    pub(super) fn start<R: Read + Send + 'static>(
+        decoder: Decoder<R>,
+        pool: Pool,
+        window: usize,
+    ) -> Result<Ahead, Box<Decoder<R>>> {
+        let shared = Arc::new(Shared::default());
+        let (give, take) = sync_channel(1);
+        let theirs = Closes(Arc::clone(&shared));
+        let spawned = thread::Builder::new().name("unpacker".into()).spawn(move || {
+            if let Ok(wide) = take.recv() {
+                run(wide, &theirs.0);
+            }
+        });
+        let Ok(thread) = spawned else { return Err(Box::new(decoder)) };
+        let offset = decoder.offset();
+        if let Err(SendError(wide)) = give.send(Wide::new(decoder, pool, window)) {
+            return Err(Box::new(wide.into_decoder()));
+        }
+        let (thread, piece) = (Some(thread), Piece::default());
+        Ok(Ahead { shared, thread, piece, read: 0, place: 0, offset, state: State::Reading })
+    }
+
+    /// How far the compressed file has been decoded for what was read.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// See [`ByteSource::resume`](super::ByteSource::resume).
+    pub(super) fn resume(&mut self) -> io::Result<bool> {
+        if !matches!(self.state, State::Broken(..)) {
+            return Ok(false);
+        }
+        self.shared.ask(Request::Resume);
+        loop {
+            if let Item::Resumed(resumed, offset) = self.next() {
+                self.offset = offset;
+                if matches!(resumed, Ok(true)) {
+                    self.state = State::Reading;
+                }
+                return resumed;
+            }
+        }
+    }
+
+    /// The next item, when it is there.
+    fn next(&mut self) -> Item {
+        if let Some(item) = self.shared.next() {
+            return item;
+        }
+        // It has gone without a word, so it panicked: as the decoder would have done here.
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            _ => Item::End(self.offset),
+        }
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        while self.read == self.piece.bytes.len() {
+            match &self.state {
+                State::Ended => return Ok(0),
+                State::Broken(kind, why) => return Err(io::Error::new(*kind, why.clone())),
+                State::Refused => self.shared.ask(Request::Again),
+                State::Reading => {}
+            }
+            self.state = State::Reading;
+            match self.next() {
+                Item::Piece(piece) => {
+                    let read = std::mem::replace(&mut self.piece, piece);
+                    self.shared.keep(read.bytes);
+                    (self.read, self.place) = (0, 0);
+                }
+                Item::Refused(error, offset) => {
+                    (self.state, self.offset) = (State::Refused, offset);
+                    return Err(error);
+                }
+                Item::Broken(error, offset) => {
+                    (self.state, self.offset) = (State::Broken(error.kind(), error.to_string()), offset);
+                    return Err(error);
+                }
+                Item::End(offset) => (self.state, self.offset) = (State::Ended, offset),
+                Item::Resumed(..) => {}
+            }
+        }
+        let places = &self.piece.places;
+        while let Some((_, place)) = places.get(self.place).filter(|(from, _)| *from <= self.read) {
+            self.offset = *place;
+            self.place += 1;
+        }
+        let end = places.get(self.place).map_or(self.piece.bytes.len(), |(from, _)| *from);
+        let rest = &self.piece.bytes[self.read..end];
+        let n = rest.len().min(out.len());
+        out[..n].copy_from_slice(&rest[..n]);
+        self.read += n;
+        Ok(n)
+    }
+}
+
+impl Drop for Ahead {
+    /// The thread may be in a read that never returns: it is not waited for.
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+/// The thread, until everything is read or nobody reads any more.
+fn run<R: Read>(mut wide: Wide<R>, shared: &Shared) {
+    loop {
+        let item = match wide.next(&|| shared.spare()) {
+            Some(piece) => Item::Piece(piece),
+            None => decode(wide.decoder(), shared.spare()),
+        };
+        let waits = match item {
+            Item::Piece(_) => false,
+            Item::End(_) => {
+                shared.give(item);
+                return;
+            }
+            _ => true,
+        };
+        if !shared.give(item) {
+            return;
+        }
+        while waits {
+            match shared.request() {
+                None => return,
+                Some(Request::Again) => break,
+                Some(Request::Resume) => {
+                    let decoder = wide.decoder();
+                    let resumed = decoder.resume();
+                    let on = matches!(resumed, Ok(true));
+                    if !shared.give(Item::Resumed(resumed, decoder.offset())) {
+                        return;
+                    }
+                    if on {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn decode<R: Read>(decoder: &mut Decoder<R>, mut bytes: Vec<u8>) -> Item {
+    bytes.resize(PIECE, 0);
+    let mut read = decoder.read(&mut bytes);
+    // What was decoded as a whole is given as a whole.
+    while let Ok(n) = &mut read
+        && decoder.holds()
+        && *n < MAX
+    {
+        bytes.resize(*n + PIECE, 0);
+        match decoder.read(&mut bytes[*n..]) {
+            Ok(more) => *n += more,
+            // Nothing is read for what is held.
+            Err(e) => return Item::Refused(e, decoder.offset()),
+        }
+    }
+    let offset = decoder.offset();
+    match read {
+        Ok(0) => Item::End(offset),
+        Ok(n) => {
+            bytes.truncate(n);
+            Item::Piece(Piece { bytes, places: vec![(0, offset)] })
+        }
+        Err(error) if decoder.is_broken() => Item::Broken(error, offset),
+        Err(error) => Item::Refused(error, offset),
+    }
+}
+
+impl Shared {
+    /// Hands an item to the reader when there is room; whether he is still there.
+    fn give(&self, item: Item) -> bool {
+        let mut queue = self.wait(|queue| queue.bytes < AHEAD);
+        if let Item::Piece(piece) = &item {
+            queue.bytes += piece.bytes.len();
+        }
+        queue.items.push_back(item);
+        self.changed.notify_all();
+        !queue.closed
+    }
+
+    /// The next item; `None` if there will be none.
+    fn next(&self) -> Option<Item> {
+        let mut queue = self.wait(|queue| !queue.items.is_empty());
+        let item = queue.items.pop_front();
+        if let Some(Item::Piece(piece)) = &item {
+            queue.bytes -= piece.bytes.len();
+            self.changed.notify_all();
+        }
+        item
+    }
+
+    fn ask(&self, request: Request) {
+        lock(&self.queue).request = Some(request);
+        self.changed.notify_all();
+    }
+
+    /// What the reader asks for; `None` if he has gone.
+    fn request(&self) -> Option<Request> {
+        self.wait(|queue| queue.request.is_some()).request.take()
+    }
+
+    fn keep(&self, bytes: Vec<u8>) {
+        let mut queue = lock(&self.queue);
+        if queue.spare.len() < SPARE && bytes.capacity() >= PIECE {
+            queue.spare.push(bytes);
+        }
+    }
+
+    fn spare(&self) -> Vec<u8> {
+        lock(&self.queue).spare.pop().unwrap_or_default()
+    }
+
+    fn close(&self) {
+        lock(&self.queue).closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until something is so, or the other one has gone.
+    fn wait(&self, so: impl Fn(&Queue) -> bool) -> MutexGuard<'_, Queue> {
+        let waits = |queue: &mut Queue| !so(queue) && !queue.closed;
+        self.changed.wait_while(lock(&self.queue), waits).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that the thread has gone, also if it panicked.
+struct Closes(Arc<Shared>);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Nobody panics while holding the lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
