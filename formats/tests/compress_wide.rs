@@ -193,7 +193,7 @@ fn apply(harm: &Harm, file: &mut Vec<u8>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 50, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn any_file_is_read_the_same(
@@ -387,10 +387,7 @@ impl Read for Held {
 fn an_input_that_is_dropped_leaves_no_thread_behind() {
     let wait = std::time::Duration::from_secs(20);
     for compression in Compression::ALL {
-        let mut file = Vec::new();
-        while file.len() < 6_000_000 {
-            file.extend(pack(compression, &content(2_000_000, 1, 7)));
-        }
+        let file = pack(compression, &content(2_000_000, 1, 7)).repeat(16);
         for (free, read) in [(usize::MAX, 0), (usize::MAX, 1000), (usize::MAX, 3_000_000), (100_000, 0)] {
             let (let_go, leave) = std::sync::mpsc::channel();
             let (dropped, gone) = std::sync::mpsc::channel();
@@ -439,7 +436,7 @@ fn the_pool_does_the_work() {
         let input = open("packed", &file).with_pool(POOLS[1].clone());
         // Nobody reads it: units are decoded ahead all the same.
         let began = std::time::Instant::now();
-        while input.consumed() < file.len() as u64 && began.elapsed().as_secs() < 20 {
+        while input.consumed() <= file.len() as u64 / 3 && began.elapsed().as_secs() < 20 {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         assert!(input.consumed() > file.len() as u64 / 3, "{compression}");

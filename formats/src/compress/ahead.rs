@@ -70,8 +70,6 @@ struct Queue {
 const AHEAD: usize = 3 << 20;
 /// Content that the decoder is asked for at a time.
 const PIECE: usize = 256 << 10;
-/// The same for what it has decoded already.
-const MAX: usize = 8 << 20;
 /// Pieces whose memory is kept.
 const SPARE: usize = 4;
 
@@ -134,24 +132,24 @@ impl Ahead {
     }
 }
 
-impl Read for Ahead {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if out.is_empty() {
-            return Ok(0);
+impl Ahead {
+    /// Goes to the next piece; whether there is one.
+    fn next_piece(&mut self) -> io::Result<bool> {
+        match &self.state {
+            State::Ended => return Ok(false),
+            State::Broken(kind, why) => return Err(io::Error::new(*kind, why.clone())),
+            State::Refused => self.shared.ask(Request::Again),
+            State::Reading => {}
         }
-        while self.read == self.piece.bytes.len() {
-            match &self.state {
-                State::Ended => return Ok(0),
-                State::Broken(kind, why) => return Err(io::Error::new(*kind, why.clone())),
-                State::Refused => self.shared.ask(Request::Again),
-                State::Reading => {}
-            }
-            self.state = State::Reading;
+        self.state = State::Reading;
+        loop {
             match self.next() {
+                Item::Piece(piece) if piece.bytes.is_empty() => {}
                 Item::Piece(piece) => {
                     let read = std::mem::replace(&mut self.piece, piece);
                     self.shared.keep(read.bytes);
                     (self.read, self.place) = (0, 0);
+                    return Ok(true);
                 }
                 Item::Refused(error, offset) => {
                     (self.state, self.offset) = (State::Refused, offset);
@@ -161,10 +159,17 @@ impl Read for Ahead {
                     (self.state, self.offset) = (State::Broken(error.kind(), error.to_string()), offset);
                     return Err(error);
                 }
-                Item::End(offset) => (self.state, self.offset) = (State::Ended, offset),
+                Item::End(offset) => {
+                    (self.state, self.offset) = (State::Ended, offset);
+                    return Ok(false);
+                }
                 Item::Resumed(..) => {}
             }
         }
+    }
+
+    /// Copies what was decoded for one place.
+    fn copy(&mut self, out: &mut [u8]) -> usize {
         let places = &self.piece.places;
         while let Some((_, place)) = places.get(self.place).filter(|(from, _)| *from <= self.read) {
             self.offset = *place;
@@ -175,7 +180,26 @@ impl Read for Ahead {
         let n = rest.len().min(out.len());
         out[..n].copy_from_slice(&rest[..n]);
         self.read += n;
-        Ok(n)
+        n
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let mut done = 0;
+        loop {
+            if self.read == self.piece.bytes.len() && !self.next_piece()? {
+                return Ok(done);
+            }
+            done += self.copy(&mut out[done..]);
+            let goes_on = self.piece.goes_on && self.read == self.piece.bytes.len();
+            if !goes_on || done == out.len() {
+                return Ok(done);
+            }
+        }
     }
 }
 
@@ -226,25 +250,13 @@ fn run<R: Read>(mut wide: Wide<R>, shared: &Shared) {
 
 fn decode<R: Read>(decoder: &mut Decoder<R>, mut bytes: Vec<u8>) -> Item {
     bytes.resize(PIECE, 0);
-    let mut read = decoder.read(&mut bytes);
-    // What was decoded as a whole is given as a whole.
-    while let Ok(n) = &mut read
-        && decoder.holds()
-        && *n < MAX
-    {
-        bytes.resize(*n + PIECE, 0);
-        match decoder.read(&mut bytes[*n..]) {
-            Ok(more) => *n += more,
-            // Nothing is read for what is held.
-            Err(e) => return Item::Refused(e, decoder.offset()),
-        }
-    }
+    let read = decoder.read(&mut bytes);
     let offset = decoder.offset();
     match read {
         Ok(0) => Item::End(offset),
         Ok(n) => {
             bytes.truncate(n);
-            Item::Piece(Piece { bytes, places: vec![(0, offset)] })
+            Item::Piece(Piece { bytes, places: vec![(0, offset)], goes_on: decoder.holds() })
         }
         Err(error) if decoder.is_broken() => Item::Broken(error, offset),
         Err(error) => Item::Refused(error, offset),

@@ -111,6 +111,7 @@ impl Gzip {
                 Next::More
             }
             Ok(_) if read == 0 && written == 0 => Next::Need(input.len() + 1),
+            Ok(_) if read == input.len() && (written < room || room == 0) => Next::Need(1),
             Ok(_) => Next::More,
             Err(_) => Next::Broken(Fault::Corrupt("gzip stream is corrupt".into())),
         };

@@ -102,7 +102,7 @@ impl Cut for Blocks {
                 let ended = bzip2.unpack(Bits(&packed[header..]), end, crc, true, most);
                 let sound = matches!(ended, Ended::Well) && !bzip2.content.is_empty();
                 let places = vec![(0, (header + end / 8) as u64)];
-                sound.then_some(Piece { bytes: bzip2.content, places })
+                sound.then_some(Piece { bytes: bzip2.content, places, goes_on: false })
             }
             false => Some(Piece::default()),
         });

@@ -60,6 +60,8 @@ pub(in crate::compress) struct Piece {
     pub(in crate::compress) bytes: Vec<u8>,
     /// First byte, and the place that is told from there on. A unit counts places from its begin.
     pub(in crate::compress) places: Vec<(usize, u64)>,
+    /// The next piece belongs to what was decoded as a whole with this one.
+    pub(in crate::compress) goes_on: bool,
 }
 
 /// Units are not cut smaller than this if they can be joined, in bytes as they stand in the file ...

@@ -79,7 +79,7 @@ impl Cut for Members {
 fn find(input: &[u8], from: usize) -> Option<usize> {
     const LANES: usize = 32;
     let mut at = from;
-    loop {
+    while at + HEADER <= input.len() {
         // Nearly all of the file has no two such bytes: that is seen in large steps.
         while let Some(ahead) = input.get(at..at + LANES + 1) {
             let (first, second) = (&ahead[..LANES], &ahead[1..]);
@@ -97,6 +97,7 @@ fn find(input: &[u8], from: usize) -> Option<usize> {
             at += 1;
         }
     }
+    None
 }
 
 /// Whether these are the first bytes of a member as programs write them.
@@ -114,6 +115,10 @@ fn members(packed: &[u8], mut bytes: Vec<u8>, claimed: usize, window: usize) -> 
     let (mut at, mut written, mut unit, mut told) = (0, 0, 0, 0);
     // Where there is no room left, nothing may come.
     let mut none = [0];
+    let begins = |at: usize| packed.len() >= at + HEADER && Compression::Gzip.begins(&packed[at..]);
+    if !begins(0) {
+        return None;
+    }
     loop {
         let room = if written < claimed { &mut bytes[written..] } else { &mut none[..] };
         let step = gzip.decode(&packed[at..], true, room);
@@ -130,9 +135,9 @@ fn members(packed: &[u8], mut bytes: Vec<u8>, claimed: usize, window: usize) -> 
         match step.next {
             Next::More => {}
             Next::End if at == packed.len() => break,
-            Next::End => unit = at as u64,
-            Next::Need(_) | Next::Block | Next::Broken(_) => return None,
+            Next::End if begins(at) => unit = at as u64,
+            Next::End | Next::Need(_) | Next::Block | Next::Broken(_) => return None,
         }
     }
-    (written == claimed).then_some(Piece { bytes, places })
+    (written == claimed).then_some(Piece { bytes, places, goes_on: false })
 }

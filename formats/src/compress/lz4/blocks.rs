@@ -149,5 +149,5 @@ fn decode(
         written += len;
     }
     bytes.truncate(written);
-    Some(Piece { bytes, places })
+    Some(Piece { bytes, places, goes_on: false })
 }

@@ -134,7 +134,7 @@ impl Cut for Frames {
 fn frames(packed: &[u8], mut bytes: Vec<u8>, most: usize, limit: usize) -> Option<Piece> {
     let mut zstd = Zstd::new(limit).ok()?;
     bytes.resize(most, 0);
-    let mut piece = Piece { bytes, places: Vec::new() };
+    let mut piece = Piece { bytes, ..Piece::default() };
     let (mut at, mut written, mut between) = (0, 0, true);
     let mut none = [0];
     while at < packed.len() {
@@ -142,6 +142,9 @@ fn frames(packed: &[u8], mut bytes: Vec<u8>, most: usize, limit: usize) -> Optio
         if between && is_skippable(rest) {
             at += 8 + skippable_len(rest);
             continue;
+        }
+        if between && !rest.starts_with(&ZSTD) {
+            return None;
         }
         let room = if written < most { &mut piece.bytes[written..] } else { &mut none[..] };
         let Step { read, written: more, next } = zstd.decode(rest, false, room);
