@@ -424,6 +424,28 @@ fn an_input_that_is_dropped_leaves_no_thread_behind() {
     }
 }
 
+/// Panics where the file should go on.
+struct Panics(Cursor<Vec<u8>>);
+
+impl Read for Panics {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(buf)? {
+            0 => panic!("in the reader"),
+            n => Ok(n),
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_the_reader_comes_to_the_one_who_reads() {
+    let file = pack(Compression::Gzip, &adc(100_000, 1));
+    let reader = Panics(Cursor::new(file[..file.len() - 100].to_vec()));
+    let mut input = Input::new(reader, "packed").unwrap().with_pool(POOLS[0].clone());
+    let read = std::panic::AssertUnwindSafe(|| input.read_to_end(&mut Vec::new()));
+    let panic = std::panic::catch_unwind(read).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"in the reader"));
+}
+
 /// Without this, all of the above could hold because nothing is ever decoded by the pool.
 #[test]
 fn the_pool_does_the_work() {

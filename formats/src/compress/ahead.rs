@@ -70,8 +70,9 @@ struct Queue {
 const AHEAD: usize = 3 << 20;
 /// Content that the decoder is asked for at a time.
 const PIECE: usize = 256 << 10;
-/// Pieces whose memory is kept.
+/// Pieces whose memory is kept, and the most for each.
 const SPARE: usize = 4;
+const MAX_SPARE: usize = 2 << 20;
 
 impl Ahead {
     /// Starts the thread. If the system has no room for one, the decoder comes back.
@@ -89,7 +90,7 @@ impl Ahead {
             }
         });
         let Ok(thread) = spawned else { return Err(Box::new(decoder)) };
-        let offset = decoder.offset();
+        let offset = decoder.told();
         if let Err(SendError(wide)) = give.send(Wide::new(decoder, pool, window)) {
             return Err(Box::new(wide.into_decoder()));
         }
@@ -217,31 +218,27 @@ fn run<R: Read>(mut wide: Wide<R>, shared: &Shared) {
             Some(piece) => Item::Piece(piece),
             None => decode(wide.decoder(), shared.spare()),
         };
-        let waits = match item {
-            Item::Piece(_) => false,
-            Item::End(_) => {
-                shared.give(item);
-                return;
-            }
-            _ => true,
-        };
-        if !shared.give(item) {
+        let (is_piece, is_end) = (matches!(item, Item::Piece(_)), matches!(item, Item::End(_)));
+        if !shared.give(item) || is_end || (!is_piece && !goes_on(wide.decoder(), shared)) {
             return;
         }
-        while waits {
-            match shared.request() {
-                None => return,
-                Some(Request::Again) => break,
-                Some(Request::Resume) => {
-                    let decoder = wide.decoder();
-                    let resumed = decoder.resume();
-                    let on = matches!(resumed, Ok(true));
-                    if !shared.give(Item::Resumed(resumed, decoder.offset())) {
-                        return;
-                    }
-                    if on {
-                        break;
-                    }
+    }
+}
+
+/// Behind an error: does what the reader asks for, until decoding goes on or he has gone.
+fn goes_on<R: Read>(decoder: &mut Decoder<R>, shared: &Shared) -> bool {
+    loop {
+        match shared.request() {
+            None => return false,
+            Some(Request::Again) => return true,
+            Some(Request::Resume) => {
+                let resumed = decoder.resume();
+                let on = matches!(resumed, Ok(true));
+                if !shared.give(Item::Resumed(resumed, decoder.told())) {
+                    return false;
+                }
+                if on {
+                    return true;
                 }
             }
         }
@@ -251,7 +248,7 @@ fn run<R: Read>(mut wide: Wide<R>, shared: &Shared) {
 fn decode<R: Read>(decoder: &mut Decoder<R>, mut bytes: Vec<u8>) -> Item {
     bytes.resize(PIECE, 0);
     let read = decoder.read(&mut bytes);
-    let offset = decoder.offset();
+    let offset = decoder.told();
     match read {
         Ok(0) => Item::End(offset),
         Ok(n) => {
@@ -298,7 +295,7 @@ impl Shared {
 
     fn keep(&self, bytes: Vec<u8>) {
         let mut queue = lock(&self.queue);
-        if queue.spare.len() < SPARE && bytes.capacity() >= PIECE {
+        if queue.spare.len() < SPARE && (PIECE..=MAX_SPARE).contains(&bytes.capacity()) {
             queue.spare.push(bytes);
         }
     }

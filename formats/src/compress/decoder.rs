@@ -106,7 +106,7 @@ impl<R: Read> Decoder<R> {
     }
 
     /// Bytes of the compressed file that have been decoded for what was given, or before the fault.
-    pub(super) fn offset(&self) -> u64 {
+    pub(super) fn told(&self) -> u64 {
         self.told
     }
 

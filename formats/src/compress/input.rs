@@ -130,7 +130,7 @@ impl Input {
     /// Zstandard frames of up to 8 MiB. What comes out is the same, errors and places included.
     ///
     /// Say so before the first read. What is not compressed is read as before. Memory: 8 MiB for each
-    /// thread of the pool, and 16 MiB. Parts are given when they are whole: where a stream may stall
+    /// thread of the pool, and 44 MiB at the very most. Parts are given when they are whole: where a stream may stall
     /// in the middle and what has arrived is wanted at once, go without.
     ///
     /// ```
@@ -247,7 +247,7 @@ impl ByteSource for Input {
     fn compressed_offset(&self) -> Option<u64> {
         match &self.bytes {
             Bytes::Plain { .. } | Bytes::Nothing => None,
-            Bytes::Packed(decoder) => Some(decoder.offset()),
+            Bytes::Packed(decoder) => Some(decoder.told()),
             Bytes::Ahead(ahead) => Some(ahead.offset()),
         }
     }
