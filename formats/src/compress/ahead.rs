@@ -205,9 +205,13 @@ impl Read for Ahead {
 }
 
 impl Drop for Ahead {
-    /// The thread may be in a read that never returns: it is not waited for.
+    /// The thread may be in a read that never returns: then it is not waited for.
     fn drop(&mut self) {
         self.shared.close();
+        if !matches!(self.state, State::Reading) {
+            // It has ended, or waits for a request. Whether it panicked no longer matters.
+            let _ = self.thread.take().map(JoinHandle::join);
+        }
     }
 }
 
