@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use pactolus_formats::Pool;
 use pactolus_odb::Odb;
 
 use crate::analyzer::{Analyzer, Begun};
@@ -63,8 +64,9 @@ pub(crate) fn run(
 ) -> Result<Report, Error> {
     // What ends the reading from within; the user's own request is another.
     let halt = Stop::new();
-    let mut fold = Fold::new(analyzer, job, progress, stdout, halt.clone());
-    drive(analyzer, job, base, Shard::ALL, &halt, &mut |item| fold.item(item))?;
+    let pool = job.pool()?;
+    let mut fold = Fold::new(analyzer, job, progress, (stdout, pool.clone()), halt.clone());
+    drive(analyzer, job, base, pool, (Shard::ALL, &halt), &mut |item| fold.item(item))?;
     fold.finish()
 }
 
@@ -116,14 +118,14 @@ impl<'j> Fold<'j> {
         analyzer: &'j Analyzer,
         job: &'j Job,
         progress: &'j mut dyn FnMut(&Progress),
-        stdout: &'j mut dyn Write,
+        (stdout, pool): (&'j mut dyn Write, Option<Pool>),
         halt: Stop,
     ) -> Fold<'j> {
         Fold {
             analyzer,
             job,
             progress,
-            sinks: Sinks::new(job, stdout),
+            sinks: Sinks::new(job, stdout, pool),
             provenance: Provenance::new(analyzer, job),
             worker: Worker::new(),
             live: None,

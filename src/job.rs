@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pactolus_formats::tuple::TableKind;
-use pactolus_formats::{Compression, Limits};
+use pactolus_formats::{Compression, Limits, Pool};
 
 use crate::Error;
 use crate::epoch::Selection;
@@ -330,6 +330,13 @@ impl Job {
     pub fn output(mut self, pattern: impl Into<String>) -> Result<Job, Error> {
         self.outputs.push(OutputFile::new(pattern)?);
         Ok(self)
+    }
+
+    /// Threads that compress, decompress and encode, if it has more than one.
+    pub(crate) fn pool(&self) -> Result<Option<Pool>, Error> {
+        let threads = self.threads;
+        let failed = |e| Error::Job(format!("cannot start {threads} threads: {e}"));
+        (threads > 1).then(|| Pool::new(threads)).transpose().map_err(failed)
     }
 
     /// The part of the memory that is for blocks [bytes].

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use pactolus_formats::Pool;
+
 use crate::Error;
 use crate::analyzer::Analyzer;
 use crate::job::{Job, Stop};
@@ -25,14 +27,14 @@ pub(crate) fn drive(
     analyzer: &Analyzer,
     job: &Job,
     base: &Base,
-    shard: Shard,
-    halt: &Stop,
+    pool: Option<Pool>,
+    (shard, halt): (Shard, &Stop),
     take: &mut Take<'_>,
 ) -> Result<(), Error> {
     let threads = job.threads.max(1);
     let line = Line {
         state: Mutex::new(State {
-            source: Some(Box::new(Source::new(analyzer, job, base, shard, halt))),
+            source: Some(Box::new(Source::new(analyzer, job, base, pool, (shard, halt)))),
             arrived: BTreeMap::new(),
             next: 0,
             end: None,

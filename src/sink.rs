@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use pactolus_formats::compress::Output;
 use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind, TableWriter};
-use pactolus_formats::{Compression, Error as FormatError, Pool, WholeFile};
+use pactolus_formats::{Error as FormatError, Pool, WholeFile};
 
 use crate::Error;
 use crate::epoch::Wanted;
@@ -39,7 +39,7 @@ pub(crate) struct Sinks<'j> {
     /// A file that is not ours has the name of histograms: said when all else is written.
     taken: Option<FormatError>,
     pub(crate) written: Vec<Written>,
-    /// Threads that encode, made when they are first wanted.
+    /// Threads that compress and encode.
     pool: Option<Pool>,
 }
 
@@ -71,7 +71,7 @@ enum Body<'j> {
 }
 
 impl<'j> Sinks<'j> {
-    pub(crate) fn new(job: &'j Job, stdout: &'j mut dyn Write) -> Sinks<'j> {
+    pub(crate) fn new(job: &'j Job, stdout: &'j mut dyn Write, pool: Option<Pool>) -> Sinks<'j> {
         let sink = |output| {
             let (path, place) = (PathBuf::new(), PathBuf::new());
             Sink { output, path, place, companions: Vec::new(), body: None }
@@ -84,18 +84,8 @@ impl<'j> Sinks<'j> {
             done: BTreeSet::new(),
             taken: None,
             written: Vec::new(),
-            pool: None,
+            pool,
         }
-    }
-
-    /// Threads that encode what is written: as many as the job has, if more than one.
-    fn pool(&mut self) -> Result<Option<Pool>, Error> {
-        let threads = self.job.threads;
-        if threads > 1 && self.pool.is_none() {
-            let failed = |e| Error::Job(format!("cannot start {threads} threads: {e}"));
-            self.pool = Some(Pool::new(threads).map_err(failed)?);
-        }
-        Ok(self.pool.clone())
     }
 
     /// What the outputs want from the workers.
@@ -152,9 +142,6 @@ impl<'j> Sinks<'j> {
                 self.open[i].place = place;
                 self.open[i].companions = companions;
             }
-            let packs =
-                output.compression != Compression::None || matches!(output.kind, OutputKind::Table(_));
-            let pool = if packs { self.pool()? } else { None };
             let sink = &mut self.open[i];
             sink.body = Some(match output.kind {
                 OutputKind::Table(_) if output.is_stdout() => {
@@ -163,8 +150,8 @@ impl<'j> Sinks<'j> {
                 OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
                 OutputKind::Histograms => Body::Histograms(WholeFile::create(&path).map_err(failed)?),
                 _ => {
-                    let file =
-                        ByteFile::create(output, &path, &mut self.stdout, pool.as_ref()).map_err(failed)?;
+                    let file = ByteFile::create(output, &path, &mut self.stdout, self.pool.as_ref())
+                        .map_err(failed)?;
                     Body::Bytes(Box::new(file))
                 }
             });
@@ -173,7 +160,7 @@ impl<'j> Sinks<'j> {
                 Some(Body::Pipe(pipe)) => pipe.begin(tables)?,
                 _ => {
                     for (key, def) in tables {
-                        sink.table(*key, def, self.job.flat, pool.as_ref()).map_err(failed)?;
+                        sink.table(*key, def, self.job.flat, self.pool.as_ref()).map_err(failed)?;
                     }
                 }
             }

@@ -9,7 +9,7 @@ use crc32c::crc32c;
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{Block, Stop as Ends};
-use pactolus_formats::{Damage, Error as FormatError, Input};
+use pactolus_formats::{Damage, Error as FormatError, Input, Pool};
 use serde_json::json;
 
 use crate::analyzer::{Analyzer, Begun};
@@ -87,6 +87,8 @@ pub(crate) struct Source<'j> {
     analyzer: &'j Analyzer,
     job: &'j Job,
     base: &'j Base,
+    /// Threads that decompress.
+    pool: Option<Pool>,
     /// Which blocks are to be worked on.
     shard: Shard,
     /// The fold wants no more.
@@ -183,14 +185,15 @@ impl<'j> Source<'j> {
         analyzer: &'j Analyzer,
         job: &'j Job,
         base: &'j Base,
-        shard: Shard,
-        halt: &Stop,
+        pool: Option<Pool>,
+        (shard, halt): (Shard, &Stop),
     ) -> Source<'j> {
         let sizes = job.inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
         Source {
             analyzer,
             job,
             base,
+            pool,
             shard,
             halt: halt.clone(),
             input: 0,
@@ -255,6 +258,14 @@ impl<'j> Source<'j> {
         Ok(())
     }
 
+    /// A file is decompressed by several threads. A pipe is not: what is whole waits for more there.
+    fn wide(&self, input: Input) -> Input {
+        match &self.pool {
+            Some(pool) => input.with_pool(pool.clone()),
+            None => input,
+        }
+    }
+
     fn open(&self, file: &InputFile, run: Going, more: bool) -> Result<Reading, FormatError> {
         let limits = &self.job.limits;
         let (stop, halt) = (self.job.stop.clone(), self.halt.clone());
@@ -273,11 +284,11 @@ impl<'j> Source<'j> {
             let digest = Some(digest).filter(|_| !self.job.outputs.is_empty());
             (Input::new_with(digested, &file.path, limits)?, digest)
         } else if self.job.outputs.is_empty() {
-            (Input::open_with(&file.path, limits)?, None)
+            (self.wide(Input::open_with(&file.path, limits)?), None)
         } else {
             let opened = File::open(&file.path).map_err(FormatError::io("open", &file.path))?;
             let (digested, digest) = Digested::new(opened);
-            (Input::new_with(digested, &file.path, limits)?, Some(digest))
+            (self.wide(Input::new_with(digested, &file.path, limits)?), Some(digest))
         };
         let mut events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
         events.learn(match &run.epoch {

@@ -48,11 +48,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Several threads
+//!
+//! With [`Input::with_pool`], decoding runs ahead of the one who reads, and gzip members, Zstandard
+//! frames, bzip2 blocks and independent LZ4 blocks are decoded side by side. Nothing else changes.
+//!
 //! Not supported: LZ4 frames and Zstandard frames that need a dictionary; windows above 128 MiB need
 //! other [`Limits`](crate::Limits). A Zstandard frame may claim a window of that size (`zstd
 //! --long=27`) in its first bytes; it is allocated at once, as address space that fills up only with
 //! content. This room knows nothing of events.
 
+mod ahead;
 mod bzip2;
 mod decode;
 mod decoder;

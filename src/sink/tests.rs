@@ -29,7 +29,7 @@ fn names(dir: &TempDir) -> Vec<String> {
 fn two_runs(job: &Job, of: impl Fn(u32) -> Histograms) -> Result<Vec<Written>, Error> {
     job.check()?;
     let mut stdout = Vec::new();
-    let mut sinks = Sinks::new(job, &mut stdout);
+    let mut sinks = Sinks::new(job, &mut stdout, None);
     for run in [41, 42] {
         sinks.begin(run, &[])?;
         sinks.finish(&json!({}), &of(run), false)?;
@@ -185,7 +185,7 @@ fn a_request_named_as_the_table_of_histograms_has_another_name() {
     let dir = TempDir::new().unwrap();
     let job = job(&dir, &["r%d.parquet"]);
     let mut stdout = Vec::new();
-    let mut sinks = Sinks::new(&job, &mut stdout);
+    let mut sinks = Sinks::new(&job, &mut stdout, None);
     let table = TableDef { name: "Histos".into(), ..TableDef::default() };
     sinks.begin(7, &[((0, None), Arc::new(table))]).unwrap();
     sinks.finish(&json!({}), &histograms(7), false).unwrap();

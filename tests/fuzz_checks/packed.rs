@@ -2,9 +2,10 @@
 
 use std::io::{Cursor, ErrorKind, Read, Write};
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use pactolus::formats::compress::Output;
-use pactolus::formats::{ByteSource, Compression, Input};
+use pactolus::formats::{ByteSource, Compression, Input, Pool};
 
 use super::pieces::Pieces;
 
@@ -44,9 +45,14 @@ struct Decoded {
     bytes: Vec<u8>,
     /// Where it broke, counted in the bytes above, and why.
     breaks: Vec<(usize, ErrorKind, String)>,
+    /// Each place that was told, behind so many bytes.
+    places: Vec<(usize, Option<u64>)>,
     /// There was more than [`ENOUGH`].
     more: bool,
 }
+
+/// The threads outlive the cases: starting them costs more than most.
+static POOL: LazyLock<Pool> = LazyLock::new(|| Pool::new(2).unwrap());
 
 /// A few bytes can stand for gigabytes; nobody waits for them here.
 const ENOUGH: usize = 4 << 20;
@@ -54,21 +60,33 @@ const ENOUGH: usize = 4 << 20;
 fn decode_twice(bytes: &[u8]) -> Decoded {
     let input = Input::new(Cursor::new(bytes.to_vec()), "run00042.mid").unwrap();
     let decoded = decode(input, 64 << 10, bytes.len());
+    let input = Input::new(Cursor::new(bytes.to_vec()), "run00042.mid").unwrap().with_pool(POOL.clone());
+    let wide = decode(input, 64 << 10, bytes.len());
+    assert!(
+        decoded == wide,
+        "depends on the pool: {:?} {:?}, {:?} {:?}",
+        decoded.breaks,
+        decoded.places,
+        wide.breaks,
+        wide.places
+    );
     let input = Input::new(Pieces::new(bytes), "run00042.mid").unwrap();
     let again = decode(input, 1000, bytes.len());
     if !decoded.more && !again.more {
-        assert!(decoded == again, "depends on pieces: {:?}, {:?}", decoded.breaks, again.breaks);
+        let same = (&decoded.bytes, &decoded.breaks) == (&again.bytes, &again.breaks);
+        assert!(same, "depends on pieces: {:?}, {:?}", decoded.breaks, again.breaks);
     }
     decoded
 }
 
 fn decode(mut input: Input, step: usize, len: usize) -> Decoded {
-    let mut decoded = Decoded { bytes: Vec::new(), breaks: Vec::new(), more: false };
+    let mut decoded = Decoded { bytes: Vec::new(), breaks: Vec::new(), places: Vec::new(), more: false };
     let mut buffer = vec![0; step];
     let mut before = None;
     loop {
         let place = input.compressed_offset();
         assert!(place.is_none_or(|at| at <= len as u64), "{place:?} of {len} bytes");
+        decoded.places.push((decoded.bytes.len(), place));
         match input.read(&mut buffer) {
             Ok(0) => {
                 assert_eq!(input.read(&mut buffer).unwrap(), 0, "an end behind which it goes on");

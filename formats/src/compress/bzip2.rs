@@ -16,12 +16,14 @@
 //! in a wrong order.
 
 mod bits;
+mod blocks;
 
 use ::bzip2::{Decompress, Status};
 
 use super::Compression;
 use super::decode::{Credit, Decode, Fault, Found, Next, Step};
 use bits::{BLOCK, Bits, END, Magic};
+pub(super) use blocks::Blocks;
 
 pub(super) struct Bzip2 {
     /// Largest block that may be asked for, in 100 kB.
@@ -112,9 +114,8 @@ impl Bzip2 {
         if magic != BLOCK {
             return Step::corrupt("bzip2 block wanted, other bytes found");
         }
-        // The largest block: 20 bits for each byte, and tables. What comes later does not count,
-        // whether it has arrived or not.
-        let max = usize::from(self.level) * UNIT / 8 * 20 + (64 << 10);
+        // What comes later does not count, whether it has arrived or not.
+        let max = max_packed(self.level);
         let more = input.len() <= max && !last;
         let all = &input[..input.len().min(max)];
         let scanned = (all.len() * 8).saturating_sub(MAGIC_BITS - 1);
@@ -126,7 +127,7 @@ impl Bzip2 {
             return Step::silent(0, Next::Need(input.len() + 1));
         }
         let Some(first) = self.failed.or(found) else {
-            let ended = self.unpack(Bits(all), all.len() * 8, crc as u32, false);
+            let ended = self.unpack(Bits(all), all.len() * 8, crc as u32, false, usize::MAX);
             let fault = match ended {
                 Ended::Short if input.len() <= max => Fault::Cut,
                 _ => Fault::Corrupt("bzip2 block is corrupt".into()),
@@ -135,7 +136,7 @@ impl Bzip2 {
         };
         let (end, ended) = match (self.failed, found) {
             (None, _) => {
-                let ended = self.unpack(bits, first, crc as u32, true);
+                let ended = self.unpack(bits, first, crc as u32, true, usize::MAX);
                 if self.content.is_empty() {
                     self.failed = Some(first);
                     return Step::silent(0, Next::More);
@@ -143,7 +144,7 @@ impl Bzip2 {
                 (first, ended)
             }
             // Once in 30 terabytes, the number stands in a block by chance.
-            (Some(_), Some(next)) => (next, self.unpack(bits, next, crc as u32, true)),
+            (Some(_), Some(next)) => (next, self.unpack(bits, next, crc as u32, true, usize::MAX)),
             (Some(_), None) => (first, Ended::Badly),
         };
         match ended {
@@ -176,8 +177,8 @@ impl Bzip2 {
     }
 
     /// Decodes the block up to bit `end`. Its content is kept if its checksum agrees, even if
-    /// something else follows it.
-    fn unpack(&mut self, bits: Bits, end: usize, crc: u32, close: bool) -> Ended {
+    /// something else follows it. With more than `most` bytes it is not decoded to its end.
+    fn unpack(&mut self, bits: Bits, end: usize, crc: u32, close: bool, most: usize) -> Ended {
         self.packed.clear();
         self.packed.extend_from_slice(&[b'B', b'Z', b'h', b'0' + self.level]);
         let (mut rest, mut filled) = bits.copy(self.bit, end, &mut self.packed);
@@ -207,6 +208,7 @@ impl Bzip2 {
             match stream.decompress_vec(&self.packed[read..], &mut self.content) {
                 Ok(Status::StreamEnd) => break Ended::Well,
                 Ok(Status::MemNeeded) | Err(_) => break Ended::Badly,
+                Ok(_) if self.content.len() > most => break Ended::Badly,
                 Ok(_) if self.content.len() == before && stream.total_in() as usize == read => {
                     break Ended::Short;
                 }
@@ -235,6 +237,10 @@ impl Decode for Bzip2 {
             State::Broken(fault) => Step::silent(0, Next::Broken(fault.clone())),
             State::TooLarge => Step::corrupt("bzip2 stream is corrupt"),
         }
+    }
+
+    fn holds(&self) -> bool {
+        self.taken < self.content.len()
     }
 
     /// A block found in the middle of a stream need not be tried first: it is held back if its
@@ -278,6 +284,11 @@ impl Decode for Bzip2 {
             Some(bytes) => Found::Not(bytes),
         }
     }
+}
+
+/// The largest block: 20 bits for each byte, and tables.
+fn max_packed(level: u8) -> usize {
+    usize::from(level) * UNIT / 8 * 20 + (64 << 10)
 }
 
 enum Ended {

@@ -20,6 +20,17 @@ pub(super) trait Decode: Send {
     /// begin anywhere.
     fn find(&mut self, input: &[u8], last: bool, credit: &mut Credit) -> Found;
 
+    /// How far into the member the caller is told to be while its content is given, where that is
+    /// not where the last step stopped reading.
+    fn noted(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether content has been decoded and waits for room in the output.
+    fn holds(&self) -> bool {
+        false
+    }
+
     /// Bytes that the last step looked at without reading them.
     fn examined(&self) -> usize {
         0

@@ -1,5 +1,7 @@
 //! Members one behind the other, to the last.
 
+mod wide;
+
 use std::borrow::Cow;
 use std::io::{self, Read};
 
@@ -12,6 +14,8 @@ use super::lz4::Lz4;
 use super::zstd::Zstd;
 use crate::Limits;
 
+pub(super) use wide::{Cut, ENOUGH, ENOUGH_PACKED, MAX, MAX_PACKED, Next as Cutting, Piece, Unit, Wide};
+
 /// Decompresses a whole file: every member, then the check that nothing foreign follows.
 pub(super) struct Decoder<R> {
     raw: R,
@@ -21,8 +25,14 @@ pub(super) struct Decoder<R> {
     end: usize,
     /// The raw stream has ended.
     ended: bool,
+    /// It gave less than was asked for: more may be long in coming.
+    slow: bool,
+    /// What the system said where the buffer ends, if nobody has been told yet.
+    late: Option<io::Error>,
     /// Where `start` stands in the compressed file.
     offset: u64,
+    /// What the caller is told of it: the same however much he asks for at a time.
+    told: u64,
     /// Where the member or block begins that is being decoded.
     unit: u64,
     /// What it has given so far, in bytes.
@@ -56,7 +66,7 @@ enum State {
 const PIECE: usize = 256 << 10;
 /// Bytes of the current member that are kept when they are decoded. A broken member may be decoded
 /// beyond its end, but not far: then the next one begins in these.
-const KEEP: usize = 1 << 20;
+pub(super) const KEEP: usize = 1 << 20;
 /// Bytes to see first of what may be a member.
 const FIRST_LOOK: usize = 64;
 
@@ -81,7 +91,10 @@ impl<R: Read> Decoder<R> {
             buffer: sniffed,
             start: 0,
             ended: false,
+            slow: false,
+            late: None,
             offset: 0,
+            told: 0,
             unit: 0,
             written: 0,
             between: false,
@@ -92,9 +105,19 @@ impl<R: Read> Decoder<R> {
         })
     }
 
-    /// Bytes of the compressed file that have been decoded.
-    pub(super) fn offset(&self) -> u64 {
-        self.offset
+    /// Bytes of the compressed file that have been decoded for what was given, or before the fault.
+    pub(super) fn told(&self) -> u64 {
+        self.told
+    }
+
+    /// Whether there is content that can be given without reading.
+    pub(super) fn holds(&self) -> bool {
+        self.decode.holds()
+    }
+
+    /// Whether the compressed bytes are broken here.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.state, State::Broken(_) | State::Searching(_))
     }
 
     /// After a fault: goes to the next place where decoding can begin anew; whether there is one.
@@ -103,6 +126,12 @@ impl<R: Read> Decoder<R> {
     /// noticed only behind the beginning of the next member: so looking for it begins right behind
     /// the first byte of the broken one, as far as that is still there.
     pub(super) fn resume(&mut self) -> io::Result<bool> {
+        let resumed = self.search();
+        self.told = self.offset;
+        resumed
+    }
+
+    fn search(&mut self) -> io::Result<bool> {
         if let State::Broken(fault) = &self.state {
             let fault = fault.clone();
             if self.between && self.mend()? {
@@ -289,6 +318,9 @@ impl<R: Read> Decoder<R> {
     /// The buffer grows by what has arrived.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
         while self.end - self.start < wanted && !self.ended {
+            if let Some(e) = self.late.take() {
+                return Err(e);
+            }
             let of_unit = (self.offset - self.unit).min(KEEP as u64) as usize;
             let kept = self.start.min(of_unit);
             let dropped = self.start - kept;
@@ -304,7 +336,10 @@ impl<R: Read> Decoder<R> {
             }
             match self.raw.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.ended = true,
-                Ok(n) => self.end += n,
+                Ok(n) => {
+                    self.end += n;
+                    self.slow = self.end < self.buffer.len();
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
@@ -334,6 +369,18 @@ impl<R: Read> Read for Decoder<R> {
         if out.is_empty() {
             return Ok(0);
         }
+        let result = self.decode(out);
+        self.told = match result {
+            Ok(1..) => self.decode.noted().map_or(self.offset, |noted| self.unit + noted),
+            _ => self.offset,
+        };
+        result
+    }
+}
+
+impl<R: Read> Decoder<R> {
+    fn decode(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
         loop {
             match &self.state {
                 State::Between { skipped } => self.state = self.next_member(*skipped)?,
@@ -344,24 +391,30 @@ impl<R: Read> Read for Decoder<R> {
                 State::Inside => {
                     let last = self.ended;
                     let input = &self.buffer[self.start..self.end];
-                    let Step { read, written, next } = self.decode.decode(input, last, out);
+                    let Step { read, written, next } = self.decode.decode(input, last, &mut out[done..]);
                     self.advance(read);
                     self.written += written as u64;
+                    done += written;
                     match next {
                         Next::More => {}
                         Next::Block => self.begin_unit(),
                         // What was written must not wait for what may never come.
-                        Next::Need(_) if written > 0 => {}
+                        Next::Need(_) if done > 0 && (last || self.slow) => {}
                         Next::Need(_) if last => {
                             self.advance(self.end - self.start);
                             self.state = State::Broken(Fault::Cut);
                         }
-                        Next::Need(wanted) => self.fill(wanted)?,
+                        Next::Need(wanted) => match self.fill(wanted) {
+                            Ok(()) if done < out.len() => continue,
+                            Ok(()) => {}
+                            Err(e) if done > 0 => self.late = Some(e),
+                            Err(e) => return Err(e),
+                        },
                         Next::End => self.state = State::Between { skipped: false },
                         Next::Broken(fault) => self.state = State::Broken(fault),
                     }
-                    if written > 0 {
-                        return Ok(written);
+                    if done > 0 {
+                        return Ok(done);
                     }
                 }
             }

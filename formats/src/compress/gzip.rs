@@ -11,10 +11,13 @@
 //! | 4 | CRC-32 of the content |
 //! | 4 | length of the content modulo 2^32 |
 
+mod members;
+
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::Compression;
 use super::decode::{Credit, Decode, Fault, Found, Next, Step};
+pub(super) use members::Members;
 
 pub(super) struct Gzip {
     inflate: Decompress,
@@ -22,6 +25,12 @@ pub(super) struct Gzip {
     max_header: usize,
     content: Crc,
     state: State,
+    /// Length of the member's header.
+    header: u64,
+    /// How far into the member the content was decoded when the last [`STRIDE`] of it was complete.
+    noted: u64,
+    /// No content has come since.
+    at_note: bool,
 }
 
 enum State {
@@ -32,6 +41,9 @@ enum State {
 
 const HEADER: usize = 10;
 const TRAILER: usize = 8;
+/// A place in the stream is noted each time that so much content has come, counted from the
+/// member's beginning. Places do not depend on how much is asked for at a time then.
+const STRIDE: usize = 256 << 10;
 /// A name or comment that does not end would otherwise be collected for ever.
 const MAX_HEADER: usize = 1 << 20;
 /// A member found by looking for its magic number is believed if so many bytes of its deflate
@@ -56,6 +68,9 @@ impl Gzip {
             max_header: window.clamp(HEADER, MAX_HEADER),
             content: Crc::new(),
             state: State::Header,
+            header: 0,
+            noted: 0,
+            at_note: false,
         }
     }
 
@@ -72,11 +87,16 @@ impl Gzip {
         self.inflate.reset(false);
         self.content.reset();
         self.state = State::Body;
+        (self.header, self.noted, self.at_note) = (len as u64, len as u64, false);
         Step::silent(len, Next::More)
     }
 
     fn body(&mut self, input: &[u8], output: &mut [u8]) -> Step {
         let (before_in, before_out) = (self.inflate.total_in(), self.inflate.total_out());
+        let stride = (before_out % STRIDE as u64) as usize;
+        // Without room, decoding goes as far as the next content: a place that can be noted.
+        let room = if stride == 0 && !self.at_note { 0 } else { output.len().min(STRIDE - stride) };
+        let output = &mut output[..room];
         let status = self.inflate.decompress(input, output, FlushDecompress::None);
         let read = (self.inflate.total_in() - before_in) as usize;
         let written = (self.inflate.total_out() - before_out) as usize;
@@ -86,10 +106,16 @@ impl Gzip {
                 self.state = State::Trailer;
                 Next::More
             }
+            Ok(_) if room == 0 && read < input.len() => {
+                (self.noted, self.at_note) = (self.header + self.inflate.total_in(), true);
+                Next::More
+            }
             Ok(_) if read == 0 && written == 0 => Next::Need(input.len() + 1),
+            Ok(_) if read == input.len() && (written < room || room == 0) => Next::Need(1),
             Ok(_) => Next::More,
             Err(_) => Next::Broken(Fault::Corrupt("gzip stream is corrupt".into())),
         };
+        self.at_note &= written == 0;
         Step { read, written, next }
     }
 
@@ -178,6 +204,10 @@ impl Decode for Gzip {
             State::Body => self.body(input, output),
             State::Trailer => self.trailer(input),
         }
+    }
+
+    fn noted(&self) -> Option<u64> {
+        Some(self.noted)
     }
 
     /// Behind a wrong trailer, another member may follow.

@@ -20,6 +20,7 @@
 //! held back whole.
 
 mod block;
+mod blocks;
 mod frame;
 mod search;
 mod window;
@@ -27,6 +28,7 @@ mod window;
 use super::Compression;
 use super::decode::{Credit, Decode, Fault, Found, Next, Step};
 use super::kind::{LZ4, LZ4_LEGACY, is_skippable};
+pub(super) use blocks::Blocks;
 use frame::{Frame, Header};
 use window::Window;
 
@@ -216,6 +218,10 @@ impl Decode for Lz4 {
             Some(0) => self.block_trial(input, last, credit),
             Some(at) => Found::Not(at),
         }
+    }
+
+    fn holds(&self) -> bool {
+        self.window.holds()
     }
 
     fn examined(&self) -> usize {

@@ -12,6 +12,8 @@
 //! arrives. The windows of `zstd --long=27`, 128 MiB, must be read, so a frame of a few bytes can
 //! have that much.
 
+mod frames;
+
 use std::io;
 use std::ops::Range;
 
@@ -19,6 +21,7 @@ use ::zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
 use super::decode::{Credit, Decode, Fault, Found, Next, Step};
 use super::kind::{ZSTD, is_skippable};
+pub(super) use frames::Frames;
 
 pub(super) struct Zstd {
     decoder: Decoder<'static>,
@@ -157,6 +160,10 @@ impl Decode for Zstd {
         output[..written].copy_from_slice(&self.block[given]);
         let ended = self.held.is_empty() && self.part == Part::FrameHeader;
         Step { read, written, next: if ended { Next::End } else { Next::More } }
+    }
+
+    fn holds(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// Behind a wrong checksum, another frame may follow.

@@ -36,6 +36,11 @@ impl Window {
         &self.bytes[self.start..self.end]
     }
 
+    /// Whether some of it has not been handed out.
+    pub(super) fn holds(&self) -> bool {
+        self.taken < self.end
+    }
+
     /// Hands out what has not been handed out of the block; how many bytes.
     pub(super) fn take(&mut self, out: &mut [u8]) -> usize {
         let n = out.len().min(self.end - self.taken);

@@ -1,0 +1,227 @@
+//! Units that can be decoded each alone, in front of the [`Decoder`] that knows everything else.
+//!
+//! A unit counts only if it is sound to the last bit and ends where the next one begins. At the
+//! first that is not, or is unusual, the decoder takes over as if it had decoded all before: so
+//! what is wrong, and where, is said in one place only.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::{Decoder, State};
+use crate::compress::Compression;
+use crate::compress::bzip2::Blocks as BzipBlocks;
+use crate::compress::decode::Decode;
+use crate::compress::gzip::Members;
+use crate::compress::lz4::Blocks;
+use crate::compress::zstd::Frames;
+use crate::pool::{InOrder, Pool};
+
+/// Finds units, without decoding them, and sees to it that they fit together.
+pub(in crate::compress) trait Cut: Send {
+    /// What comes next in `input`, which begins behind the last unit that was cut; `last` says that
+    /// nothing follows it.
+    fn cut(&mut self, input: &[u8], last: bool) -> Next;
+
+    /// Takes in the oldest unit that was cut and not joined. Whether all that the units say of each
+    /// other agrees; if not, nothing has changed.
+    fn join(&mut self, content: &[u8]) -> bool;
+
+    /// A decoder that has decoded all units that were joined, and whether it is inside a member;
+    /// `None` if that is as good as a new one.
+    fn decoder(&mut self) -> Option<(Box<dyn Decode>, bool)>;
+}
+
+/// Answer of [`Cut::cut`].
+pub(in crate::compress) enum Next {
+    Unit(Unit),
+    /// So many bytes must be seen. Bounded by the format and by [`MAX_PACKED`].
+    Need(usize),
+    /// Nothing that can be decoded here.
+    Stop,
+}
+
+pub(in crate::compress) struct Unit {
+    /// Bytes up to the next unit.
+    pub(in crate::compress) len: usize,
+    /// Bytes behind these that it has some bits in.
+    pub(in crate::compress) beyond: usize,
+    /// The most that it can give, in bytes. It is not sound if it gives more.
+    pub(in crate::compress) most: usize,
+    pub(in crate::compress) work: Work,
+}
+
+/// Decodes a unit, into memory that has been used before; `None` if it is not sound.
+pub(in crate::compress) type Work = Box<dyn FnOnce(&[u8], Vec<u8>) -> Option<Piece> + Send>;
+
+/// Content, and how far the compressed file was decoded for it.
+#[derive(Debug, Default)]
+pub(in crate::compress) struct Piece {
+    pub(in crate::compress) bytes: Vec<u8>,
+    /// First byte, and the place that is told from there on. A unit counts places from its begin.
+    pub(in crate::compress) places: Vec<(usize, u64)>,
+    /// The next piece belongs to what was decoded as a whole with this one.
+    pub(in crate::compress) goes_on: bool,
+}
+
+/// Units are not cut smaller than this if they can be joined, in bytes as they stand in the file ...
+pub(in crate::compress) const ENOUGH_PACKED: usize = 256 << 10;
+/// ... nor smaller than this when decoded, as far as that can be known before.
+pub(in crate::compress) const ENOUGH: usize = 1 << 20;
+/// Larger units are left to the decoder.
+pub(in crate::compress) const MAX_PACKED: usize = 8 << 20;
+/// The same for their content.
+pub(in crate::compress) const MAX: usize = 8 << 20;
+/// Memory for units in flight, for each thread of the pool [bytes]. One unit may have more.
+const MEMORY: usize = 8 << 20;
+
+/// Units in flight, then the decoder.
+pub(in crate::compress) struct Wide<R> {
+    decoder: Decoder<R>,
+    cut: Option<Box<dyn Cut>>,
+    flight: InOrder<Option<Piece>>,
+    units: VecDeque<InFlight>,
+    /// What these hold at most, and may hold.
+    memory: usize,
+    budget: usize,
+}
+
+struct InFlight {
+    offset: u64,
+    len: usize,
+    memory: usize,
+    packed: Arc<Vec<u8>>,
+}
+
+impl<R: Read> Wide<R> {
+    /// If the decoder has not begun.
+    pub(in crate::compress) fn new(decoder: Decoder<R>, pool: Pool, window: usize) -> Wide<R> {
+        let fresh = decoder.offset == 0 && matches!(decoder.state, State::Between { skipped: false });
+        let cut: Option<Box<dyn Cut>> = match decoder.compression {
+            _ if !fresh => None,
+            Compression::None => None,
+            Compression::Gzip => Some(Box::new(Members::new(window))),
+            Compression::Lz4 => Some(Box::new(Blocks::new(window))),
+            Compression::Bzip2 => Some(Box::new(BzipBlocks::new(window))),
+            Compression::Zstd => Some(Box::new(Frames::new(window))),
+        };
+        let budget = MEMORY * pool.threads();
+        let (flight, units) = (InOrder::new(Some(pool)), VecDeque::new());
+        Wide { decoder, cut, flight, units, memory: 0, budget }
+    }
+
+    /// The next piece from the pool; `None` if the decoder goes on from here.
+    pub(in crate::compress) fn next(&mut self, spare: &dyn Fn() -> Vec<u8>) -> Option<Piece> {
+        loop {
+            while self.cut.is_some() && !self.is_full() {
+                if let Some(result) = self.flight.try_next() {
+                    match self.take(result) {
+                        Some(piece) if piece.bytes.is_empty() => continue,
+                        piece => return piece,
+                    }
+                }
+                if !self.cut(spare) {
+                    break;
+                }
+            }
+            let result = match self.flight.next() {
+                Some(result) => result,
+                None => {
+                    self.hand_over();
+                    return None;
+                }
+            };
+            match self.take(result) {
+                Some(piece) if piece.bytes.is_empty() => {}
+                piece => return piece,
+            }
+        }
+    }
+
+    pub(in crate::compress) fn into_decoder(self) -> Decoder<R> {
+        self.decoder
+    }
+
+    /// The decoder, when there is no next piece.
+    pub(in crate::compress) fn decoder(&mut self) -> &mut Decoder<R> {
+        &mut self.decoder
+    }
+
+    fn is_full(&self) -> bool {
+        self.flight.is_full() || (self.memory >= self.budget && !self.units.is_empty())
+    }
+
+    /// Hands the next unit to the pool; whether there is one.
+    fn cut(&mut self, spare: &dyn Fn() -> Vec<u8>) -> bool {
+        let Some(cut) = &mut self.cut else { return false };
+        let decoder = &mut self.decoder;
+        loop {
+            let input = &decoder.buffer[decoder.start..decoder.end];
+            let unit = match cut.cut(input, decoder.ended) {
+                Next::Unit(unit) => unit,
+                Next::Need(wanted) if !decoder.ended && decoder.late.is_none() => {
+                    if let Err(e) = decoder.fill(wanted) {
+                        // The decoder will come across it where it belongs.
+                        decoder.late = Some(e);
+                    }
+                    continue;
+                }
+                Next::Need(_) | Next::Stop => return false,
+            };
+            let Unit { len, beyond, most, work } = unit;
+            let packed = Arc::new(input[..len + beyond].to_vec());
+            let memory = packed.len() + most;
+            let (input, spare) = (Arc::clone(&packed), spare());
+            self.flight.push(move || Ok(work(&input, spare)));
+            self.units.push_back(InFlight { offset: decoder.offset, len, memory, packed });
+            self.memory += memory;
+            decoder.start += len;
+            decoder.offset += len as u64;
+            decoder.unit = decoder.offset;
+            return true;
+        }
+    }
+
+    /// Takes the oldest unit from the pool; `None` if it is not sound and the decoder goes on there.
+    fn take(&mut self, result: io::Result<Option<Piece>>) -> Option<Piece> {
+        let unit = self.units.front()?;
+        let joined = match (result, &mut self.cut) {
+            (Ok(Some(piece)), Some(cut)) => cut.join(&piece.bytes).then_some(piece),
+            _ => None,
+        };
+        let Some(mut piece) = joined else {
+            self.hand_over();
+            return None;
+        };
+        piece.places.iter_mut().for_each(|(_, place)| *place += unit.offset);
+        self.memory -= unit.memory;
+        self.units.pop_front();
+        Some(piece)
+    }
+
+    /// Lets the decoder go on from where the first unit begins that was not joined.
+    fn hand_over(&mut self) {
+        let Some(mut cut) = self.cut.take() else { return };
+        let decoder = &mut self.decoder;
+        if let Some(first) = self.units.front() {
+            decoder.offset = first.offset;
+            let mut buffer = Vec::new();
+            for unit in &self.units {
+                buffer.extend_from_slice(&unit.packed[..unit.len]);
+            }
+            buffer.extend_from_slice(&decoder.buffer[decoder.start..decoder.end]);
+            (decoder.start, decoder.end) = (0, buffer.len());
+            decoder.buffer = buffer;
+        }
+        self.units.clear();
+        self.flight = InOrder::new(None);
+        decoder.begin_unit();
+        decoder.credit.earn(decoder.offset);
+        if let Some((decode, inside)) = cut.decoder() {
+            decoder.decode = decode;
+            if inside {
+                decoder.state = State::Inside;
+            }
+        }
+    }
+}
