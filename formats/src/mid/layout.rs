@@ -146,7 +146,6 @@ fn bank_header(kind: BankKind, order: Order, input: &[u8]) -> IResult<&[u8], (Ba
 #[derive(Clone, Debug)]
 pub struct Banks<'a> {
     payload: &'a [u8],
-    area: Option<Area>,
     rest: &'a [u8],
     form: Form,
 }
@@ -156,8 +155,10 @@ pub struct Banks<'a> {
 enum Form {
     /// Of eight bytes, little-endian: nearly all that was ever written.
     Short,
-    /// Of so many bytes, with sizes of 32 bits, little-endian.
-    Long(usize),
+    /// Of twelve bytes with sizes of 32 bits, little-endian.
+    Long,
+    /// The same of sixteen bytes.
+    Wide,
     /// With care.
     Other,
 }
@@ -167,7 +168,8 @@ impl Form {
     fn of(area: &Area) -> Form {
         match (area.order, area.kind()) {
             (Order::Little, BankKind::Bank) => Form::Short,
-            (Order::Little, kind) => Form::Long(kind.header_size()),
+            (Order::Little, BankKind::Bank32) => Form::Long,
+            (Order::Little, BankKind::Bank32A) => Form::Wide,
             (Order::Big, _) => Form::Other,
         }
     }
@@ -182,16 +184,16 @@ impl<'a> Banks<'a> {
                 let area = Area::read(head);
                 // What the area claims and what the event holds differ in files written by mana.
                 let rest = &rest[..rest.len().min(area.total as usize)];
-                Banks { payload, form: Form::of(&area), area: Some(area), rest }
+                Banks { payload, form: Form::of(&area), rest }
             }
-            None => Banks { payload, area: None, rest: payload, form: Form::Other },
+            None => Banks { payload, rest: payload, form: Form::Other },
         }
     }
 
     /// The header of the area; `None` if the event has no room for one.
     #[inline]
     pub fn area(&self) -> Option<Area> {
-        self.area
+        self.payload.first_chunk::<{ Area::SIZE }>().map(|head| Area::read(head))
     }
 
     /// Where the next bank starts, in bytes from the start of the payload.
@@ -227,27 +229,29 @@ fn long(rest: &[u8], header: usize) -> Option<Split<'_>> {
     Some((Bank { name, code, data: &padded[..size], order: Order::Little }, rest))
 }
 
-/// Any bank, with care; `None` behind the last.
+/// Any bank, with care; `None` behind the last. Damage is boxed so that it takes no room in the loops
+/// over sound banks.
+#[cold]
 #[inline(never)]
-fn careful(area: Option<Area>, rest: &[u8]) -> Option<Result<Split<'_>, DamageKind>> {
+fn careful<'a>(payload: &[u8], rest: &'a [u8]) -> Result<Option<Split<'a>>, Box<DamageKind>> {
     let left = rest.len();
-    if left == 0 {
-        return None;
-    }
-    let Some(area) = area else {
-        return Some(Err(DamageKind::AreaCutShort { needed: Area::SIZE, left }));
+    let Some(head) = payload.first_chunk::<{ Area::SIZE }>() else {
+        return Err(Box::new(DamageKind::AreaCutShort { needed: Area::SIZE, left }));
     };
+    let area = Area::read(head);
     let kind = area.kind();
     let Ok((behind, (name, code, size))) = bank_header(kind, area.order, rest) else {
         // Fewer bytes than a header are padding where mana counted one bank header less.
-        let cut = DamageKind::BankHeaderCutShort { needed: kind.header_size(), left };
-        return (left > 4).then_some(Err(cut));
+        if left <= 4 {
+            return Ok(None);
+        }
+        return Err(Box::new(DamageKind::BankHeaderCutShort { needed: kind.header_size(), left }));
     };
     let Some(data) = behind.get(..size) else {
-        return Some(Err(DamageKind::BankCutShort { bank: name, needed: size, left: behind.len() }));
+        return Err(Box::new(DamageKind::BankCutShort { bank: name, needed: size, left: behind.len() }));
     };
     let rest = &behind[size.next_multiple_of(8).min(behind.len())..];
-    Some(Ok((Bank { name, code, data, order: area.order }, rest)))
+    Ok(Some((Bank { name, code, data, order: area.order }, rest)))
 }
 
 impl<'a> Iterator for Banks<'a> {
@@ -261,21 +265,27 @@ impl<'a> Iterator for Banks<'a> {
         }
         let quick = match self.form {
             Form::Short => short(self.rest),
-            Form::Long(header) => long(self.rest, header),
+            Form::Long => long(self.rest, 12),
+            Form::Wide => long(self.rest, 16),
             Form::Other => None,
         };
-        let found = match quick {
-            Some(found) => Some(Ok(found)),
-            None => careful(self.area, self.rest),
-        };
-        match found {
-            Some(Ok((bank, rest))) => {
+        if let Some((bank, rest)) = quick {
+            self.rest = rest;
+            return Some(Ok(bank));
+        }
+        // By value: what is lent to a function that is not inlined stays in memory.
+        match careful(self.payload, self.rest) {
+            Ok(Some((bank, rest))) => {
                 self.rest = rest;
                 Some(Ok(bank))
             }
-            end => {
+            Ok(None) => {
                 self.rest = &self.rest[..0];
-                end.map(|end| end.map(|(bank, _)| bank))
+                None
+            }
+            Err(kind) => {
+                self.rest = &self.rest[..0];
+                Some(Err(*kind))
             }
         }
     }
