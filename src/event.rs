@@ -278,7 +278,7 @@ impl<'a> Event<'a> {
         mut value: impl FnMut(usize) -> T,
     ) -> Result<(), AppendError> {
         let name = self.appendable(def.name())?;
-        let data = self.arena.alloc_slice_fill_copy(len * T::SIZE, 0);
+        let data = self.room(len * T::SIZE);
         for (i, slot) in data.chunks_exact_mut(T::SIZE).enumerate() {
             value(i).write(slot);
         }
@@ -295,6 +295,17 @@ impl<'a> Event<'a> {
         let data = self.arena.alloc_slice_copy(bytes);
         self.push(Bank { name, code: tid.code(), data, order: Order::Little });
         Ok(())
+    }
+
+    /// Memory of the arena. Most banks are small, and a few stores cost less than the call that clears
+    /// any amount.
+    #[inline]
+    fn room(&self, bytes: usize) -> &'a mut [u8] {
+        match bytes {
+            0..=16 => &mut self.arena.alloc([0; 16])[..bytes],
+            17..=32 => &mut self.arena.alloc([0; 32])[..bytes],
+            _ => self.arena.alloc_slice_fill_copy(bytes, 0),
+        }
     }
 
     #[inline]

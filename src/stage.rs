@@ -159,7 +159,7 @@ pub struct TooShort {
 
 impl Stage {
     /// Refuses an event with a bank that is longer than a parameter array.
-    #[inline]
+    #[inline(always)]
     fn check_lengths(&self, event: &Event<'_>) -> Result<()> {
         for length in &self.lengths {
             if let Some(found) = event.bank(length.bank)

@@ -69,10 +69,12 @@ fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
             impl Element for #name {
                 const TID: Tid = Tid::Struct;
                 const SIZE: usize = PLACES[#count];
+                #[inline]
                 fn read(bytes: &[u8], order: Order) -> Self {
                     #name { #(#idents: <#types as Member>::read(
                         &bytes[PLACES[#index]..][..<#types as Member>::SIZE * <#types as Member>::COUNT], order)),* }
                 }
+                #[inline]
                 fn write(self, bytes: &mut [u8]) {
                     bytes.fill(0);
                     #(<#types as Member>::write(self.#idents,
