@@ -8,7 +8,7 @@ use bumpalo::Bump;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{self, Block};
 use pactolus_formats::tuple::Columns;
-use pactolus_formats::{Bank, EventView};
+use pactolus_formats::{Bank, DamageKind, EventView};
 
 use crate::emit;
 use crate::epoch::Epoch;
@@ -167,7 +167,9 @@ impl Worker {
     ) {
         let place = Place { number: deferred.number, offset: 0, from: 0, fold: true, created: false };
         self.chain(epoch, place, deferred.chain, deferred.stage, event, original, sequential);
-        self.queued(epoch, place, deferred.chain, sequential);
+        if !self.notes.queue.get_mut().is_empty() {
+            self.queued(epoch, place, deferred.chain, sequential);
+        }
     }
 
     /// The tests set since the last call.
@@ -207,7 +209,9 @@ impl Worker {
                 continue;
             }
             self.chain(epoch, place, number, 0, view, view, sequential);
-            self.queued(epoch, place, number, sequential);
+            if !self.notes.queue.get_mut().is_empty() {
+                self.queued(epoch, place, number, sequential);
+            }
         }
         if !matched && !place.created {
             self.partial.counts.id(view.header.id).unrequested += 1;
@@ -215,6 +219,7 @@ impl Worker {
     }
 
     /// Offers the events that modules of chain `number` have made to the later chains.
+    #[cold]
     fn queued(
         &mut self,
         epoch: &Epoch,
@@ -222,9 +227,6 @@ impl Worker {
         number: usize,
         sequential: &mut [Box<dyn AnySequential>],
     ) {
-        if self.notes.queue.get_mut().is_empty() {
-            return;
-        }
         for new in self.notes.queue.take() {
             let bytes = encode(&new);
             if let Some((view, _)) = EventView::parse(&bytes) {
@@ -235,12 +237,24 @@ impl Worker {
     }
 
     /// Finds the banks of an event; `false` if they are broken, which is counted.
+    #[inline]
     fn walk(&mut self, epoch: &Epoch, place: Place, number: usize, view: &EventView<'_>) -> bool {
         if epoch.chains[number].fixed(view.header.id).is_some() {
             self.index.clear();
             return true;
         }
-        let Err(kind) = self.index.walk(view) else { return true };
+        match self.index.walk(view) {
+            Ok(()) => true,
+            Err(kind) => {
+                self.broken(place, number, view, kind);
+                false
+            }
+        }
+    }
+
+    /// Counts an event whose banks are broken.
+    #[cold]
+    fn broken(&mut self, place: Place, number: usize, view: &EventView<'_>, kind: DamageKind) {
         let counts = &mut self.partial.counts;
         let account = &mut counts.requests[number];
         *if place.created { &mut account.created } else { &mut account.matched } -= 1;
@@ -257,7 +271,6 @@ impl Worker {
                 kind,
             });
         }
-        false
     }
 
     /// Passes an event through chain `number` from stage `from` on.
@@ -366,7 +379,10 @@ impl Worker {
             event.rename(&[]);
             chain.automatic.iter().for_each(|automatic| automatic.fill(&event, fills));
         }
-        let written = emit::write(epoch, chain, number, &event, original, partial, columns);
+        let written = match epoch.wanted.any() {
+            true => emit::write(epoch, chain, number, &event, original, partial, columns),
+            false => Ok(()),
+        };
         match written {
             Ok(()) => {
                 partial.counts.requests[number].kept += 1;
