@@ -79,8 +79,7 @@ impl Worker {
         self.notes.watch.switch(epoch.watch.is_some());
         if self.booked != Some(epoch.unique) {
             self.columns.clear();
-            // With `strict` a block may turn out not to count.
-            self.fills = Fills::new(&epoch.histograms, !epoch.strict);
+            self.fills = Fills::new(&epoch.histograms);
             self.booked = Some(epoch.unique);
         }
         // What was filled and not fetched was not wanted.
@@ -89,25 +88,28 @@ impl Worker {
 
     /// Bytes that it holds.
     pub(crate) fn capacity(&self) -> usize {
-        self.arena.allocated_bytes() + self.partial.capacity()
+        // What the columns of a block have become is in the partial, and as much room stays for the next.
+        let batches = self.partial.tables.iter().map(|(_, batch)| batch.memory());
+        let columns = batches.sum::<usize>();
+        self.arena.allocated_bytes() + self.partial.capacity() + columns + self.fills.capacity()
     }
 
     /// Passes the events of `block` through the wide stages. `data_before`: data events of the
-    /// same input that came before this block. The answer: whether it came to the end; `stops` says
-    /// before each event whether it is to break off.
+    /// same input that came before this block. `stops` say before each event whether it is to break off:
+    /// then the answer is how many bytes it has come to.
     pub(crate) fn block(
         &mut self,
         epoch: &Epoch,
         block: &Block,
         mut data_before: u64,
         stops: &[Stop],
-    ) -> bool {
+    ) -> Option<u64> {
         self.begin(epoch);
         let start = block.bytes().as_ptr() as usize;
-        let mut whole = true;
+        let mut cut = None;
         for (number, view) in (block.first..).zip(block.events()) {
             if stops.iter().any(Stop::is_asked) {
-                whole = false;
+                cut = Some((view.payload.as_ptr() as usize - start - pactolus_formats::Header::SIZE) as u64);
                 break;
             }
             if epoch.selection.is_beyond(number, data_before) {
@@ -141,7 +143,7 @@ impl Worker {
             }
         }
         self.end();
-        whole
+        cut
     }
 
     /// The last stretch ends; columns become a batch.

@@ -77,6 +77,8 @@ struct Live {
     odb: Odb,
     origins: Origins,
     input: InputFile,
+    /// Number of the file in the run that the last block is of.
+    file: usize,
     tests: Tests,
     /// Histograms begin anew with this run.
     clear: bool,
@@ -145,9 +147,13 @@ impl<'j> Fold<'j> {
         match item {
             Item::Block(mut ticket) => {
                 if !self.halted {
-                    self.work(ticket.block.bytes().len() as u64, &mut ticket.worker)?;
+                    let bytes = ticket.cut.unwrap_or(ticket.block.bytes().len() as u64);
+                    if let Some(live) = &mut self.live {
+                        live.file = ticket.file;
+                    }
+                    self.work(bytes, &mut ticket.worker)?;
                     // What comes behind would leave a gap.
-                    self.halted |= ticket.cut;
+                    self.halted |= ticket.cut.is_some();
                 }
                 Ok(Some(ticket))
             }
@@ -243,6 +249,7 @@ impl<'j> Fold<'j> {
             odb,
             origins,
             input,
+            file: 0,
             started: Instant::now(),
         });
         Ok(())
@@ -312,10 +319,13 @@ impl<'j> Fold<'j> {
             }
         }
         self.odb_counts(&live, &counts)?;
-        for file in files.iter_mut().filter(|_| self.halted).filter_map(|file| file.as_object_mut()) {
+        if self.halted {
             // How far the source has come by now is a matter of chance.
-            file.remove("bytes");
-            file.remove("sha256");
+            files.truncate(live.file + 1);
+            for file in files.iter_mut().filter_map(|file| file.as_object_mut()) {
+                file.remove("bytes");
+                file.remove("sha256");
+            }
         }
         let tree = live.odb.snapshot()?;
         let read_from = files.len();

@@ -11,7 +11,6 @@ use pactolus_formats::{Compression, Limits, Pool};
 use crate::Error;
 use crate::epoch::Selection;
 use crate::histo::{FileKind, check_ours};
-use crate::line::most_tickets;
 use crate::verify::Witness;
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
@@ -342,11 +341,6 @@ impl Job {
     /// The part of the memory that is for blocks [bytes].
     pub(crate) fn blocks_memory(&self) -> usize {
         usize::try_from(self.memory / 2).unwrap_or(usize::MAX)
-    }
-
-    /// Bytes of a block, so that all of them fit, with four times as much for what they become.
-    pub(crate) fn block_size(&self) -> usize {
-        self.block.min(self.blocks_memory() / (5 * most_tickets(self.threads))).max(1)
     }
 
     /// Sets the number of worker threads.

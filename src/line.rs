@@ -44,25 +44,35 @@ pub(crate) fn drive(
             weight: 0,
             budget: job.blocks_memory(),
             closed: false,
+            alone: threads == 1,
         }),
         turn: Condvar::new(),
         room: Condvar::new(),
     };
     std::thread::scope(|scope| {
+        // Whatever happens here: who waits for something must hear that nothing more comes.
+        let _closing = Closing { line: &line, halt };
         for i in 1..threads {
             let builder = std::thread::Builder::new().name(format!("worker {i}"));
-            if let Err(error) = builder.spawn_scoped(scope, || line.help()) {
-                line.close();
-                return Err(Error::Job(format!("cannot start {threads} threads: {error}")));
-            }
+            let started = builder.spawn_scoped(scope, || line.help());
+            started.map_err(|error| Error::Job(format!("cannot start {threads} threads: {error}")))?;
         }
-        let folded = line.fold(take);
-        if folded.is_err() {
-            halt.ask();
-        }
-        line.close();
-        folded
+        line.fold(take)
     })
+}
+
+/// Sends the other threads home when it goes out of scope.
+struct Closing<'l, 'j> {
+    line: &'l Line<'j>,
+    halt: &'l Stop,
+}
+
+impl Drop for Closing<'_, '_> {
+    fn drop(&mut self) {
+        self.halt.ask();
+        self.line.lock().closed = true;
+        self.line.room.notify_all();
+    }
 }
 
 /// Two blocks for each thread, so that none waits for the fold, and two more.
@@ -98,6 +108,8 @@ struct State<'j> {
     budget: usize,
     /// Nobody is to begin anything.
     closed: bool,
+    /// There is no other thread than the caller's.
+    alone: bool,
 }
 
 /// Something to do.
@@ -107,20 +119,26 @@ enum Task<'j> {
 }
 
 impl<'j> State<'j> {
-    /// What can be done now.
-    fn task(&mut self) -> Option<Task<'j>> {
+    /// What can be done now, by the caller's thread or another.
+    fn task(&mut self, caller: bool) -> Option<Task<'j>> {
         let source = self.source.as_mut().filter(|_| !self.closed)?;
         if let Some(work) = source.work.pop_front() {
             return Some(Task::Work(work));
+        }
+        // What has come in its turn must not wait for the writer of a pipe.
+        if caller && !self.alone && source.is_pipe() {
+            return None;
         }
         let ticket = source.spare.pop().or_else(|| self.free.pop()).or_else(|| self.new_ticket())?;
         Some(Task::Read(self.source.take()?, ticket))
     }
 
-    /// As many as allowed, as long as their memory is.
+    /// As many as allowed, as long as their memory is. One is always allowed besides what the source
+    /// holds back.
     fn new_ticket(&mut self) -> Option<Box<Ticket>> {
         let average = self.weight / self.tickets.max(1);
-        let fits = self.tickets == 0 || self.weight + average <= self.budget;
+        let held = self.source.as_ref().map_or(0, |source| source.held());
+        let fits = self.tickets <= held || self.weight + average <= self.budget;
         (self.tickets < self.most && fits).then(|| {
             self.tickets += 1;
             Box::new(Ticket::new())
@@ -139,10 +157,15 @@ impl<'j> State<'j> {
 
     fn arrives(&mut self, (number, mut item): (u64, Item)) {
         if let Item::Block(ticket) = &mut item {
-            self.weight = self.weight + ticket.weigh() - ticket.weight;
-            ticket.weight = ticket.weigh();
+            self.weigh(ticket);
         }
         self.arrived.insert(number, item);
+    }
+
+    fn weigh(&mut self, ticket: &mut Ticket) {
+        let now = ticket.weigh();
+        self.weight = self.weight + now - ticket.weight;
+        ticket.weight = now;
     }
 }
 
@@ -168,7 +191,7 @@ impl<'j> Line<'j> {
                 }
             } else if state.end == Some(turn) {
                 return Ok(());
-            } else if let Some(task) = state.task() {
+            } else if let Some(task) = state.task(true) {
                 drop(state);
                 self.work(task);
                 state = self.lock();
@@ -182,7 +205,7 @@ impl<'j> Line<'j> {
     fn help(&self) {
         let mut state = self.lock();
         while !state.closed && (state.end.is_none() || state.source.is_some()) {
-            if let Some(task) = state.task() {
+            if let Some(task) = state.task(false) {
                 drop(state);
                 self.work(task);
                 state = self.lock();
@@ -210,8 +233,10 @@ impl<'j> Line<'j> {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| source.step(ticket))) {
             source.fail(Error::Internal(panic_text(&*panic)));
         }
-        let work = source.work.pop_front();
         let mut state = self.lock();
+        // Before it is worked on, a block weighs what was read.
+        source.work.iter_mut().for_each(|work| state.weigh(&mut work.ticket));
+        let work = source.work.pop_front();
         source.items.drain(..).for_each(|item| state.arrives(item));
         if source.ended {
             state.end = Some(source.next);
@@ -222,11 +247,5 @@ impl<'j> Line<'j> {
         self.room.notify_all();
         self.turn.notify_one();
         work
-    }
-
-    /// Sends the other threads home.
-    fn close(&self) {
-        self.lock().closed = true;
-        self.room.notify_all();
     }
 }

@@ -30,15 +30,17 @@ use crate::{Error, Run};
 pub(crate) struct Ticket {
     pub(crate) block: Block,
     pub(crate) worker: Worker,
-    /// Work on the block was broken off: some of its last events are missing.
-    pub(crate) cut: bool,
+    /// Number of the file in its run.
+    pub(crate) file: usize,
+    /// Work on the block was broken off: only so many of its bytes count.
+    pub(crate) cut: Option<u64>,
     /// The memory that it was found to hold [bytes].
     pub(crate) weight: usize,
 }
 
 impl Ticket {
     pub(crate) fn new() -> Ticket {
-        Ticket { block: Block::new(), worker: Worker::new(), cut: false, weight: 0 }
+        Ticket { block: Block::new(), worker: Worker::new(), file: 0, cut: None, weight: 0 }
     }
 
     /// The memory that it holds now [bytes].
@@ -120,7 +122,7 @@ pub(crate) struct Source<'j> {
 pub(crate) struct Work {
     /// Its place in the order.
     number: u64,
-    ticket: Box<Ticket>,
+    pub(crate) ticket: Box<Ticket>,
     epoch: Arc<Epoch>,
     /// Data events of the run before this block.
     data_before: u64,
@@ -136,7 +138,7 @@ impl Work {
         // A panic here is a fault of ours: it must end the job, not hang it.
         let done = catch_unwind(AssertUnwindSafe(|| {
             let Ticket { block, worker, cut, .. } = &mut *self.ticket;
-            *cut = !worker.block(&self.epoch, block, self.data_before, &self.stops);
+            *cut = worker.block(&self.epoch, block, self.data_before, &self.stops);
         }));
         self.delay.iter().for_each(Delay::sleep);
         match done {
@@ -160,6 +162,8 @@ struct Reading {
     run: Going,
     /// System events that came before the run's begin is known.
     held: Option<Box<Ticket>>,
+    /// Somebody else writes it, and may take his time.
+    is_pipe: bool,
     /// The run goes on in the next file.
     more: bool,
 }
@@ -231,6 +235,16 @@ impl<'j> Source<'j> {
         self.ended = true;
     }
 
+    /// Whether the next step may wait for somebody else.
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.reading.as_ref().is_some_and(|reading| reading.is_pipe)
+    }
+
+    /// Tickets that wait for the begin of a run.
+    pub(crate) fn held(&self) -> usize {
+        self.reading.as_ref().map_or(0, |reading| usize::from(reading.held.is_some()))
+    }
+
     fn stops(&self) -> bool {
         self.halt.is_asked() || self.job.stop.is_asked()
     }
@@ -296,7 +310,8 @@ impl<'j> Source<'j> {
             None => Layouts::before(&self.analyzer.chains, &self.base.tree),
         });
         let (touched, complete) = (false, false);
-        Ok(Reading { file: file.clone(), events, digest, complete, touched, run, held: None, more })
+        let is_pipe = is_pipe || file.is_stdin();
+        Ok(Reading { file: file.clone(), events, digest, complete, touched, run, held: None, is_pipe, more })
     }
 
     /// Reads a block.
@@ -307,7 +322,7 @@ impl<'j> Source<'j> {
         }
         // With `strict` an event is a block, so that nothing behind the first trouble is seen by any
         // stage.
-        let target = if self.job.strict { 1 } else { self.job.block_size() };
+        let target = if self.job.strict { 1 } else { self.job.block };
         let read = reading.events.read(&mut ticket.block, target);
         let ends = read.map_err(FormatError::io("read", &reading.file.path))?;
         let next = ticket.block.first + ticket.block.count;
@@ -406,7 +421,10 @@ impl<'j> Source<'j> {
             }
         }
         match (reading.run.epoch.clone(), &mut reading.held) {
-            (Some(epoch), _) => self.work(ticket, epoch, reading.run.data),
+            (Some(epoch), _) => {
+                ticket.file = reading.run.files.len();
+                self.work(ticket, epoch, reading.run.data);
+            }
             // Messages may stand before the BOR, and wait for it.
             (None, Some(held)) => {
                 held.block.append(&ticket.block);

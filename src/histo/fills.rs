@@ -1,9 +1,9 @@
 //! What the events of one block have filled.
 //!
 //! A worker does not hold whole histograms: small ones of counts are arrays, of all others it keeps
-//! a list of the cells that were filled, which the fold adds to the histograms of the run. A list that
-//! is full is added at once, since the order does not matter. So two hundred histograms of a million
-//! cells cost their cells once, however many threads fill them how often.
+//! a list of the cells that were filled, which the fold adds to the histograms of the run. So two hundred
+//! histograms of a million cells cost their cells once, however many threads fill them. Nothing is
+//! added before the fold has taken the block: one that comes behind a block that was cut does not count.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -16,11 +16,6 @@ use super::store::Store;
 
 /// Histograms of counts with so many cells are arrays in every worker: 16 KiB each.
 const SMALL: usize = 2048;
-/// Fills in the lists of one worker: 4 MiB of counts, six times that of sums.
-const LISTS: usize = 1 << 20;
-/// ... and in one of them.
-const LIST: std::ops::RangeInclusive<usize> = 1 << 8..=1 << 16;
-
 /// The fills of one block, of all histograms.
 #[derive(Debug, Default)]
 pub(crate) struct Fills {
@@ -28,17 +23,15 @@ pub(crate) struct Fills {
 }
 
 impl Fills {
-    /// For histograms that are added to those of `store`: full lists too, if there is `hurry`. What was
-    /// added cannot be forgotten.
-    pub(crate) fn new(store: &Arc<Store>, hurry: bool) -> Fills {
-        let shapes = store.shapes();
-        let large = shapes.iter().filter(|shape| !is_small(shape)).count();
-        let limit = (LISTS / large.max(1)).clamp(*LIST.start(), *LIST.end());
-        let slot = |(i, shape): (usize, &Arc<Shape>)| {
-            let valve = hurry.then(|| Valve { store: Arc::clone(store), histogram: i, limit });
-            Slot { valve, ..Slot::new(Arc::clone(shape)) }
-        };
-        Fills { slots: RefCell::new(shapes.iter().enumerate().map(slot).collect()) }
+    /// For the histograms of `store`.
+    pub(crate) fn new(store: &Store) -> Fills {
+        let slots = store.shapes().iter().map(|shape| Slot::new(Arc::clone(shape)));
+        Fills { slots: RefCell::new(slots.collect()) }
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn capacity(&self) -> usize {
+        self.slots.borrow().iter().map(Slot::capacity).sum()
     }
 
     /// # Panics
@@ -67,8 +60,7 @@ impl Fills {
     /// Forgets all fills.
     pub(crate) fn clear(&self) {
         self.slots.borrow_mut().iter_mut().filter(|slot| slot.touched).for_each(|slot| {
-            let valve = slot.valve.take();
-            *slot = Slot { valve, ..Slot::new(Arc::clone(&slot.shape)) };
+            *slot = Slot::new(Arc::clone(&slot.shape));
         });
     }
 }
@@ -105,16 +97,6 @@ pub struct Slot {
     sums: Unweighted,
     /// The same of a histogram with weights.
     weighted: Option<Spread>,
-    valve: Option<Valve>,
-}
-
-/// Where a list goes that is full.
-#[derive(Debug)]
-struct Valve {
-    store: Arc<Store>,
-    histogram: usize,
-    /// Fills that are enough.
-    limit: usize,
 }
 
 impl Slot {
@@ -133,7 +115,6 @@ impl Slot {
             values: Vec::new(),
             sums: Unweighted::default(),
             weighted: shape.weighted.then(|| Spread::new(&shape)),
-            valve: None,
             shape,
         }
     }
@@ -229,28 +210,17 @@ impl Slot {
             return;
         }
         self.list.push(cell as u32);
-        if self.valve.as_ref().is_some_and(|valve| self.list.len() >= valve.limit) {
-            self.empty();
-        }
     }
 
     #[inline]
     fn push(&mut self, cell: u32, value: f64, weight: f64) {
         self.touched = true;
         self.values.push((cell, value, weight));
-        if self.valve.as_ref().is_some_and(|valve| self.values.len() >= valve.limit) {
-            self.empty();
-        }
     }
 
-    /// Adds a full list to the histogram of the run.
-    #[cold]
-    fn empty(&mut self) {
-        if let Some(Valve { store, histogram, .. }) = &self.valve {
-            let cells = &mut store.histogram(*histogram).cells;
-            self.list.drain(..).for_each(|cell| cells.count(cell as usize, 1));
-            self.values.drain(..).for_each(|(cell, value, weight)| cells.add(cell, value, weight));
-        }
+    fn capacity(&self) -> usize {
+        let cells = self.counts.capacity() * size_of::<u64>() + self.list.capacity() * size_of::<u32>();
+        cells + self.values.capacity() * size_of::<(u32, f64, f64)>()
     }
 
     fn weigh(&mut self, x: f64, y: f64, weight: f64) {
