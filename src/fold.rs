@@ -64,7 +64,7 @@ pub(crate) fn run(
 ) -> Result<Report, Error> {
     // What ends the reading from within; the user's own request is another.
     let halt = Stop::new();
-    let pool = job.pool()?;
+    let pool = job.pool(analyzer.chains.len())?;
     let mut fold = Fold::new(analyzer, job, progress, (stdout, pool.clone()), halt.clone());
     drive(analyzer, job, base, pool, (Shard::ALL, &halt), &mut |item| fold.item(item))?;
     fold.finish()

@@ -248,7 +248,8 @@ pub struct Job {
     pub filter: bool,
     /// Tables have a plain column for each element of a bank, `ADC0_0`, `ADC0_1`, in place of lists.
     pub flat: bool,
-    /// Worker threads.
+    /// Threads that read, analyse and write; as many more compress, decompress and encode where there
+    /// is something of the kind and more than one.
     pub threads: usize,
     /// Stop at the first damage or module error.
     pub strict: bool,
@@ -261,10 +262,12 @@ pub struct Job {
     /// What tells the program that does the job from others, such as the SHA-256 of its file. All
     /// parts of a job must agree on it.
     pub program: Option<String>,
-    /// Bytes of events handed to a worker at a time.
+    /// Bytes of events that are read at a time.
     pub block: usize,
-    /// Bytes that blocks, tables and compression may take in all, histograms not counted. One event
-    /// is always allowed for, and so is a block for the fold.
+    /// Bytes that events may take on their way from the inputs to the outputs: half of them as blocks
+    /// and what these become, half as what is compressed, decompressed or encoded. A block is always
+    /// allowed for, and for each file a piece, which is a row group of at most 64 MB for a table.
+    /// Histograms come on top.
     pub memory: u64,
     /// Delays each block by a short time, which depends on this seed and the number of the block, so
     /// that blocks overtake each other. No result may depend on it: for tests, and for
@@ -331,11 +334,17 @@ impl Job {
         Ok(self)
     }
 
-    /// Threads that compress, decompress and encode, if it has more than one.
-    pub(crate) fn pool(&self) -> Result<Option<Pool>, Error> {
+    /// Threads that compress, decompress and encode, if it has more than one; with outputs of so many
+    /// tables.
+    pub(crate) fn pool(&self, tables: usize) -> Result<Option<Pool>, Error> {
         let threads = self.threads;
         let failed = |e| Error::Job(format!("cannot start {threads} threads: {e}"));
-        (threads > 1).then(|| Pool::new(threads)).transpose().map_err(failed)
+        let is_table = |output: &&OutputFile| matches!(output.kind, OutputKind::Table(_));
+        let files = self.outputs.len() + self.outputs.iter().filter(is_table).count() * tables;
+        // One input is read at a time.
+        let share = self.blocks_memory() / (1 + files);
+        let pool = (threads > 1).then(|| Pool::new(threads)).transpose().map_err(failed)?;
+        Ok(pool.map(|pool| pool.with_memory(share)))
     }
 
     /// The part of the memory that is for blocks [bytes].
@@ -343,7 +352,7 @@ impl Job {
         usize::try_from(self.memory / 2).unwrap_or(usize::MAX)
     }
 
-    /// Sets the number of worker threads.
+    /// Sets the number of threads.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Job {
         self.threads = threads.max(1);

@@ -44,10 +44,10 @@
 //! }
 //! ```
 //!
-//! The life of an event: a source thread reads bytes and cuts them into blocks of whole events;
-//! workers pass the events of a block through the stages of each chain that wants them and encode
-//! what is kept; the fold joins the blocks in the order of the input, runs the stages that
-//! need that order, and writes. What comes out does not depend on the number of threads.
+//! The life of an event: each thread of a job reads bytes, a block of whole events at a time, passes
+//! the events of its block through the stages of each chain that wants them, and encodes what is kept;
+//! the fold joins the blocks in the order of the input, runs the stages that need that order, and
+//! writes. What comes out does not depend on the number of threads.
 //!
 //! This floor never prints, never ends the process, and never reads the environment.
 

@@ -7,6 +7,7 @@ mod common;
 use std::fs;
 use std::time::Duration;
 
+use common::MidFile;
 use common::bench::{Bench, analyse, assert_accounts, broken, ends, mixed_run, plain_run, same_in_every_way};
 use common::modules::{Counter, does, in_order};
 use pactolus::Selection;
@@ -144,5 +145,51 @@ fn a_stop_in_the_middle_leaves_whole_events_and_full_accounts() {
         assert!(total.offered >= 4 && total.offered < 20_000, "{total:?}");
         let serials: Vec<u32> = bench.written().iter().map(|e| e.header.serial).collect();
         assert_eq!(serials, (0..total.delivered as u32).collect::<Vec<u32>>());
+    }
+}
+
+/// `ends` gives up on what hangs.
+#[test]
+fn a_message_before_the_second_run_does_not_take_the_only_block() {
+    for threads in [1, 2, 3] {
+        // Each block weighs more than half of what blocks may, and its output as much again.
+        let large = |serial| -> Vec<u16> { (0..30_000).map(|i| (serial as u16).wrapping_add(i)).collect() };
+        let run = |number| {
+            let mut file = MidFile::new().message("the logger begins a file").bor(number);
+            for serial in 0..12 {
+                file = file.words(1, serial, "ADC0", &large(serial));
+            }
+            file.eor(number)
+        };
+        let (first, second) = (run(1), run(2));
+        for memory in [1, 200 << 10, 400 << 10, 1 << 20] {
+            let bench = Bench::new(&first);
+            let other = second.save(bench.path("run00002.mid"));
+            let job = Job { memory, ..bench.writing().input(other).threads(threads) };
+            let report = ends(move || analyse(&Analyzer::new("Analyzer"), &job));
+            assert_eq!((report.runs.len(), report.total().delivered), (2, 24), "{memory} bytes");
+            assert_eq!(bench.written().len(), 24);
+        }
+    }
+}
+
+#[test]
+fn a_caller_who_panics_does_not_wait_for_ever() {
+    for threads in [1, 2, 4] {
+        let bench = Bench::new(&plain_run(20_000));
+        let job = Job { block: 1000, ..bench.writing().threads(threads) };
+        let panic = ends(move || {
+            let mut told = 0;
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let progress = &mut |_: &pactolus::Progress| {
+                    told += 1;
+                    assert!(told < 5, "the caller's own fault");
+                };
+                Analyzer::new("Analyzer").run_with(&job, progress)
+            }))
+            .unwrap_err()
+        });
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"the caller's own fault"));
+        assert!(!bench.path("out.mid").exists());
     }
 }

@@ -20,7 +20,7 @@ use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, shard, summary};
 const BUILT_IN: &str = "built-in definition";
 
 /// What becomes of an analysis that the user stops.
-pub(crate) const WHAT_WAS_READ: &str = "what was read is written";
+pub(crate) const WHAT_WAS_READ: &str = "what was analyzed is written";
 
 pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let analyzer = analyzer(app, args.analyzer.as_deref())?;

@@ -11,7 +11,10 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 ///
 /// What comes out never depends on how many there are.
 #[derive(Clone)]
-pub struct Pool(Arc<rayon::ThreadPool>);
+pub struct Pool {
+    threads: Arc<rayon::ThreadPool>,
+    memory: usize,
+}
 
 impl Pool {
     /// Starts so many threads, at least one.
@@ -21,18 +24,30 @@ impl Pool {
     pub fn new(threads: usize) -> io::Result<Pool> {
         let builder = rayon::ThreadPoolBuilder::new().num_threads(threads.max(1));
         let pool = builder.thread_name(|i| format!("packer {i}")).build().map_err(io::Error::other)?;
-        Ok(Pool(Arc::new(pool)))
+        Ok(Pool { threads: Arc::new(pool), memory: usize::MAX })
+    }
+
+    /// Lets everyone who is given this pool have no more than so many bytes on the way in it: but
+    /// always one piece of work, and no more than keep the threads busy.
+    #[must_use]
+    pub fn with_memory(self, bytes: usize) -> Pool {
+        Pool { memory: bytes, ..self }
     }
 
     /// How many threads there are.
     pub fn threads(&self) -> usize {
-        self.0.current_num_threads()
+        self.threads.current_num_threads()
+    }
+
+    /// Bytes that may be on the way.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Pool").field(&self.threads()).finish()
+        f.debug_struct("Pool").field("threads", &self.threads()).field("memory", &self.memory).finish()
     }
 }
 
@@ -58,7 +73,7 @@ impl<T: Send + 'static> InOrder<T> {
             let _ = give.send(result);
         };
         match &self.pool {
-            Some(pool) => pool.0.spawn_fifo(work),
+            Some(pool) => pool.threads.spawn_fifo(work),
             None => work(),
         }
         self.waiting.push_back(take);
@@ -69,9 +84,11 @@ impl<T: Send + 'static> InOrder<T> {
         self.waiting.len()
     }
 
-    /// Whether there is enough in flight to keep all threads busy: more would only take memory.
-    pub(crate) fn is_full(&self) -> bool {
-        self.len() >= self.pool.as_ref().map_or(1, |pool| 2 * pool.threads())
+    /// Whether there is enough in flight to keep all threads busy, or no memory for another piece of
+    /// work of so many bytes.
+    pub(crate) fn is_full(&self, bytes: usize) -> bool {
+        let most = |pool: &Pool| (pool.memory() / bytes.max(1)).clamp(1, 2 * pool.threads());
+        self.len() >= self.pool.as_ref().map_or(1, most)
     }
 
     /// Waits for the oldest result; `None` if nothing is in flight.
@@ -107,7 +124,7 @@ mod tests {
     fn squares(pool: Option<Pool>) -> Vec<u64> {
         let (mut queue, mut results) = (InOrder::new(pool), Vec::new());
         for i in 0..100_u64 {
-            if queue.is_full() {
+            if queue.is_full(8) {
                 results.extend(queue.next().map(Result::unwrap));
             }
             queue.push(move || {
@@ -127,6 +144,18 @@ mod tests {
         assert_eq!(squares(None), expected);
         for threads in 1..4 {
             assert_eq!(squares(Some(Pool::new(threads).unwrap())), expected);
+        }
+    }
+
+    #[test]
+    fn memory_bounds_what_is_in_flight() {
+        let pool = Pool::new(2).unwrap().with_memory(300);
+        for (bytes, most) in [(0, 4), (10, 4), (100, 3), (200, 1), (1000, 1)] {
+            let mut queue = InOrder::new(Some(pool.clone()));
+            while !queue.is_full(bytes) {
+                queue.push(|| Ok(()));
+            }
+            assert_eq!(queue.len(), most, "{bytes}");
         }
     }
 

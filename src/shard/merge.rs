@@ -34,7 +34,8 @@ pub(crate) fn merge(
 ) -> Result<Report, Error> {
     agree(analyzer, &parts, job)?;
     let base = Base::from(analyzer, job, Some(std::mem::take(&mut parts.head.files)))?;
-    let mut fold = Fold::new(analyzer, job, progress, (stdout, job.pool()?), Stop::new());
+    let mut fold =
+        Fold::new(analyzer, job, progress, (stdout, job.pool(analyzer.chains.len())?), Stop::new());
     let mut merge = Merge { analyzer, job, base, parts: parts.files, place: 0, blocks: 0, live: None };
     if merge.run(&mut fold)? { fold.finish() } else { Ok(fold.give_up()) }
 }

@@ -1,4 +1,4 @@
-//! Text forms of the ODB: what was read is written and read again equal, in each form that can
+//! Text forms of the ODB: what was analyzed is written and read again equal, in each form that can
 //! hold it.
 
 use pactolus::odb::dump::{Dump, Item, Kind, Limits};

@@ -180,6 +180,6 @@ fn threads(process: u32) -> String {
 }
 
 /// The lines that a job prints when it ends as asked.
-pub(crate) const STOPPED: &str = "stopped before the end, as you asked: what was read is written";
+pub(crate) const STOPPED: &str = "stopped before the end, as you asked: what was analyzed is written";
 /// ... and before.
-pub(crate) const STOPPING: &str = "stopping: what was read is written; ";
+pub(crate) const STOPPING: &str = "stopping: what was analyzed is written; ";

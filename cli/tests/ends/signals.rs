@@ -48,7 +48,7 @@ fn every_signal_to_end_is_obeyed() {
         assert_eq!(ended.status.code(), Some(3), "{signal}: {ended:?}");
         assert!(String::from_utf8_lossy(&ended.out).contains(STOPPED), "{signal}: {ended:?}");
         let again = if signal == "INT" { "press Ctrl-C again" } else { "signal again" };
-        let said = format!("\nstopping: what was read is written; {again} to stop at once\n");
+        let said = format!("\nstopping: what was analyzed is written; {again} to stop at once\n");
         assert_eq!(ended.err, said, "{signal}");
         assert_eq!(
             place.holds(&["run00001.mid".into()]),

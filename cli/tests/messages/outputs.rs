@@ -191,9 +191,9 @@ fn unwritten() -> Provokers {
         "cannot save the ODB to ...: ... cannot be saved as ...: ...; save as .json" => |p| {
             with_run(p.put("a.json", "{ \"[x\" : 1 }"), "analyze @run00042.mid --odb-load @a.json --odb-save @a.odb")
         };
-        "stopping: what was read is written; press Ctrl-C again to stop at once" => stopped;
-        "stopped before the end, as you asked: what was read is written" => stopped;
-        "stopping: what was read is written; signal again to stop at once" => |p| stopped_by(p, "-TERM");
+        "stopping: what was analyzed is written; press Ctrl-C again to stop at once" => stopped;
+        "stopped before the end, as you asked: what was analyzed is written" => stopped;
+        "stopping: what was analyzed is written; signal again to stop at once" => |p| stopped_by(p, "-TERM");
         "stopping: no file is written; press Ctrl-C again to stop at once" => simulating;
         "stopped before the end, as you asked: no file is written" => simulating;
         "cannot write (standard output): the job was to stop, and its reader takes nothing" => |p| {

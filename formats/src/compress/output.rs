@@ -136,7 +136,8 @@ impl<W: Write> Output<W> {
             self.begun = true;
             self.inner.write_all(&self.around.head())?;
         }
-        while self.queue.is_full()
+        // What is packed may be as long as the content.
+        while self.queue.is_full(2 * self.packer.piece())
             && let Some(packed) = self.queue.next()
         {
             self.put(packed?)?;

@@ -22,7 +22,7 @@ use crate::pool::InOrder;
 
 /// So many bytes of rows may be on their way at the most, for each thread of the pool ...
 const AHEAD_BYTES: u64 = 16 << 20;
-/// ... up to so many threads; one group always may.
+/// ... up to so many threads, and no more than the pool has memory; one group always may.
 const AHEAD_THREADS: usize = 4;
 
 /// Writes groups of rows, in the order in which they come. Those on their way are encoded by a pool,
@@ -30,6 +30,8 @@ const AHEAD_THREADS: usize = 4;
 pub(super) struct Sink {
     file: Format,
     threads: usize,
+    /// Bytes of rows that may be on their way.
+    limit: u64,
     work: InOrder<Result<Encoded, ArrowError>>,
     /// Of each group on its way: pieces of work that are not done, and bytes of rows.
     ahead: VecDeque<(usize, u64)>,
@@ -64,14 +66,16 @@ impl Sink {
             TableKind::Arrow => Format::Arrow(Box::new(FileWriter::try_new(BufWriter::new(file), schema)?)),
         };
         let threads = pool.as_ref().map_or(1, Pool::threads);
+        let limit = AHEAD_BYTES * threads.min(AHEAD_THREADS) as u64;
+        let limit = pool.as_ref().map_or(limit, |pool| limit.min(pool.memory() as u64));
         let (ahead, done) = (VecDeque::new(), Vec::new());
-        Ok(Sink { file, threads, work: InOrder::new(pool), ahead, done })
+        Ok(Sink { file, threads, limit, work: InOrder::new(pool), ahead, done })
     }
 
     /// Writes a group of so many bytes of rows, in Parquet as a row group. Waits while too much is on
     /// its way.
     pub(super) fn write(&mut self, group: Group, bytes: u64) -> Result<(), ArrowError> {
-        let limit = AHEAD_BYTES * self.threads.min(AHEAD_THREADS) as u64;
+        let limit = self.limit;
         while !self.ahead.is_empty()
             && (self.ahead.len() >= 2 * self.threads
                 || self.ahead.iter().map(|(_, bytes)| bytes).sum::<u64>() + bytes > limit)

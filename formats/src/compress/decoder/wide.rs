@@ -105,7 +105,7 @@ impl<R: Read> Wide<R> {
             Compression::Bzip2 => Some(Box::new(BzipBlocks::new(window))),
             Compression::Zstd => Some(Box::new(Frames::new(window))),
         };
-        let budget = MEMORY * pool.threads();
+        let budget = (MEMORY * pool.threads()).min(pool.memory());
         let (flight, units) = (InOrder::new(Some(pool)), VecDeque::new());
         Wide { decoder, cut, flight, units, memory: 0, budget }
     }
@@ -148,7 +148,7 @@ impl<R: Read> Wide<R> {
     }
 
     fn is_full(&self) -> bool {
-        self.flight.is_full() || (self.memory >= self.budget && !self.units.is_empty())
+        self.flight.is_full(0) || (self.memory >= self.budget && !self.units.is_empty())
     }
 
     /// Hands the next unit to the pool; whether there is one.
