@@ -95,20 +95,20 @@ impl Worker {
     }
 
     /// Passes the events of `block` through the wide stages. `data_before`: data events of the
-    /// same input that came before this block. `stops` say before each event whether it is to break off:
-    /// then the answer is how many bytes it has come to.
+    /// same input that came before this block. If it breaks off, the answer is how many bytes it has come
+    /// to.
     pub(crate) fn block(
         &mut self,
         epoch: &Epoch,
         block: &Block,
         mut data_before: u64,
-        stops: &[Stop],
+        until: Until<'_>,
     ) -> Option<u64> {
         self.begin(epoch);
         let start = block.bytes().as_ptr() as usize;
         let mut cut = None;
         for (number, view) in (block.first..).zip(block.events()) {
-            if stops.iter().any(Stop::is_asked) {
+            if until.is_before(number) {
                 cut = Some((view.payload.as_ptr() as usize - start - pactolus_formats::Header::SIZE) as u64);
                 break;
             }
@@ -395,6 +395,25 @@ impl Worker {
             Err(reason) => {
                 partial.counts.lose(number, failure(&chain.name, &view, place, &reason));
             }
+        }
+    }
+}
+
+/// When the work on a block is broken off.
+#[derive(Clone, Copy)]
+pub(crate) enum Until<'s> {
+    /// When the job is to stop.
+    Asked(&'s [Stop]),
+    /// Before this number.
+    Number(u64),
+}
+
+impl Until<'_> {
+    #[inline]
+    fn is_before(self, number: u64) -> bool {
+        match self {
+            Until::Asked(stops) => stops.iter().any(Stop::is_asked),
+            Until::Number(end) => number >= end,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::layers::{Base, Origins, setting, statistics};
 use crate::ledger::Counts;
 use crate::line::drive;
 use crate::module::EndOfRun;
-use crate::partial::TableKey;
+use crate::partial::{Partial, TableKey};
 use crate::provenance::{Provenance, texts};
 use crate::report::{Explained, HistogramReport, Report, RequestReport, RunReport, StageReport, WithoutText};
 use crate::shard::Shard;
@@ -147,13 +147,7 @@ impl<'j> Fold<'j> {
         match item {
             Item::Block(mut ticket) => {
                 if !self.halted {
-                    let bytes = ticket.cut.unwrap_or(ticket.block.bytes().len() as u64);
-                    if let Some(live) = &mut self.live {
-                        live.file = ticket.file;
-                    }
-                    self.work(bytes, &mut ticket.worker)?;
-                    // What comes behind would leave a gap.
-                    self.halted |= ticket.cut.is_some();
+                    self.ticket(&mut ticket)?;
                 }
                 Ok(Some(ticket))
             }
@@ -191,11 +185,27 @@ impl<'j> Fold<'j> {
         }
     }
 
-    /// Joins what the work on a block of so many bytes has come to.
+    /// Joins what the work of another process on a block of so many bytes has come to.
     pub(crate) fn work(&mut self, bytes: u64, worker: &mut Worker) -> Result<(), Error> {
-        self.report.bytes += bytes;
-        self.block(worker)?;
-        self.tell(false);
+        self.sequence(&mut worker.partial);
+        self.join(bytes, worker)
+    }
+
+    /// Joins a block, as far as the stop that the user has asked for lets it come.
+    fn ticket(&mut self, ticket: &mut Ticket) -> Result<(), Error> {
+        if let Some(live) = &mut self.live {
+            live.file = ticket.file;
+        }
+        // Sequential stages may be slow. What they have not come to is taken out of the block again.
+        if let Some(end) = self.sequence(&mut ticket.worker.partial)
+            && let Some(live) = &self.live
+        {
+            ticket.shorten(&live.epoch, end);
+        }
+        let bytes = ticket.cut.unwrap_or(ticket.block.bytes().len() as u64);
+        self.join(bytes, &mut ticket.worker)?;
+        // What comes behind would leave a gap.
+        self.halted |= ticket.cut.is_some();
         Ok(())
     }
 
@@ -255,16 +265,19 @@ impl<'j> Fold<'j> {
         Ok(())
     }
 
-    /// Joins a block: its stretches in order, and between them the events that waited.
-    fn block(&mut self, worker: &mut Worker) -> Result<(), Error> {
-        let Some(live) = &mut self.live else { return Ok(()) };
-        worker.fills.pour(&live.epoch.histograms);
-        let partial = &mut worker.partial;
-        let tables = std::mem::take(&mut partial.tables);
+    /// Passes the events that have waited through the sequential stages, in order. If the user stops the
+    /// job meanwhile: the number of the first event that has not gone through.
+    fn sequence(&mut self, partial: &mut Partial) -> Option<u64> {
+        let live = self.live.as_mut()?;
         self.worker.begin(&live.epoch);
-        let mut tallies = partial.tallies.iter();
-        for deferred in &partial.deferred {
-            if let Some(tally) = tallies.next() {
+        let mut before = None;
+        for (i, deferred) in partial.deferred.iter().enumerate() {
+            // An event may wait for stages of several requests: it goes through all of them.
+            if self.job.stop.is_asked() && before != Some(deferred.number) {
+                return Some(deferred.number);
+            }
+            before = Some(deferred.number);
+            if let Some(tally) = partial.tallies.get(i) {
                 live.tests.join(tally);
             }
             if let Some((event, original)) = partial.deferred_event(deferred) {
@@ -276,7 +289,24 @@ impl<'j> Fold<'j> {
             self.worker.partial.mid.cut();
             self.worker.partial.asc.cut();
         }
-        if let Some(tally) = tallies.next() {
+        None
+    }
+
+    /// Joins a block: its stretches in order, and between them the events that waited.
+    fn join(&mut self, bytes: u64, worker: &mut Worker) -> Result<(), Error> {
+        self.report.bytes += bytes;
+        self.block(worker)?;
+        self.tell(false);
+        Ok(())
+    }
+
+    fn block(&mut self, worker: &mut Worker) -> Result<(), Error> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        worker.fills.pour(&live.epoch.histograms);
+        let partial = &mut worker.partial;
+        let tables = std::mem::take(&mut partial.tables);
+        // Behind the last event that waited.
+        if let Some(tally) = partial.tallies.get(partial.deferred.len()) {
             live.tests.join(tally);
         }
         self.sinks.mid(&partial.mid.with(&self.worker.partial.mid))?;

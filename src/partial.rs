@@ -77,6 +77,10 @@ impl Tallies {
         self.used += 1;
     }
 
+    pub(crate) fn get(&self, i: usize) -> Option<&Tally> {
+        self.all[..self.used].get(i)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Tally> {
         self.all[..self.used].iter()
     }

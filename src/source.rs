@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::analyzer::{Analyzer, Begun};
 use crate::awaited::Awaited;
-use crate::block::Worker;
+use crate::block::{Until, Worker};
 use crate::epoch::Epoch;
 use crate::events::{Events, Layouts};
 use crate::job::{InputFile, Job, Stop};
@@ -32,6 +32,8 @@ pub(crate) struct Ticket {
     pub(crate) worker: Worker,
     /// Number of the file in its run.
     pub(crate) file: usize,
+    /// Data events of the run before this block.
+    data_before: u64,
     /// Work on the block was broken off: only so many of its bytes count.
     pub(crate) cut: Option<u64>,
     /// The memory that it was found to hold [bytes].
@@ -40,7 +42,13 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     pub(crate) fn new() -> Ticket {
-        Ticket { block: Block::new(), worker: Worker::new(), file: 0, cut: None, weight: 0 }
+        Ticket { block: Block::new(), worker: Worker::new(), file: 0, data_before: 0, cut: None, weight: 0 }
+    }
+
+    /// Does the work again, for the events before number `end` only.
+    pub(crate) fn shorten(&mut self, epoch: &Epoch, end: u64) {
+        let Ticket { block, worker, data_before, .. } = self;
+        self.cut = worker.block(epoch, block, *data_before, Until::Number(end)).or(Some(0));
     }
 
     /// The memory that it holds now [bytes].
@@ -124,8 +132,6 @@ pub(crate) struct Work {
     number: u64,
     pub(crate) ticket: Box<Ticket>,
     epoch: Arc<Epoch>,
-    /// Data events of the run before this block.
-    data_before: u64,
     delay: Option<Delay>,
     stops: [Stop; 2],
 }
@@ -137,8 +143,8 @@ impl Work {
         self.delay.iter().for_each(Delay::sleep);
         // A panic here is a fault of ours: it must end the job, not hang it.
         let done = catch_unwind(AssertUnwindSafe(|| {
-            let Ticket { block, worker, cut, .. } = &mut *self.ticket;
-            *cut = worker.block(&self.epoch, block, self.data_before, &self.stops);
+            let Ticket { block, worker, data_before, cut, .. } = &mut *self.ticket;
+            *cut = worker.block(&self.epoch, block, *data_before, Until::Asked(&self.stops));
         }));
         self.delay.iter().for_each(Delay::sleep);
         match done {
@@ -439,7 +445,7 @@ impl<'j> Source<'j> {
         Ok(())
     }
 
-    fn work(&mut self, ticket: Box<Ticket>, epoch: Arc<Epoch>, data_before: u64) {
+    fn work(&mut self, mut ticket: Box<Ticket>, epoch: Arc<Epoch>, data_before: u64) {
         self.blocks += 1;
         if !self.shard.has(self.blocks - 1) {
             let block = &ticket.block;
@@ -452,7 +458,8 @@ impl<'j> Source<'j> {
         self.next += 1;
         let delay = self.job.delay.map(|seed| Delay::new(seed, number));
         let stops = [self.halt.clone(), self.job.stop.clone()];
-        self.work.push_back(Work { number, ticket, epoch, data_before, delay, stops });
+        ticket.data_before = data_before;
+        self.work.push_back(Work { number, ticket, epoch, delay, stops });
     }
 
     /// Begins a run, with what its BOR says: number, time, ODB dump. Nothing if one has begun.

@@ -147,8 +147,8 @@ fn writers_allocate_nothing_per_event() {
         ("mid.zst", 60),
         ("mid.bz2", 60),
         ("asc.gz", 120),
-        ("arrow", 400),
-        ("parquet", 400),
+        ("arrow", 600),
+        ("parquet", 1600),
     ] {
         for threads in [1, 2] {
             let (allocations, _) = growth(Some(10), threads, Some(output));

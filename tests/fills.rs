@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{catalogue, corpus, definition, events};
 use pactolus::histo::{Histogram, Histograms};
 use pactolus::prelude::*;
-use pactolus::{Definition, Report};
+use pactolus::{Definition, Report, Selection, Stop};
 
 const ADC0: BankDef<u16> = BankDef::new(b"ADC0");
 
@@ -220,8 +220,8 @@ fn a_marked_bank_that_fills_nothing_is_told() {
 }
 
 #[test]
-fn lists_that_are_full_go_to_the_run_at_once() {
-    // One block, many fills: far more than any list holds.
+fn a_block_may_fill_far_more_than_there_are_events() {
+    // One block, many fills.
     let text = "[[request]]\nname = \"Trigger\"\nid = 1\n[request.banks]\n\
         TDC0 = { type = \"WORD[1000]\", histogram = { bins = 100000, low = 0, high = 65536 } }";
     let definition = Definition::parse(text, "marked.toml").unwrap();
@@ -362,4 +362,28 @@ fn filling_what_was_not_booked_costs_the_event() {
     let report = booked(|_| Ok(())).unwrap();
     assert_eq!(report.failed(), report.runs[0].requests[0].account.matched);
     assert!(report.runs[0].failures[0].reason.contains("`prepare` has not booked"));
+}
+
+#[test]
+fn a_stopped_job_has_filled_what_it_has_analysed() {
+    let input = corpus("mid/run00008.mid");
+    for threads in [1, 2, 3, 8] {
+        for block in [500, 3000] {
+            let job = Job { block, ..Job::new().input(&input).threads(threads) };
+            let (analyzer, folded) = filler(100);
+            let mut told = 0;
+            let report = analyzer.run_with(&job, &mut |_| {
+                told += 1;
+                if told == 7 {
+                    job.stop.ask();
+                }
+            });
+            let events = report.unwrap().total().offered;
+            assert!(events > 0 && events < 1500, "{events} events");
+            let first = Job { selection: Selection { events: Some(events), ..Selection::default() }, ..job };
+            let (expected, _) = run(Job { stop: Stop::new(), ..first }, 0);
+            let filled = folded.0.lock().unwrap();
+            assert_eq!(bytes(&filled[0]), bytes(&expected[0]), "{threads} threads, blocks of {block}");
+        }
+    }
 }

@@ -196,7 +196,8 @@ fn a_silent_writer_is_left_if_an_output_fails() {
         let mut command = place.command("ulimit -f 100;", &["analyze", "-", "-o", "o.mid", "-j", threads]);
         let mut running = Running::piped(command.stdin(Stdio::piped()));
         let mut stdin = running.child.stdin.take().unwrap();
-        stdin.write_all(&bytes[..bytes.len() / 2]).unwrap();
+        // It may be gone before it has all of it.
+        let _ = stdin.write_all(&bytes[..bytes.len() / 2]);
         let ended = running.within(bound()).unwrap_or_else(|why| panic!("{threads} threads: {why}"));
         assert_eq!(ended.status.code(), Some(5), "{threads} threads: {ended:?}");
         assert_eq!(place.holds(&["run00001.mid".into()]), [""; 0]);

@@ -56,6 +56,10 @@ fn names() -> Provokers {
             with_run(p, "scan @run00042.mid.lz4")
         };
         // The first page of a process is never there.
+        "cannot start ... threads: ..." => |p| {
+            p.run("simulate -o @run00001.mid --events 10");
+            p.process("ulimit -v 2000000;", "analyze @run00001.mid -j 1024", b"")
+        };
         "cannot read ...: Input/output error (os error 5)" => |p| p.run("scan /proc/self/mem");
         "no run file in the directory ...: .mid or .asc wanted, perhaps with .gz .lz4 .bz2 .zst" => |p| {
             p.put("notes.txt", "").run("scan @")
