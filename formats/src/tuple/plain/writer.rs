@@ -14,11 +14,11 @@ use arrow_array::{ArrayRef, RecordBatch};
 use super::{Plain, PlainColumn, PlainType, schema};
 use crate::tuple::TableKind;
 use crate::tuple::group::{Group, Rows};
-use crate::tuple::part::TempFile;
 use crate::tuple::schema::Plan;
 use crate::tuple::shape::element;
 use crate::tuple::sink::Sink;
 use crate::tuple::writer::{SettledTable, TableSummary, table};
+use crate::whole::hidden::Hidden;
 use crate::{Error, Result};
 
 /// A batch ends with the row that reaches so many bytes ...
@@ -35,7 +35,7 @@ const LARGEST: usize = (i32::MAX as usize) - 2 * BATCH_BYTES;
 /// Memory is bounded by some 32 MB, what they are encoded to, and two rows.
 pub struct PlainWriter {
     path: PathBuf,
-    temp: TempFile,
+    temp: Hidden,
     sink: Sink,
     plan: Arc<Plan>,
     columns: Vec<Column>,
@@ -64,9 +64,9 @@ impl PlainWriter {
     /// # Errors
     /// [`Error::Io`] if no file can be created in that directory.
     pub fn create(path: &Path, kind: TableKind, columns: &[PlainColumn]) -> Result<PlainWriter> {
-        let (temp, file) = TempFile::beside(path, ".part").map_err(Error::io("create", path))?;
+        let temp = Hidden::beside(path, ".part").map_err(Error::io("create", path))?;
         let plan = Arc::new(Plan::list(schema(columns)));
-        let sink = Sink::new(kind, file, &plan.schema, None).map_err(table(path))?;
+        let sink = Sink::new(kind, temp.file(), &plan.schema, None).map_err(table(path))?;
         let columns = columns.iter().map(|column| Column::new(column.kind)).collect();
         let (path, held) = (path.to_owned(), Vec::new());
         Ok(PlainWriter { path, temp, sink, plan, columns, waiting: (0, 0), held, group: 0, rows: 0 })
