@@ -60,6 +60,8 @@ pub struct TableWriter {
     part: Option<Part>,
     /// Made by `create` to see early whether it can be; the first part goes there.
     first: Option<Hidden>,
+    /// Why rows are lost: a file without them must not get the name.
+    failed: Option<String>,
 }
 
 struct Part {
@@ -165,6 +167,7 @@ impl TableWriter {
             parts: Vec::new(),
             part: None,
             first: Some(first),
+            failed: None,
         })
     }
 
@@ -186,8 +189,17 @@ impl TableWriter {
     /// the events hold them, by row; their events are damaged.
     ///
     /// # Errors
-    /// [`Error::Table`] if the file cannot be written.
+    /// [`Error::Table`] if the file cannot be written. All that follows gives that error again.
     pub fn write(&mut self, batch: Batch) -> Result<Vec<Refused>> {
+        sound(&self.path, self.failed.as_deref())?;
+        let written = self.take(batch);
+        if let Err(error) = &written {
+            self.failed = Some(why(error));
+        }
+        written
+    }
+
+    fn take(&mut self, batch: Batch) -> Result<Vec<Refused>> {
         let (piece, refused) = self.schema.accept(batch).map_err(table(&self.path))?;
         let piece = Arc::new(piece);
         let mut start = 0;
@@ -216,8 +228,9 @@ impl TableWriter {
     /// so that several appear together or not at all.
     ///
     /// # Errors
-    /// [`Error::Table`] if the file cannot be written. Nothing remains then.
+    /// [`Error::Table`] if the file cannot be written, or could not before. Nothing remains then.
     pub fn settle(mut self, metadata: &[(String, String)]) -> Result<SettledTable> {
+        sound(&self.path, self.failed.as_deref())?;
         if self.chunk.rows > 0 {
             self.end_chunk()?;
         }
@@ -346,6 +359,20 @@ impl fmt::Debug for TableWriter {
 pub(super) fn table(path: &Path) -> impl Fn(ArrowError) -> Error {
     let path = path.to_owned();
     move |error| Error::Table { path: path.clone(), reason: reason(&error) }
+}
+
+/// The error of a table that has failed before.
+pub(super) fn sound(path: &Path, failed: Option<&str>) -> Result<()> {
+    failed.map_or(Ok(()), |reason| Err(Error::Table { path: path.to_owned(), reason: reason.to_owned() }))
+}
+
+/// What is kept of an error, to be said again.
+pub(super) fn why(error: &Error) -> String {
+    match error {
+        Error::Table { reason, .. } => reason.clone(),
+        Error::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// What the system says if it is at fault ("No space left on device"), without the layers around it.
