@@ -229,7 +229,7 @@ impl<'j> Sinks<'j> {
 
     /// A run ends: files of that run get their final names, with `histograms` of that run. At the end
     /// of the job, all do, with those of all runs. Either all of them are on the disk before the first
-    /// has its name, or none gets it. Where there are no histograms, none of an earlier job remain.
+    /// has its name, and no other job has begun one of them, or none gets it. Where there are no histograms, none of an earlier job remain.
     pub(crate) fn finish(
         &mut self,
         provenance: &serde_json::Value,
@@ -246,6 +246,8 @@ impl<'j> Sinks<'j> {
             match body {
                 Body::Bytes(file) => {
                     if let Target::File(file) = file.settle().map_err(Error::Output)? {
+                        // A record that is begun takes the place of that of another job.
+                        file.check_own().map_err(Error::Output)?;
                         let record = provenance_file(&sink.path, provenance).map_err(Error::Output)?;
                         whole.push(Whole::Bytes { path: sink.path.clone(), file, record });
                     }
@@ -271,6 +273,8 @@ impl<'j> Sinks<'j> {
                 }
             }
         }
+        // The same goes for files of histograms.
+        check_own(&whole)?;
         let mut stale = Vec::new();
         for Companion { path, place, kind } in companions {
             if histograms.is_empty() {
@@ -285,6 +289,7 @@ impl<'j> Sinks<'j> {
             whole.push(Whole::Histograms(file.map_err(Error::Output)?));
             self.done.insert(place);
         }
+        check_own(&whole)?;
         for file in whole {
             self.written.push(file.finish().map_err(Error::Output)?);
         }
@@ -311,7 +316,20 @@ enum Whole {
     Histograms(Settled),
 }
 
+/// Asks of all files whether another job has begun the same since.
+fn check_own(whole: &[Whole]) -> Result<(), Error> {
+    whole.iter().try_for_each(Whole::check_own).map_err(Error::Output)
+}
+
 impl Whole {
+    fn check_own(&self) -> Result<(), FormatError> {
+        match self {
+            Whole::Bytes { file, record, .. } => file.check_own().and_then(|()| record.check_own()),
+            Whole::Table(table) | Whole::Histograms(Settled::Table(table)) => table.check_own(),
+            Whole::Histograms(Settled::Json(_, file)) => file.check_own(),
+        }
+    }
+
     fn finish(self) -> Result<Written, FormatError> {
         match self {
             Whole::Bytes { path, file, record } => {

@@ -11,6 +11,7 @@ use pactolus::Stop;
 pub(crate) fn listen(stop: &Stop, becomes: &'static str) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
+    use std::time::Instant;
 
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     if !hangup_is_ignored() {
@@ -20,10 +21,9 @@ pub(crate) fn listen(stop: &Stop, becomes: &'static str) {
     let hear = move || {
         let mut first = None;
         for signal in signals.forever() {
-            let first = *first.get_or_insert_with(std::time::Instant::now);
             if stop.is_asked() {
                 // `timeout` sends its signal twice, to the process and to its group.
-                if first.elapsed() > TWICE {
+                if first.get_or_insert_with(Instant::now).elapsed() > TWICE {
                     // Without the courtesies of an orderly exit, which may wait for whoever reads
                     // standard output.
                     signal_hook::low_level::exit(crate::STOPPED.into());
@@ -40,6 +40,8 @@ pub(crate) fn listen(stop: &Stop, becomes: &'static str) {
             let _ = std::thread::Builder::new().name("stopping".into()).spawn(tell);
             let _ = told.recv_timeout(TOLD);
             stop.ask();
+            // Now: the second of two that came together has waited while this was told.
+            first = Some(Instant::now());
         }
     };
     let _ = std::thread::Builder::new().name("signals".into()).spawn(hear);

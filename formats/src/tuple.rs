@@ -85,7 +85,6 @@ mod columns;
 mod encoding;
 mod flat;
 mod group;
-mod part;
 mod pending;
 mod plain;
 mod refused;

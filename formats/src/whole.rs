@@ -1,9 +1,13 @@
 //! Files that appear whole, or not at all.
 
-use std::fs::{self, File};
+pub(crate) mod hidden;
+
+use std::fs::File;
 use std::io::{self, BufWriter, IoSlice, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use self::hidden::Hidden;
 use crate::{Error, Result};
 
 /// A file written beside its final name, hidden in the same directory, and renamed when complete.
@@ -25,8 +29,8 @@ use crate::{Error, Result};
 /// ```
 pub struct WholeFile {
     path: PathBuf,
-    beside: Option<PathBuf>,
-    inner: BufWriter<File>,
+    beside: Hidden,
+    inner: BufWriter<Arc<File>>,
     bytes: u64,
 }
 
@@ -37,11 +41,9 @@ impl WholeFile {
     /// If the file beside it cannot be created.
     pub fn create(path: impl AsRef<Path>) -> Result<WholeFile> {
         let path = path.as_ref();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let beside = path.with_file_name(format!(".{name}.part"));
-        let file = anew(&beside).map_err(Error::io("create", path))?;
-        let inner = BufWriter::with_capacity(1 << 18, file);
-        Ok(WholeFile { path: path.to_owned(), beside: Some(beside), inner, bytes: 0 })
+        let beside = Hidden::beside(path, ".part").map_err(Error::io("create", path))?;
+        let inner = BufWriter::with_capacity(1 << 18, beside.file());
+        Ok(WholeFile { path: path.to_owned(), beside, inner, bytes: 0 })
     }
 
     /// Writes a whole file at once.
@@ -68,6 +70,14 @@ impl WholeFile {
         written.map_err(Error::io("write", &self.path))
     }
 
+    /// Asks whether the file can still get its name, before others that belong to it get theirs.
+    ///
+    /// # Errors
+    /// If another job has begun the same file since.
+    pub fn check_own(&self) -> Result<()> {
+        self.beside.check_own().map_err(Error::io("rename", &self.path))
+    }
+
     /// Gives the file its name; its size in bytes.
     ///
     /// # Errors
@@ -75,14 +85,7 @@ impl WholeFile {
     /// name before is still there then.
     pub fn finish(mut self) -> Result<u64> {
         self.settle()?;
-        if let Some(beside) = &self.beside {
-            if is_another(beside, self.inner.get_ref()) {
-                let why = io::Error::new(io::ErrorKind::AlreadyExists, "another job writes it, too");
-                return Err(Error::io("rename", &self.path)(why));
-            }
-            fs::rename(beside, &self.path).map_err(Error::io("rename", &self.path))?;
-        }
-        self.beside = None;
+        self.beside.rename(&self.path).map_err(Error::io("rename", &self.path))?;
         Ok(self.bytes)
     }
 }
@@ -105,46 +108,10 @@ impl Write for WholeFile {
     }
 }
 
-impl Drop for WholeFile {
-    fn drop(&mut self) {
-        if let Some(beside) = self.beside.take_if(|beside| !is_another(beside, self.inner.get_ref())) {
-            // Nothing can be done about it here, and nothing is lost.
-            let _ = fs::remove_file(beside);
-        }
-    }
-}
-
-/// Creates a file that is nobody else's. What is there was left behind, or another job still writes it:
-/// in the same file both would be lost.
-fn anew(path: &Path) -> io::Result<File> {
-    match fs::symlink_metadata(path) {
-        Ok(there) if there.is_file() => fs::remove_file(path)?,
-        // A link somewhere else, such as a device: that is for whoever made it.
-        Ok(_) => return File::create(path),
-        Err(_) => {}
-    }
-    File::options().write(true).create_new(true).open(path)
-}
-
-/// Whether another file than `own` has this name by now.
-#[cfg(unix)]
-fn is_another(path: &Path, own: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    match (fs::metadata(path), own.metadata()) {
-        (Ok(there), Ok(own)) => (there.dev(), there.ino()) != (own.dev(), own.ino()),
-        // What is gone cannot be renamed, which is an error of its own.
-        _ => false,
-    }
-}
-
-#[cfg(not(unix))]
-fn is_another(_: &Path, _: &File) -> bool {
-    false
-}
-
 #[cfg(all(test, unix))]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -166,7 +133,10 @@ mod tests {
         let mut first = WholeFile::create(&path).unwrap();
         first.write_all(b"a longer first").unwrap();
         WholeFile::write(&path, b"third").unwrap();
-        assert!(first.finish().is_err());
+        // The other one has ended, so that its hidden name is gone.
+        for error in [first.check_own().unwrap_err(), first.finish().unwrap_err()] {
+            assert!(error.to_string().contains("another job writes it, too"), "{error}");
+        }
         assert_eq!((fs::read(&path).unwrap(), names()), (b"third".to_vec(), 1));
     }
 

@@ -189,6 +189,61 @@ fn an_error_of_the_inner_writer_stays_to_the_end() {
     }
 }
 
+/// Fails once, then takes everything: a full disk where somebody makes room.
+struct Full(bool);
+
+impl Write for Full {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if std::mem::take(&mut self.0) { Err(ErrorKind::StorageFull.into()) } else { Ok(buf.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn behind_an_error_nothing_is_taken() {
+    for way in WAYS.into_iter().chain([(Compression::None, None, 1000)]) {
+        for pool in [None, Some(Pool::new(2).unwrap())] {
+            let mut output = output(way, pool.as_ref(), Full(true));
+            let content = content(2 * way.2);
+            let written = output.write_all(&content).and_then(|()| output.flush());
+            assert_eq!(written.unwrap_err().kind(), ErrorKind::StorageFull, "{way:?}");
+            let full = |error: io::Error| assert_eq!(error.kind(), ErrorKind::StorageFull, "{way:?}");
+            full(output.write(&[]).unwrap_err());
+            full(output.write(b"more").unwrap_err());
+            full(output.write_vectored(&[]).unwrap_err());
+            full(output.write_vectored(&[io::IoSlice::new(b"more")]).unwrap_err());
+            full(output.flush().unwrap_err());
+            full(output.finish().map(drop).unwrap_err());
+        }
+    }
+}
+
+#[test]
+fn an_error_met_while_a_pool_is_given_comes_with_the_next_write() {
+    let way = (Compression::Gzip, None, 1 << 20);
+    for small in [b"".as_slice(), b"more"] {
+        let pool = Pool::new(1).unwrap();
+        let mut output = output(way, Some(&pool), Full(true));
+        // Packed while the next piece is filled, so that nobody has written it yet.
+        let _ = output.write_all(&content(way.2 + 100));
+        let mut output = output.with_pool(pool);
+        assert_eq!(output.write(small).unwrap_err().kind(), ErrorKind::StorageFull);
+    }
+}
+
+#[test]
+fn a_call_that_is_interrupted_can_be_made_again() {
+    let taken = Rc::new(RefCell::new(Vec::new()));
+    let failing = Failing { file: taken.clone(), room: 1000, calls: 0 };
+    let mut output = Output::new(Compression::None, None, failing).unwrap();
+    (0..1000_usize).for_each(|n| output.write_all(&[n as u8]).unwrap());
+    output.finish().map(drop).unwrap();
+    assert_eq!(taken.borrow().len(), 1000);
+}
+
 /// Knows how much content was accepted, and how much of it has come out.
 struct Slow {
     accepted: Rc<Cell<usize>>,

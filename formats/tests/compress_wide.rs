@@ -445,22 +445,3 @@ fn a_panic_of_the_reader_comes_to_the_one_who_reads() {
     let panic = std::panic::catch_unwind(read).unwrap_err();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"in the reader"));
 }
-
-/// Without this, all of the above could hold because nothing is ever decoded by the pool.
-#[test]
-fn the_pool_does_the_work() {
-    for compression in Compression::ALL {
-        let mut file = Vec::new();
-        for n in 0..6 {
-            let level = if compression == Compression::Bzip2 { 5 } else { 6 };
-            file.extend(member(compression, level, &adc(1 << 20, n)));
-        }
-        let input = open("packed", &file).with_pool(POOLS[1].clone());
-        // Nobody reads it: units are decoded ahead all the same.
-        let began = std::time::Instant::now();
-        while input.consumed() <= file.len() as u64 / 3 && began.elapsed().as_secs() < 20 {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        assert!(input.consumed() > file.len() as u64 / 3, "{compression}");
-    }
-}

@@ -191,3 +191,68 @@ fn a_request_named_as_the_table_of_histograms_has_another_name() {
     sinks.finish(&json!({}), &histograms(7), false).unwrap();
     assert_eq!(names(&dir), ["r7.Histos_.parquet", "r7.histos.json", "r7.histos.parquet"]);
 }
+
+/// A run with this provenance, up to the end of the job.
+fn begun<'j>(job: &'j Job, stdout: &'j mut Vec<u8>) -> Sinks<'j> {
+    let mut sinks = Sinks::new(job, stdout, None);
+    let table = TableDef { name: "Trigger".into(), ..TableDef::default() };
+    sinks.begin(7, &[((0, None), Arc::new(table))]).unwrap();
+    sinks
+}
+
+#[test]
+fn a_job_that_is_overtaken_replaces_nothing() {
+    for outputs in [&["o.mid"][..], &["o.mid", "o.asc", "o.parquet", "h.json"], &["o.parquet", "o.mid"]] {
+        // The other one has begun, or has ended.
+        for ended in [false, true] {
+            let dir = TempDir::new().unwrap();
+            let job = job(&dir, outputs);
+            let (mut one, mut other) = (Vec::new(), Vec::new());
+            let (mut first, mut second) = (begun(&job, &mut one), begun(&job, &mut other));
+            let end = |sinks: &mut Sinks<'_>, who: &str, run| {
+                sinks.finish(&json!({ "who": who }), &histograms(run), true)
+            };
+            if ended {
+                end(&mut second, "second", 2).unwrap();
+            }
+            let before = names(&dir);
+            let said = end(&mut first, "first", 1).unwrap_err().to_string();
+            assert!(said.ends_with(": another job writes it, too"), "{outputs:?}: {said}");
+            drop(first);
+            assert_eq!(names(&dir), before, "{outputs:?}, {ended}");
+            if !ended {
+                end(&mut second, "second", 2).unwrap();
+            }
+            let record = dir.path().join("o.mid.provenance.json");
+            assert!(fs::read_to_string(record).unwrap().contains("second"), "{outputs:?}, {ended}");
+            for name in names(&dir).iter().filter(|name| name.contains("histos")) {
+                let runs = Histograms::read(&dir.path().join(name)).unwrap().runs;
+                assert_eq!(runs, BTreeSet::from([2]), "{name}");
+            }
+            assert!(names(&dir).iter().all(|name| !name.starts_with('.')), "{:?}", names(&dir));
+        }
+    }
+}
+
+#[test]
+fn one_output_that_is_overtaken_holds_back_all() {
+    for lost in ["o.mid", "o.Trigger.parquet", "h.json", "o.histos.json", "o.histos.parquet"] {
+        let dir = TempDir::new().unwrap();
+        let job = job(&dir, &["o.asc", "o.mid", "o.parquet", "h.json"]);
+        let mut stdout = Vec::new();
+        let mut sinks = begun(&job, &mut stdout);
+        // Companions are begun when all else is settled: what is there then is theirs.
+        let other = WholeFile::create(dir.path().join(lost)).unwrap();
+        let ended = sinks.finish(&json!({}), &histograms(7), true);
+        if lost.contains("histos") {
+            ended.unwrap();
+            assert!(other.finish().is_err());
+            continue;
+        }
+        ended.unwrap_err();
+        drop(sinks);
+        let hidden = format!(".{lost}.part");
+        assert_eq!(names(&dir), [hidden], "{lost}");
+        other.finish().unwrap();
+    }
+}

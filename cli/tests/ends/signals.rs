@@ -16,6 +16,7 @@ pub(crate) fn all() -> Vec<Test> {
         ("every_signal_to_end_is_obeyed", None, every_signal_to_end_is_obeyed),
         ("a_job_of_nohup_outlives_its_terminal", None, a_job_of_nohup_outlives_its_terminal),
         ("the_same_signal_twice_at_once_is_one", None, the_same_signal_twice_at_once_is_one),
+        ("the_same_twice_at_once_is_one_though_nobody_reads", None, twice_though_nobody_reads),
         ("a_file_that_is_simulated_is_whole_or_none", None, a_file_that_is_simulated_is_whole_or_none),
         ("text_ends_by_the_signal", None, text_ends_by_the_signal),
         ("the_second_is_heard_though_nobody_reads", None, the_second_is_heard_though_nobody_reads),
@@ -81,6 +82,32 @@ fn the_same_signal_twice_at_once_is_one() {
     drop(stdin);
     let ended = running.within(bound()).unwrap();
     assert!(String::from_utf8_lossy(&ended.out).contains(STOPPED), "{ended:?}");
+    whole::events(&place.path("out.mid.gz")).unwrap();
+}
+
+/// What the program says is not read, so that the first is obeyed late.
+fn twice_though_nobody_reads() {
+    let place = Place::new();
+    place.simulate(1, 20_000, Shape::Small);
+    // The pipe of errors is filled before the program begins.
+    let mut command = place
+        .command("{ timeout 0.2 head -c 10000000 /dev/zero >&2; };", &["analyze", "-", "-o", "out.mid.gz"]);
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&std::fs::read(place.path("run00001.mid")).unwrap()).unwrap();
+    let begun = Instant::now();
+    while !place.path(".out.mid.gz.part").exists() {
+        assert!(begun.elapsed() < HANGS, "no output is begun");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // Not so close that the system makes them one.
+    let both = format!("kill -s TERM {0}; sleep 0.01; kill -s TERM {0}", child.id());
+    std::process::Command::new("bash").args(["-c", &both]).status().unwrap();
+    let pipes = (stdin, child.stdout.take(), child.stderr.take());
+    let ended = Running { out: None, err: None, begun, child }.within(bound()).unwrap();
+    drop(pipes);
+    assert_eq!(ended.status.code(), Some(3), "{:?}", ended.status);
     whole::events(&place.path("out.mid.gz")).unwrap();
 }
 

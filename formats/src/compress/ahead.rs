@@ -110,12 +110,17 @@ impl Ahead {
         }
         self.shared.ask(Request::Resume);
         loop {
-            if let Item::Resumed(resumed, offset) = self.next() {
-                self.offset = offset;
-                if matches!(resumed, Ok(true)) {
-                    self.state = State::Reading;
+            match self.next() {
+                Item::Resumed(resumed, offset) => {
+                    self.offset = offset;
+                    if matches!(resumed, Ok(true)) {
+                        self.state = State::Reading;
+                    }
+                    return resumed;
                 }
-                return resumed;
+                // The thread has gone: nobody will answer.
+                Item::End(_) => return Ok(false),
+                _ => {}
             }
         }
     }
@@ -332,4 +337,26 @@ impl Drop for Closes {
 /// Nobody panics while holding the lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_resumed_where_the_thread_has_gone() {
+        let shared = Arc::new(Shared::default());
+        drop(Closes(Arc::clone(&shared)));
+        let state = State::Broken(io::ErrorKind::InvalidData, "broken".into());
+        let piece = Piece::default();
+        let mut ahead = Ahead { shared, thread: None, piece, read: 0, place: 0, offset: 7, state };
+        let (tell, told) = sync_channel(1);
+        thread::spawn(move || {
+            let resumed = ahead.resume().map_err(|error| error.to_string());
+            let read = ahead.read(&mut [0]).map_err(|error| error.to_string());
+            tell.send((resumed, read, ahead.offset())).unwrap();
+        });
+        let answers = told.recv_timeout(std::time::Duration::from_secs(20));
+        assert_eq!(answers, Ok((Ok(false), Err("broken".into()), 7)));
+    }
 }

@@ -20,7 +20,7 @@ use crate::pool::InOrder;
 /// then writing waits for the inner writer. Without a pool it is one piece.
 ///
 /// Behind an error of the inner writer all that follows gives that error again: what the file holds
-/// then is torn.
+/// then is torn. An interrupted call is no such error; it can be made again.
 pub struct Output<W: Write> {
     packer: Packer,
     around: Around,
@@ -86,7 +86,7 @@ impl<W: Write> Output<W> {
     /// Packs on the threads of a pool from here on.
     #[must_use]
     pub fn with_pool(mut self, pool: Pool) -> Output<W> {
-        // What is on its way comes first. An error waits for the next write.
+        // What is on its way comes first. An error is kept: all that follows gives it.
         let _ = self.attempt(Output::drain);
         self.queue = InOrder::new(Some(pool));
         self
@@ -104,7 +104,11 @@ impl<W: Write> Output<W> {
     /// Those of the inner writer, also earlier ones. The file is incomplete then.
     pub fn finish(mut self) -> io::Result<W> {
         if self.compression() == Compression::None {
-            self.inner.flush()?;
+            while let Err(error) = self.flush() {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
             return Ok(self.inner);
         }
         self.attempt(|output| {
@@ -119,15 +123,18 @@ impl<W: Write> Output<W> {
     }
 
     /// Does something that leaves the file torn if it fails, unless it is torn.
-    fn attempt(&mut self, act: impl FnOnce(&mut Output<W>) -> io::Result<()>) -> io::Result<()> {
-        let result = match &self.failed {
-            Some(error) => Err(again(error)),
-            None => act(self),
-        };
-        if let (Err(error), None) = (&result, &self.failed) {
+    fn attempt<T>(&mut self, act: impl FnOnce(&mut Output<W>) -> io::Result<T>) -> io::Result<T> {
+        self.sound()?;
+        let result = act(self);
+        // Nothing was written then, and who writes pieces has tried again.
+        if let Some(error) = result.as_ref().err().filter(|e| e.kind() != io::ErrorKind::Interrupted) {
             self.failed = Some(again(error));
         }
         result
+    }
+
+    fn sound(&self) -> io::Result<()> {
+        self.failed.as_ref().map_or(Ok(()), |error| Err(again(error)))
     }
 
     /// Gives the piece to those who pack. Waits while they have enough of them.
@@ -173,8 +180,9 @@ impl<W: Write> Write for Output<W> {
     /// Takes what the piece being filled has room for.
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         if self.compression() == Compression::None {
-            return self.inner.write(buf);
+            return self.attempt(|output| output.inner.write(buf));
         }
+        self.sound()?;
         let size = self.packer.piece();
         if self.piece.content.len() >= size {
             self.attempt(Output::hand_in)?;
@@ -188,15 +196,15 @@ impl<W: Write> Write for Output<W> {
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.compression() == Compression::None {
-            return self.inner.write_vectored(slices);
+            return self.attempt(|output| output.inner.write_vectored(slices));
         }
-        slices.iter().find(|slice| !slice.is_empty()).map_or(Ok(0), |slice| self.write(slice))
+        self.write(slices.iter().find(|slice| !slice.is_empty()).map_or(&[], |slice| slice))
     }
 
     /// Passes on the pieces that are complete. It does not change what the file will hold.
     fn flush(&mut self) -> io::Result<()> {
         if self.compression() == Compression::None {
-            return self.inner.flush();
+            return self.attempt(|output| output.inner.flush());
         }
         self.attempt(|output| {
             if output.piece.content.len() >= output.packer.piece() {

@@ -3,7 +3,6 @@
 //! What is here is done by any thread: columns of a row group do not depend on one another, nor row
 //! groups on one another.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,10 +20,10 @@ use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::adapt::adapt;
-use super::part::TempFile;
 use super::pending::{Pending, join_arrays};
 use super::schema::{HEAD, Plan};
 use super::writer::CHUNK_ROWS;
+use crate::whole::hidden::Hidden;
 
 /// Rows that are written together: in Parquet a row group, in Arrow a chunk of it.
 pub(super) struct Group {
@@ -45,15 +44,15 @@ pub(super) enum Rows {
 
 /// A complete Parquet file of fewer columns.
 pub(super) struct Part {
-    temp: TempFile,
+    temp: Hidden,
     metadata: ArrowReaderMetadata,
     /// For each column of the new file its place here, if it is here.
     places: Vec<Option<usize>>,
 }
 
 impl Part {
-    pub(super) fn open(temp: TempFile, places: Vec<Option<usize>>) -> Result<Part, ArrowError> {
-        let metadata = ArrowReaderMetadata::load(&File::open(temp.path())?, ArrowReaderOptions::default())?;
+    pub(super) fn open(temp: Hidden, places: Vec<Option<usize>>) -> Result<Part, ArrowError> {
+        let metadata = ArrowReaderMetadata::load(&temp.open()?, ArrowReaderOptions::default())?;
         Ok(Part { temp, metadata, places })
     }
 }
@@ -187,7 +186,7 @@ impl Part {
 
     fn reader(&self, group: usize, column: usize) -> Result<ParquetRecordBatchReader, ArrowError> {
         // Its own file: two that share one share the place where they read.
-        let file = File::open(self.temp.path())?;
+        let file = self.temp.open()?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let only = ProjectionMask::roots(builder.parquet_schema(), [column]);
         let builder = builder.with_projection(only).with_row_groups(vec![group]);

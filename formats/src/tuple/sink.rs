@@ -40,8 +40,8 @@ pub(super) struct Sink {
 }
 
 enum Format {
-    Parquet(Box<SerializedFileWriter<File>>),
-    Arrow(Box<FileWriter<BufWriter<File>>>),
+    Parquet(Box<SerializedFileWriter<Arc<File>>>),
+    Arrow(Box<FileWriter<BufWriter<Arc<File>>>>),
 }
 
 enum Encoded {
@@ -52,7 +52,7 @@ enum Encoded {
 impl Sink {
     pub(super) fn new(
         kind: TableKind,
-        file: File,
+        file: Arc<File>,
         schema: &SchemaRef,
         pool: Option<Pool>,
     ) -> Result<Sink, ArrowError> {
@@ -107,7 +107,7 @@ impl Sink {
     }
 
     /// Completes the file, with metadata, and gives it back.
-    pub(super) fn finish(mut self, metadata: &[(String, String)]) -> Result<File, ArrowError> {
+    pub(super) fn finish(mut self, metadata: &[(String, String)]) -> Result<Arc<File>, ArrowError> {
         while !self.ahead.is_empty() {
             self.wait()?;
         }

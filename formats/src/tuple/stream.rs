@@ -5,7 +5,7 @@
 //! later and does not fit is left out and [reported](Refused).
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use arrow_schema::ArrowError;
 
 use super::pending::Pending;
 use super::schema::TableSchema;
-use super::writer::Size;
+use super::writer::{Size, reason};
 use super::{Batch, Refused, TableDef, TableKind};
 use crate::{Error, Result};
 
@@ -40,8 +40,8 @@ enum Target<W: Write> {
     /// Nothing is written yet.
     New(W),
     Open(Box<StreamWriter<W>>),
-    /// Lost to an error.
-    Gone,
+    /// Lost to an error; what is kept of it.
+    Gone(io::ErrorKind, String),
 }
 
 impl<W: Write> TableStream<W> {
@@ -70,7 +70,7 @@ impl<W: Write> TableStream<W> {
     /// the events hold them, by row; their events are damaged.
     ///
     /// # Errors
-    /// If the target does not take them.
+    /// If the target does not take them. All that follows gives that error again.
     pub fn write(&mut self, batch: Batch) -> Result<Vec<Refused>> {
         let mut refused = Vec::new();
         let mut rest = batch;
@@ -114,19 +114,43 @@ impl<W: Write> TableStream<W> {
 
     fn send(&mut self) -> std::result::Result<(), ArrowError> {
         self.schema.settle();
-        let plan = self.schema.plan();
-        let mut writer = match std::mem::replace(&mut self.target, Target::Gone) {
-            Target::New(target) => Box::new(StreamWriter::try_new(target, &plan.schema)?),
-            Target::Open(writer) => writer,
-            Target::Gone => return Ok(()),
+        let lost = Target::Gone(io::ErrorKind::Other, "the stream has failed".into());
+        let sent = match std::mem::replace(&mut self.target, lost) {
+            Target::New(target) => {
+                let writer = StreamWriter::try_new(target, &self.schema.plan().schema);
+                writer.and_then(|writer| self.send_to(Box::new(writer)))
+            }
+            Target::Open(writer) => self.send_to(writer),
+            Target::Gone(kind, why) => Err(io::Error::new(kind, why).into()),
         };
+        match sent {
+            Ok(writer) => {
+                self.target = Target::Open(writer);
+                self.chunk = Size::default();
+                Ok(())
+            }
+            Err(error) => {
+                let kind = match &error {
+                    ArrowError::IoError(_, source) => source.kind(),
+                    _ => io::ErrorKind::Other,
+                };
+                self.target = Target::Gone(kind, reason(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what waits; gives the writer back.
+    fn send_to(
+        &mut self,
+        mut writer: Box<StreamWriter<W>>,
+    ) -> std::result::Result<Box<StreamWriter<W>>, ArrowError> {
+        let plan = self.schema.plan();
         for batch in plan.batches(std::mem::take(&mut self.pending).arrays(&plan.list)?) {
             writer.write(&batch?)?;
         }
         writer.get_mut().flush()?;
-        self.target = Target::Open(writer);
-        self.chunk = Size::default();
-        Ok(())
+        Ok(writer)
     }
 
     fn error(&self) -> impl Fn(ArrowError) -> Error + use<W> {

@@ -658,6 +658,61 @@ fn a_table_appears_when_it_is_whole() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
+/// Writes all events with a new column behind each group, so that there are several hidden files.
+fn grow(table: &mut TableWriter, from: usize) -> crate::Result<()> {
+    table.group_bytes = 1;
+    for n in from..from + 4 {
+        let names = ["ONE0", "TWO0", "SIX0", "TEN0"];
+        let events = (0..writer::CHUNK_ROWS).map(|_| Event::new().words(names[n % 4], &[n as u16]));
+        let events: Vec<Event> = events.collect();
+        let mut written = Ok(());
+        in_batches(&def(vec![]), &events, events.len(), |_, batch| written = table.write(batch).map(drop));
+        written?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn two_that_write_the_same_table_do_not_mix() {
+    // Of the first: groups before the second begins, and behind its begin.
+    for (kind, before, behind) in KINDS.iter().flat_map(|&kind| {
+        [(kind, false, false), (kind, true, false), (kind, false, true), (kind, true, true)]
+    }) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run00042.Test");
+        let def = def(vec![]);
+        let mut first = TableWriter::create(&path, kind, &def).unwrap();
+        let mut lost = Ok(());
+        if before {
+            grow(&mut first, 0).unwrap();
+        }
+        let mut second = TableWriter::create(&path, kind, &def).unwrap();
+        grow(&mut second, 1).unwrap();
+        if behind {
+            lost = grow(&mut first, 0);
+        }
+        let error = match lost.and_then(|()| first.settle(&[])) {
+            Ok(settled) => {
+                assert!(settled.check_own().is_err());
+                settled.finish().unwrap_err()
+            }
+            Err(error) => error,
+        };
+        let said = error.to_string();
+        assert!(said.ends_with("run00042.Test: another job writes it, too"), "{said}");
+        assert!(said.starts_with("cannot rename "), "{said}");
+        // It has taken away nothing of the other one.
+        second.finish(&[]).unwrap();
+        let wanted = dir.path().join("alone");
+        let mut alone = TableWriter::create(&wanted, kind, &def).unwrap();
+        grow(&mut alone, 1).unwrap();
+        alone.finish(&[]).unwrap();
+        assert!(fs::read(&path).unwrap() == fs::read(&wanted).unwrap(), "{kind:?} {before} {behind}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+}
+
 #[test]
 fn a_directory_that_is_not_there_is_named() {
     let path = Path::new("/no/such/directory/run00042.parquet");

@@ -13,11 +13,11 @@ use arrow_schema::ArrowError;
 use super::adapt::adapt;
 use super::flat::Leaf;
 use super::group::{self, Group, Rows};
-use super::part::TempFile;
 use super::pending::{Pending, join_arrays};
 use super::schema::{HEAD, Piece, Plan, TableSchema};
 use super::sink::Sink;
 use super::{Batch, Refused, TableDef, TableKind};
+use crate::whole::hidden::Hidden;
 use crate::{Error, Pool, Result};
 
 /// A chunk ends with this row, and is a record batch of an `.arrow` file ...
@@ -59,11 +59,13 @@ pub struct TableWriter {
     parts: Vec<Done>,
     part: Option<Part>,
     /// Made by `create` to see early whether it can be; the first part goes there.
-    first: Option<(TempFile, fs::File)>,
+    first: Option<Hidden>,
+    /// Why rows are lost: a file without them must not get the name.
+    failed: Option<String>,
 }
 
 struct Part {
-    temp: TempFile,
+    temp: Hidden,
     sink: Sink,
     plan: Arc<Plan>,
     groups: Vec<Chunks>,
@@ -71,7 +73,7 @@ struct Part {
 
 /// A complete part.
 struct Done {
-    temp: TempFile,
+    temp: Hidden,
     plan: Arc<Plan>,
     groups: Vec<Chunks>,
 }
@@ -110,19 +112,27 @@ pub struct TableSummary {
 
 /// A table that is whole, but has no name yet; dropped, nothing remains.
 pub struct SettledTable {
-    temp: TempFile,
+    temp: Hidden,
     summary: TableSummary,
 }
 
 impl SettledTable {
-    pub(super) fn new(temp: TempFile, summary: TableSummary) -> SettledTable {
+    pub(super) fn new(temp: Hidden, summary: TableSummary) -> SettledTable {
         SettledTable { temp, summary }
+    }
+
+    /// Asks whether the file can still get its name, before others that belong to it get theirs.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if another job has begun the same file since.
+    pub fn check_own(&self) -> Result<()> {
+        self.temp.check_own().map_err(Error::io("rename", &self.summary.path))
     }
 
     /// Gives the file its name.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be named.
+    /// [`Error::Io`] if it cannot be named, or if another job has begun the same file since.
     pub fn finish(self) -> Result<TableSummary> {
         self.temp.rename(&self.summary.path).map_err(Error::io("rename", &self.summary.path))?;
         Ok(self.summary)
@@ -141,7 +151,7 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Io`] if no file can be created in that directory.
     pub fn create(path: &Path, kind: TableKind, def: &Arc<TableDef>) -> Result<TableWriter> {
-        let first = TempFile::beside(path, ".part").map_err(Error::io("create", path))?;
+        let first = Hidden::beside(path, ".part").map_err(Error::io("create", path))?;
         Ok(TableWriter {
             path: path.to_owned(),
             kind,
@@ -157,6 +167,7 @@ impl TableWriter {
             parts: Vec::new(),
             part: None,
             first: Some(first),
+            failed: None,
         })
     }
 
@@ -178,8 +189,17 @@ impl TableWriter {
     /// the events hold them, by row; their events are damaged.
     ///
     /// # Errors
-    /// [`Error::Table`] if the file cannot be written.
+    /// [`Error::Table`] if the file cannot be written. All that follows gives that error again.
     pub fn write(&mut self, batch: Batch) -> Result<Vec<Refused>> {
+        sound(&self.path, self.failed.as_deref())?;
+        let written = self.take(batch);
+        if let Err(error) = &written {
+            self.failed = Some(why(error));
+        }
+        written
+    }
+
+    fn take(&mut self, batch: Batch) -> Result<Vec<Refused>> {
         let (piece, refused) = self.schema.accept(batch).map_err(table(&self.path))?;
         let piece = Arc::new(piece);
         let mut start = 0;
@@ -208,8 +228,9 @@ impl TableWriter {
     /// so that several appear together or not at all.
     ///
     /// # Errors
-    /// [`Error::Table`] if the file cannot be written. Nothing remains then.
+    /// [`Error::Table`] if the file cannot be written, or could not before. Nothing remains then.
     pub fn settle(mut self, metadata: &[(String, String)]) -> Result<SettledTable> {
+        sound(&self.path, self.failed.as_deref())?;
         if self.chunk.rows > 0 {
             self.end_chunk()?;
         }
@@ -276,13 +297,17 @@ impl TableWriter {
         if let Some(part) = self.part.take() {
             return Ok(part);
         }
-        let (temp, file) = match self.first.take() {
+        let temp = match self.first.take() {
             Some(first) => first,
-            None => TempFile::beside(&self.path, &format!(".part{}", self.parts.len()))
-                .map_err(Error::io("create", &self.path))?,
+            None => {
+                self.check_own()?;
+                let suffix = format!(".part{}", self.parts.len());
+                Hidden::beside(&self.path, &suffix).map_err(Error::io("create", &self.path))?
+            }
         };
         let plan = Arc::clone(self.schema.plan());
-        let sink = Sink::new(self.kind, file, &plan.schema, self.pool.clone()).map_err(table(&self.path))?;
+        let sink =
+            Sink::new(self.kind, temp.file(), &plan.schema, self.pool.clone()).map_err(table(&self.path))?;
         Ok(Part { temp, sink, plan, groups: Vec::new() })
     }
 
@@ -294,14 +319,21 @@ impl TableWriter {
         Ok(())
     }
 
+    /// An error if another job has begun the same file since: it would take, and lose, each further
+    /// hidden file.
+    fn check_own(&self) -> Result<()> {
+        let check = |part: &Done| part.temp.check_own();
+        self.parts.iter().try_for_each(check).map_err(Error::io("rename", &self.path))
+    }
+
     /// Copies all parts into one file of the final columns.
-    fn rewrite(&mut self, metadata: &[(String, String)]) -> Result<(TempFile, fs::File)> {
-        let (temp, file) =
-            TempFile::beside(&self.path, ".whole.part").map_err(Error::io("create", &self.path))?;
+    fn rewrite(&mut self, metadata: &[(String, String)]) -> Result<(Hidden, Arc<fs::File>)> {
+        self.check_own()?;
+        let temp = Hidden::beside(&self.path, ".whole.part").map_err(Error::io("create", &self.path))?;
         let parts = std::mem::take(&mut self.parts);
         let copy = || {
             let plan = self.schema.plan();
-            let mut sink = Sink::new(self.kind, file, &plan.schema, self.pool.clone())?;
+            let mut sink = Sink::new(self.kind, temp.file(), &plan.schema, self.pool.clone())?;
             for part in parts {
                 match self.kind {
                     TableKind::Parquet => copy_groups(part, plan, &mut sink)?,
@@ -327,6 +359,20 @@ impl fmt::Debug for TableWriter {
 pub(super) fn table(path: &Path) -> impl Fn(ArrowError) -> Error {
     let path = path.to_owned();
     move |error| Error::Table { path: path.clone(), reason: reason(&error) }
+}
+
+/// The error of a table that has failed before.
+pub(super) fn sound(path: &Path, failed: Option<&str>) -> Result<()> {
+    failed.map_or(Ok(()), |reason| Err(Error::Table { path: path.to_owned(), reason: reason.to_owned() }))
+}
+
+/// What is kept of an error, to be said again.
+pub(super) fn why(error: &Error) -> String {
+    match error {
+        Error::Table { reason, .. } => reason.clone(),
+        Error::Io { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// What the system says if it is at fault ("No space left on device"), without the layers around it.
@@ -363,7 +409,7 @@ fn copy_groups(part: Done, plan: &Arc<Plan>, sink: &mut Sink) -> std::result::Re
 
 /// Copies the record batches of a part, as many rows at a time as `plan` says.
 fn copy_batches(part: &Done, plan: &Arc<Plan>, sink: &mut Sink) -> std::result::Result<(), ArrowError> {
-    let mut batches = FileReader::try_new_buffered(fs::File::open(part.temp.path())?, None)?;
+    let mut batches = FileReader::try_new_buffered(part.temp.open()?, None)?;
     let places = places(&part.plan, plan);
     let mut held: Vec<RecordBatch> = Vec::new();
     for &chunk in part.groups.iter().flat_map(|group| &group.rows) {

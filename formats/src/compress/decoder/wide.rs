@@ -225,3 +225,78 @@ impl<R: Read> Wide<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::Limits;
+    use crate::compress::{Input, Output};
+
+    /// Units in each file.
+    const UNITS: usize = 3;
+
+    /// A file of so many units of the size that we write, and its content.
+    fn file(compression: Compression) -> (Vec<u8>, Vec<u8>) {
+        let unit = match compression {
+            Compression::Gzip | Compression::Lz4 => 1 << 20,
+            Compression::Zstd => 4 << 20,
+            Compression::Bzip2 => 9 * 99_000,
+            Compression::None => 0,
+        };
+        let mut state = 1_u32;
+        let mut next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 28) as u8
+        };
+        let content: Vec<u8> = (0..UNITS * unit).map(&mut next).collect();
+        let mut output = Output::new(compression, None, Vec::new()).unwrap();
+        output.write_all(&content).unwrap();
+        (output.finish().unwrap(), content)
+    }
+
+    #[test]
+    fn every_unit_is_decoded_by_the_pool() {
+        let limits = Limits::default();
+        let pool = Pool::new(2).unwrap();
+        for compression in Compression::ALL {
+            let (file, content) = file(compression);
+            let decoder = Decoder::new(Cursor::new(file), Vec::new(), compression, &limits).unwrap();
+            let mut wide = Wide::new(decoder, pool.clone(), limits.window);
+            let mut pieces = Vec::new();
+            while let Some(piece) = wide.next(&Vec::new) {
+                pieces.push(piece.bytes);
+            }
+            assert_eq!(pieces.len(), UNITS, "{compression}");
+            assert!(pieces.concat() == content, "{compression}");
+            // Nothing is left to the decoder but to see that this is the end.
+            assert_eq!(wide.decoder().read(&mut [0; 100]).unwrap(), 0, "{compression}");
+        }
+    }
+
+    /// The same from outside: nothing comes while the pool is busy with something else.
+    #[test]
+    fn an_input_waits_for_its_pool() {
+        for compression in Compression::ALL {
+            let (file, content) = file(compression);
+            let pool = Pool::new(1).unwrap();
+            let (release, released) = channel::<()>();
+            let mut busy = InOrder::new(Some(pool.clone()));
+            busy.push(move || Ok(released.recv().is_ok()));
+            let (give, take) = channel();
+            std::thread::spawn(move || {
+                let mut input = Input::new(Cursor::new(file), "packed").unwrap().with_pool(pool);
+                let mut first = vec![0; 1000];
+                give.send(input.read_exact(&mut first).map(|()| first)).unwrap();
+            });
+            let early = take.recv_timeout(Duration::from_millis(500)).map(drop);
+            assert_eq!(early, Err(RecvTimeoutError::Timeout), "{compression}");
+            release.send(()).unwrap();
+            let first = take.recv_timeout(Duration::from_secs(20)).unwrap().unwrap();
+            assert!(first == content[..1000], "{compression}");
+        }
+    }
+}

@@ -14,11 +14,11 @@ use arrow_array::{ArrayRef, RecordBatch};
 use super::{Plain, PlainColumn, PlainType, schema};
 use crate::tuple::TableKind;
 use crate::tuple::group::{Group, Rows};
-use crate::tuple::part::TempFile;
 use crate::tuple::schema::Plan;
 use crate::tuple::shape::element;
 use crate::tuple::sink::Sink;
-use crate::tuple::writer::{SettledTable, TableSummary, table};
+use crate::tuple::writer::{SettledTable, TableSummary, sound, table, why};
+use crate::whole::hidden::Hidden;
 use crate::{Error, Result};
 
 /// A batch ends with the row that reaches so many bytes ...
@@ -35,7 +35,7 @@ const LARGEST: usize = (i32::MAX as usize) - 2 * BATCH_BYTES;
 /// Memory is bounded by some 32 MB, what they are encoded to, and two rows.
 pub struct PlainWriter {
     path: PathBuf,
-    temp: TempFile,
+    temp: Hidden,
     sink: Sink,
     plan: Arc<Plan>,
     columns: Vec<Column>,
@@ -44,6 +44,8 @@ pub struct PlainWriter {
     held: Vec<RecordBatch>,
     group: usize,
     rows: u64,
+    /// Why rows are lost: a file without them must not get the name.
+    failed: Option<String>,
 }
 
 enum Column {
@@ -64,20 +66,22 @@ impl PlainWriter {
     /// # Errors
     /// [`Error::Io`] if no file can be created in that directory.
     pub fn create(path: &Path, kind: TableKind, columns: &[PlainColumn]) -> Result<PlainWriter> {
-        let (temp, file) = TempFile::beside(path, ".part").map_err(Error::io("create", path))?;
+        let temp = Hidden::beside(path, ".part").map_err(Error::io("create", path))?;
         let plan = Arc::new(Plan::list(schema(columns)));
-        let sink = Sink::new(kind, file, &plan.schema, None).map_err(table(path))?;
+        let sink = Sink::new(kind, temp.file(), &plan.schema, None).map_err(table(path))?;
         let columns = columns.iter().map(|column| Column::new(column.kind)).collect();
         let (path, held) = (path.to_owned(), Vec::new());
-        Ok(PlainWriter { path, temp, sink, plan, columns, waiting: (0, 0), held, group: 0, rows: 0 })
+        let (waiting, group, rows, failed) = ((0, 0), 0, 0, None);
+        Ok(PlainWriter { path, temp, sink, plan, columns, waiting, held, group, rows, failed })
     }
 
     /// Adds a row: a value for each column, of its type.
     ///
     /// # Errors
     /// [`Error::Table`] if the file cannot be written, if values do not fit their columns, or if one
-    /// has 2 GB.
+    /// has 2 GB. If the file cannot be written, all that follows gives that error again.
     pub fn push(&mut self, row: &[Plain<'_>]) -> Result<()> {
+        sound(&self.path, self.failed.as_deref())?;
         let wrong = |reason: String| Error::Table { path: self.path.clone(), reason };
         if row.len() != self.columns.len() {
             return Err(wrong(format!("{} columns wanted, {} found", self.columns.len(), row.len())));
@@ -107,8 +111,9 @@ impl PlainWriter {
     /// Completes the file with `metadata` (key, value) and brings it to the disk, without its name.
     ///
     /// # Errors
-    /// [`Error::Table`] if the file cannot be written. Nothing remains then.
+    /// [`Error::Table`] if the file cannot be written, or could not before. Nothing remains then.
     pub fn settle(mut self, metadata: &[(String, String)]) -> Result<SettledTable> {
+        sound(&self.path, self.failed.as_deref())?;
         self.end_batch()?;
         self.end_group()?;
         let file = self.sink.finish(metadata).map_err(table(&self.path))?;
@@ -118,6 +123,14 @@ impl PlainWriter {
     }
 
     fn end_batch(&mut self) -> Result<()> {
+        let ended = self.hold();
+        if let Err(error) = &ended {
+            self.failed = Some(why(error));
+        }
+        ended
+    }
+
+    fn hold(&mut self) -> Result<()> {
         let (rows, bytes) = std::mem::take(&mut self.waiting);
         if rows == 0 {
             return Ok(());

@@ -61,6 +61,53 @@ fn rows_wait_for_a_pool_that_is_busy() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_table_that_has_failed_gets_no_name() {
+    let events = waveforms(400);
+    for kind in KINDS {
+        for pool in [None, Some(Pool::new(2).unwrap())] {
+            let dir = tempfile::tempdir().unwrap();
+            // Only the first hidden file is on a full disk.
+            std::os::unix::fs::symlink("/dev/full", dir.path().join(".t.part")).unwrap();
+            let path = dir.path().join("t");
+            let mut table = TableWriter::create(&path, kind, &def(vec![])).unwrap();
+            if let Some(pool) = &pool {
+                table = table.with_pool(pool.clone());
+            }
+            table.group_bytes = 1;
+            let mut failed: Option<String> = None;
+            in_batches(&def(vec![]), &events, 40, |n, batch| match (table.write(batch), &failed) {
+                (Ok(_), None) => {}
+                (Ok(_), Some(_)) => panic!("rows behind event {n} are taken"),
+                (Err(error), None) => failed = Some(error.to_string()),
+                (Err(error), Some(before)) => assert_eq!(error.to_string(), *before),
+            });
+            let error = table.settle(&[]).map(|_| "settled").unwrap_err().to_string();
+            assert!(error.contains("No space left on device"), "{error}");
+            // With a pool it may come out in the end only.
+            assert!(failed.map_or(pool.is_some(), |failed| failed == error), "{kind:?}, {pool:?}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_plain_table_that_has_failed_gets_no_name() {
+    let columns = [PlainColumn::new("bytes", PlainType::Bytes)];
+    for kind in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/full", dir.path().join(".t.part")).unwrap();
+        let mut table = PlainWriter::create(&dir.path().join("t"), kind, &columns).unwrap();
+        let value: Vec<u8> = noise(1, 4 << 20).into_iter().flat_map(u16::to_le_bytes).collect();
+        let error = (0..20).find_map(|_| table.push(&[Plain::Bytes(&value)]).err()).unwrap().to_string();
+        assert!(error.contains("No space left on device"), "{error}");
+        assert_eq!(table.push(&[Plain::Bytes(b"more")]).unwrap_err().to_string(), error);
+        assert_eq!(table.settle(&[]).map(|_| "settled").unwrap_err().to_string(), error);
+    }
+}
+
 /// Where [`a_full_disk_leaves_nothing`] has this program write, with files limited.
 const FULL: &str = "PACTOLUS_TEST_FULL";
 

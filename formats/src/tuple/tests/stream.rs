@@ -171,3 +171,17 @@ fn a_reader_that_has_gone_can_be_told_from_other_errors() {
     );
     assert_eq!(error.to_string(), "cannot write -.arrow: broken pipe");
 }
+
+#[test]
+fn a_stream_that_has_failed_does_not_end_well() {
+    let def = def(vec![]);
+    let mut table = TableStream::new(Path::new("-.arrow"), Broken, &def);
+    let events = vec![Event::new().words("ADC0", &[1]); 1 << 12];
+    for _ in 0..3 {
+        in_batches(&def, &events, events.len(), |_, batch| {
+            let error = table.write(batch).unwrap_err();
+            assert_eq!(error.to_string(), "cannot write -.arrow: broken pipe");
+        });
+    }
+    assert_eq!(table.finish().unwrap_err().to_string(), "cannot write -.arrow: broken pipe");
+}
