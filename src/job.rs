@@ -280,7 +280,7 @@ pub struct Job {
 }
 
 /// A block and what it is made of fit into the nearest cache but one.
-const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 512 << 10;
 /// Enough for every speed that was measured, and little for a computer that does something else.
 const MEMORY: u64 = 256 << 20;
 

@@ -3,10 +3,11 @@
 //! Deterministic: the same job gives the same text. What varies from one execution to the next
 //! (times, threads, rates) is in the [`Report`](crate::Report) only.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pactolus_odb::Tree;
 use serde_json::{Map, Value, json};
@@ -21,37 +22,99 @@ const PIECE: usize = 1 << 16;
 /// A reader that remembers the digest of what was read from it.
 pub(crate) struct Digested<R> {
     reader: R,
-    state: Arc<Mutex<(Sha256, u64)>>,
+    digest: DigestOf,
+    /// The digest is taken by whoever has time: one thread reads while another does that.
+    later: bool,
 }
 
 /// The digest of a file so far.
 #[derive(Clone)]
-pub(crate) struct DigestOf(Arc<Mutex<(Sha256, u64)>>);
+pub(crate) struct DigestOf(Arc<Digesting>);
+
+#[derive(Default)]
+struct Digesting {
+    state: Mutex<(Sha256, u64)>,
+    /// What was read and is not in the digest.
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    pieces: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Buffers that were used.
+    spare: Vec<Vec<u8>>,
+}
+
+/// Bytes that may wait.
+const WAITING: usize = 4 << 20;
 
 impl<R: Read> Digested<R> {
-    pub(crate) fn new(reader: R) -> (Digested<R>, DigestOf) {
-        let state = Arc::new(Mutex::new((Sha256::new(), 0)));
-        (Digested { reader, state: Arc::clone(&state) }, DigestOf(state))
+    pub(crate) fn new(reader: R, later: bool) -> (Digested<R>, DigestOf) {
+        let digest = DigestOf(Arc::default());
+        (Digested { reader, digest: digest.clone(), later }, digest)
     }
 }
 
 impl<R: Read> Read for Digested<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buf)?;
-        if let Ok(mut state) = self.state.lock() {
+        if !self.later {
+            let mut state = lock(&self.digest.0.state);
             state.0.update(&buf[..n]);
             state.1 += n as u64;
+        } else if self.digest.add(&buf[..n]) > WAITING {
+            self.digest.catch_up(lock(&self.digest.0.state));
         }
         Ok(n)
     }
 }
 
 impl DigestOf {
+    /// Takes what waits into the digest, unless another does so.
+    pub(crate) fn work(&self) {
+        if let Ok(state) = self.0.state.try_lock() {
+            self.catch_up(state);
+        }
+    }
+
     /// Bytes read and their digest in hexadecimal.
     pub(crate) fn value(&self) -> (u64, String) {
-        let Ok(state) = self.0.lock() else { return (0, String::new()) };
+        self.catch_up(lock(&self.0.state));
+        let state = lock(&self.0.state);
         (state.1, hex(&state.0.clone().finalize()))
     }
+
+    /// Leaves bytes for later; how many wait then.
+    fn add(&self, bytes: &[u8]) -> usize {
+        let mut waiting = lock(&self.0.waiting);
+        let mut piece = waiting.spare.pop().unwrap_or_default();
+        piece.clear();
+        piece.extend_from_slice(bytes);
+        waiting.bytes += piece.len();
+        waiting.pieces.push_back(piece);
+        waiting.bytes
+    }
+
+    /// In the order in which they were read: who holds the state takes all of them.
+    fn catch_up(&self, mut state: MutexGuard<'_, (Sha256, u64)>) {
+        loop {
+            let piece = {
+                let mut waiting = lock(&self.0.waiting);
+                let Some(piece) = waiting.pieces.pop_front() else { return };
+                waiting.bytes -= piece.len();
+                piece
+            };
+            state.0.update(&piece);
+            state.1 += piece.len() as u64;
+            lock(&self.0.waiting).spare.push(piece);
+        }
+    }
+}
+
+/// A digest that somebody left while panicking belongs to a job that fails.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The SHA-256 of a file, in hexadecimal.

@@ -133,12 +133,15 @@ pub(crate) struct Work {
     pub(crate) ticket: Box<Ticket>,
     epoch: Arc<Epoch>,
     delay: Option<Delay>,
+    /// That of the file, which may be behind.
+    digest: Option<DigestOf>,
     stops: [Stop; 2],
 }
 
 impl Work {
     /// Does it.
     pub(crate) fn done(mut self) -> Numbered {
+        self.digest.iter().for_each(DigestOf::work);
         // Before the stages, so that these meet events in another order, and behind them.
         self.delay.iter().for_each(Delay::sleep);
         // A panic here is a fault of ours: it must end the job, not hang it.
@@ -288,6 +291,7 @@ impl<'j> Source<'j> {
 
     fn open(&self, file: &InputFile, run: Going, more: bool) -> Result<Reading, FormatError> {
         let limits = &self.job.limits;
+        let later = self.job.threads > 1;
         let (stop, halt) = (self.job.stop.clone(), self.halt.clone());
         let stops = move || stop.is_asked() || halt.is_asked();
         let awaited =
@@ -300,14 +304,14 @@ impl<'j> Source<'j> {
         } else if is_pipe {
             let path = file.path.clone();
             let reader = awaited(Awaited::new(move || File::open(path), stops))?;
-            let (digested, digest) = Digested::new(reader);
+            let (digested, digest) = Digested::new(reader, later);
             let digest = Some(digest).filter(|_| !self.job.outputs.is_empty());
             (Input::new_with(digested, &file.path, limits)?, digest)
         } else if self.job.outputs.is_empty() {
             (self.wide(Input::open_with(&file.path, limits)?), None)
         } else {
             let opened = File::open(&file.path).map_err(FormatError::io("open", &file.path))?;
-            let (digested, digest) = Digested::new(opened);
+            let (digested, digest) = Digested::new(opened, later);
             (self.wide(Input::new_with(digested, &file.path, limits)?), Some(digest))
         };
         let mut events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
@@ -429,7 +433,7 @@ impl<'j> Source<'j> {
         match (reading.run.epoch.clone(), &mut reading.held) {
             (Some(epoch), _) => {
                 ticket.file = reading.run.files.len();
-                self.work(ticket, epoch, reading.run.data);
+                self.work(ticket, epoch, reading.run.data, reading.digest.clone());
             }
             // Messages may stand before the BOR, and wait for it.
             (None, Some(held)) => {
@@ -445,7 +449,13 @@ impl<'j> Source<'j> {
         Ok(())
     }
 
-    fn work(&mut self, mut ticket: Box<Ticket>, epoch: Arc<Epoch>, data_before: u64) {
+    fn work(
+        &mut self,
+        mut ticket: Box<Ticket>,
+        epoch: Arc<Epoch>,
+        data_before: u64,
+        digest: Option<DigestOf>,
+    ) {
         self.blocks += 1;
         if !self.shard.has(self.blocks - 1) {
             let block = &ticket.block;
@@ -459,7 +469,7 @@ impl<'j> Source<'j> {
         let delay = self.job.delay.map(|seed| Delay::new(seed, number));
         let stops = [self.halt.clone(), self.job.stop.clone()];
         ticket.data_before = data_before;
-        self.work.push_back(Work { number, ticket, epoch, delay, stops });
+        self.work.push_back(Work { number, ticket, epoch, delay, digest, stops });
     }
 
     /// Begins a run, with what its BOR says: number, time, ODB dump. Nothing if one has begun.
@@ -477,7 +487,7 @@ impl<'j> Source<'j> {
         }
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
         if let Some(ticket) = reading.held.take() {
-            self.work(ticket, Arc::clone(&epoch), 0);
+            self.work(ticket, Arc::clone(&epoch), 0, None);
         }
         reading.run.epoch = Some(epoch);
         Ok(())
