@@ -16,7 +16,7 @@ use crate::analyzer::Analyzer;
 use crate::job::{Job, Stop};
 use crate::layers::Base;
 use crate::shard::Shard;
-use crate::source::{Item, Source, Ticket, Work};
+use crate::source::{FIRST, Item, Source, Ticket, Work};
 use crate::stage::panic_text;
 
 /// Gets the items in order, and gives tickets back.
@@ -42,6 +42,8 @@ pub(crate) fn drive(
             tickets: 0,
             most: most_tickets(threads),
             weight: 0,
+            growth: 0,
+            block: job.block,
             budget: job.blocks_memory(),
             closed: false,
             alone: threads == 1,
@@ -106,6 +108,9 @@ struct State<'j> {
     /// Bytes that tickets were found to hold, and may hold.
     weight: usize,
     budget: usize,
+    /// Bytes that a ticket held at the most for each KiB of its block, and the size of a block.
+    growth: usize,
+    block: usize,
     /// Nobody is to begin anything.
     closed: bool,
     /// There is no other thread than the caller's.
@@ -138,16 +143,23 @@ impl<'j> State<'j> {
     fn new_ticket(&mut self) -> Option<Box<Ticket>> {
         let average = self.weight / self.tickets.max(1);
         let held = self.source.as_ref().map_or(0, |source| source.held());
-        let fits = self.tickets <= held || self.weight + average <= self.budget;
+        let fits = self.tickets <= held
+            || self.weight + average <= self.budget && (self.tickets + 1) * self.expected() <= self.budget;
         (self.tickets < self.most && fits).then(|| {
             self.tickets += 1;
             Box::new(Ticket::new())
         })
     }
 
+    /// What a ticket is to hold when its block is done.
+    fn expected(&self) -> usize {
+        self.growth.saturating_mul(self.block.div_ceil(1 << 10))
+    }
+
     /// A ticket that has grown too heavy is not used again.
     fn give_back(&mut self, ticket: Box<Ticket>) {
-        if self.weight > self.budget {
+        let too_many = self.tickets > 1 && self.tickets * self.expected() > self.budget;
+        if self.weight > self.budget || too_many {
             self.tickets -= 1;
             self.weight -= ticket.weight.min(self.weight);
         } else {
@@ -158,6 +170,9 @@ impl<'j> State<'j> {
     fn arrives(&mut self, (number, mut item): (u64, Item)) {
         if let Item::Block(ticket) = &mut item {
             self.weigh(ticket);
+            // Small blocks have their share of what is there anyway.
+            let kib = ticket.block.bytes().len().max(FIRST) / (1 << 10);
+            self.growth = self.growth.max(ticket.weight / kib);
         }
         self.arrived.insert(number, item);
     }

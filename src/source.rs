@@ -157,6 +157,10 @@ impl Work {
     }
 }
 
+/// Bytes of the first block. Each is twice as large as the one before, up to what the job says: so it
+/// is known early what modules make of a block, before many of them are in flight.
+pub(crate) const FIRST: usize = 16 << 10;
+
 /// Bytes of messages before the BOR that wait for it at the most.
 const BEFORE_BOR: usize = 64 << 20;
 
@@ -332,7 +336,7 @@ impl<'j> Source<'j> {
         }
         // With `strict` an event is a block, so that nothing behind the first trouble is seen by any
         // stage.
-        let target = if self.job.strict { 1 } else { self.job.block };
+        let target = if self.job.strict { 1 } else { self.job.block.min(FIRST << self.blocks.min(16)) };
         let read = reading.events.read(&mut ticket.block, target);
         let ends = read.map_err(FormatError::io("read", &reading.file.path))?;
         let next = ticket.block.first + ticket.block.count;
