@@ -108,7 +108,7 @@ struct State<'j> {
     /// Bytes that tickets were found to hold, and may hold.
     weight: usize,
     budget: usize,
-    /// Bytes that a ticket held at the most for each KiB of its block, and the size of a block.
+    /// Bytes that were made at the most of each KiB of a block, and the size of a block.
     growth: usize,
     block: usize,
     /// Nobody is to begin anything.
@@ -153,7 +153,7 @@ impl<'j> State<'j> {
 
     /// What a ticket is to hold when its block is done.
     fn expected(&self) -> usize {
-        self.growth.saturating_mul(self.block.div_ceil(1 << 10))
+        self.block.saturating_add(self.growth.saturating_mul(self.block.div_ceil(1 << 10)))
     }
 
     /// A ticket that has grown too heavy is not used again.
@@ -172,7 +172,8 @@ impl<'j> State<'j> {
             self.weigh(ticket);
             // Small blocks have their share of what is there anyway.
             let kib = ticket.block.bytes().len().max(FIRST) / (1 << 10);
-            self.growth = self.growth.max(ticket.weight / kib);
+            let made = ticket.weight.saturating_sub(ticket.block.capacity());
+            self.growth = self.growth.max(made / kib);
         }
         self.arrived.insert(number, item);
     }
