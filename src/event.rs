@@ -62,15 +62,10 @@ impl Index {
             end = start + len;
             self.slots.push(Slot { name: bank.name, code: bank.code, start: start as u32, len: len as u32 });
         }
-        let reserved = kind == BankKind::Bank32A || area.flags != kind.flags();
-        self.packed = odd == 0 && end == event.payload.len() && area.order == Order::Little && !reserved;
+        // The longest headers have a field that may hold anything, too.
+        let plain = area.order == Order::Little && kind != BankKind::Bank32A;
+        self.packed = plain && odd == 0 && end == event.payload.len();
         Ok(())
-    }
-
-    /// The bytes of all banks with their headers, if they may be written as they stand.
-    #[inline]
-    fn packed<'a>(&self, event: &EventView<'a>) -> Option<&'a [u8]> {
-        event.payload.get(Area::SIZE..).filter(|_| self.packed)
     }
 
     /// Forgets the banks: the event is a FIXED structure.
@@ -207,14 +202,7 @@ impl<'a> Event<'a> {
         if let Some(slot) = self.index.slots.iter().find(|s| s.name == name) {
             return Some(self.raw_bank(slot));
         }
-        let mut next = self.first.get();
-        while let Some(here) = next {
-            if here.bank.name == name {
-                return Some(here.bank);
-            }
-            next = here.next.get();
-        }
-        None
+        self.entries().find(|bank| bank.name == name).copied()
     }
 
     #[inline]
@@ -227,7 +215,7 @@ impl<'a> Event<'a> {
     /// The raw banks, with their headers, if they may be written as they stand.
     #[inline]
     pub(crate) fn packed(&self) -> Option<&'a [u8]> {
-        self.index.packed(&self.view)
+        self.view.payload.get(Area::SIZE..).filter(|_| self.index.packed)
     }
 
     /// All banks: raw ones in their order, then appended ones in theirs.
@@ -238,11 +226,17 @@ impl<'a> Event<'a> {
     /// The banks that stages have appended, in their order.
     #[inline]
     pub(crate) fn appended(&self) -> impl Iterator<Item = Bank<'a>> + Clone + use<'a> {
+        self.entries().copied()
+    }
+
+    /// The same where they lie: who looks for one copies no other.
+    #[inline]
+    fn entries(&self) -> impl Iterator<Item = &'a Bank<'a>> + Clone + use<'a> {
         let mut next = self.first.get();
         std::iter::from_fn(move || {
             let here = next?;
             next = here.next.get();
-            Some(here.bank)
+            Some(&here.bank)
         })
     }
 
