@@ -88,10 +88,9 @@ impl Worker {
 
     /// Bytes that it holds.
     pub(crate) fn capacity(&self) -> usize {
-        // What the columns of a block have become is in the partial, and as much room stays for the next.
-        let batches = self.partial.tables.iter().map(|(_, batch)| batch.memory());
-        let columns = batches.sum::<usize>();
-        self.arena.allocated_bytes() + self.partial.capacity() + columns + self.fills.capacity()
+        // What the columns of a block have become, and as much room that stays for the next.
+        let tables = 2 * self.partial.tables_memory();
+        self.arena.allocated_bytes() + self.partial.capacity() + tables + self.fills.capacity()
     }
 
     /// Passes the events of `block` through the wide stages. `data_before`: data events of the
@@ -350,20 +349,21 @@ impl Worker {
             }
         };
         let stage = || &chain.stages[at.get()];
-        if failed.is_some() && !notes.messages.borrow().is_empty() {
-            // It had something to say before it panicked.
-            messages(place, stage().number, notes, partial);
-        }
-        if let Some(reason) = failed {
-            // What a lost event would have brought about is lost with it.
-            notes.queue.borrow_mut().clear();
-            partial.counts.stages[stage().number as usize].failed += 1;
-            partial.counts.lose(number, failure(&stage().name, &view, place, &reason));
-            return;
-        }
         match end {
-            End::Lost => return,
             End::Kept => {}
+            End::Lost => {
+                if !notes.messages.borrow().is_empty() {
+                    // It had something to say before it panicked.
+                    messages(place, stage().number, notes, partial);
+                }
+                // What a lost event would have brought about is lost with it.
+                notes.queue.borrow_mut().clear();
+                partial.counts.stages[stage().number as usize].failed += 1;
+                if let Some(reason) = failed {
+                    partial.counts.lose(number, failure(&stage().name, &view, place, &reason));
+                }
+                return;
+            }
             End::Deferred => {
                 let to = To { chain: number, stage: at.get(), number: place.number };
                 if let Err(error) = partial.defer(board, to, &event, original) {
@@ -381,10 +381,7 @@ impl Worker {
             event.rename(&[]);
             chain.automatic.iter().for_each(|automatic| automatic.fill(&event, fills));
         }
-        let written = match epoch.wanted.any() {
-            true => emit::write(epoch, chain, number, &event, original, partial, columns),
-            false => Ok(()),
-        };
+        let written = emit::write(epoch, chain, number, &event, original, partial, columns);
         match written {
             Ok(()) => {
                 partial.counts.requests[number].kept += 1;

@@ -18,13 +18,6 @@ pub(crate) struct Wanted {
     pub(crate) tables: bool,
 }
 
-impl Wanted {
-    #[inline]
-    pub(crate) fn any(self) -> bool {
-        self.mid || self.asc || self.tables
-    }
-}
-
 /// Which events of an input are analysed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selection {

@@ -109,12 +109,16 @@ impl Partial {
         Some((event, original))
     }
 
-    /// Bytes that it holds, what is small not counted.
+    /// Bytes that it holds besides tables, what is small not counted.
     pub(crate) fn capacity(&self) -> usize {
         let bytes = [&self.mid.bytes, &self.asc.bytes, &self.deferred_bytes].map(Vec::capacity);
         let deferred = self.deferred.capacity() * (size_of::<Deferred>() + 2 * size_of::<usize>());
-        let tables = self.tables.iter().map(|(_, batch)| batch.memory());
-        bytes.into_iter().sum::<usize>() + deferred + tables.sum::<usize>()
+        bytes.into_iter().sum::<usize>() + deferred
+    }
+
+    /// Bytes of its tables.
+    pub(crate) fn tables_memory(&self) -> usize {
+        self.tables.iter().map(|(_, batch)| batch.memory()).sum()
     }
 
     pub(crate) fn clear(&mut self, requests: usize, stages: usize) {
