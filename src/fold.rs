@@ -149,40 +149,28 @@ impl<'j> Fold<'j> {
                 if !self.halted {
                     self.ticket(&mut ticket)?;
                 }
-                Ok(Some(ticket))
+                return Ok(Some(ticket));
             }
-            Item::End(_) | Item::Failed(_) => self.note(item).map(|()| None),
-            _ if self.halted => Ok(None),
-            _ => self.note(item).map(|()| None),
-        }
-    }
-
-    fn note(&mut self, item: Item) -> Result<(), Error> {
-        match item {
-            Item::Begin(begun, input) => self.begin(*begun, *input),
-            Item::Block(_) => Ok(()),
-            Item::Elsewhere(_) => Err(Error::Internal("has left a block to a shard".into())),
-            Item::Read { done, total } => {
-                self.read = (done, total);
-                Ok(())
-            }
+            Item::End(files) => self.end(files)?,
+            Item::Failed(error) => return Err(error),
+            // What comes behind does not count.
+            _ if self.halted => {}
+            Item::Begin(begun, input) => self.begin(*begun, *input)?,
+            Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),
+            Item::Read { done, total } => self.read = (done, total),
             Item::Damage(input, damage) => {
                 self.report.damage.add(input.path, damage);
                 self.halt_if_strict();
-                Ok(())
             }
             Item::Refused(input, refused) => {
                 self.report.without_text.push(WithoutText::new(input.path, &refused));
                 self.halt_if_strict();
-                Ok(())
             }
-            Item::End(files) => self.end(files),
             Item::Empty(input) => {
                 self.report.warnings.push(format!("{} holds no event", input.path.display()));
-                Ok(())
             }
-            Item::Failed(error) => Err(error),
         }
+        Ok(None)
     }
 
     /// Joins what the work of another process on a block of so many bytes has come to.
