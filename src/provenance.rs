@@ -16,9 +16,6 @@ use sha2::{Digest, Sha256};
 use crate::analyzer::Analyzer;
 use crate::job::Job;
 
-/// Bytes of a file read at a time.
-const PIECE: usize = 1 << 16;
-
 /// A reader that remembers the digest of what was read from it.
 pub(crate) struct Digested<R> {
     reader: R,
@@ -33,9 +30,23 @@ pub(crate) struct DigestOf(Arc<Digesting>);
 
 #[derive(Default)]
 struct Digesting {
-    state: Mutex<(Sha256, u64)>,
+    taken: Mutex<Taken>,
     /// What was read and is not in the digest.
     waiting: Mutex<Waiting>,
+}
+
+/// The digest of so many bytes.
+#[derive(Default)]
+struct Taken {
+    sha256: Sha256,
+    bytes: u64,
+}
+
+impl Taken {
+    fn add(&mut self, bytes: &[u8]) {
+        self.sha256.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
 }
 
 #[derive(Default)]
@@ -60,11 +71,9 @@ impl<R: Read> Read for Digested<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.reader.read(buf)?;
         if !self.later {
-            let mut state = lock(&self.digest.0.state);
-            state.0.update(&buf[..n]);
-            state.1 += n as u64;
+            lock(&self.digest.0.taken).add(&buf[..n]);
         } else if self.digest.add(&buf[..n]) > WAITING {
-            self.digest.catch_up(lock(&self.digest.0.state));
+            self.digest.catch_up(&mut lock(&self.digest.0.taken));
         }
         Ok(n)
     }
@@ -73,16 +82,16 @@ impl<R: Read> Read for Digested<R> {
 impl DigestOf {
     /// Takes what waits into the digest, unless another does so.
     pub(crate) fn work(&self) {
-        if let Ok(state) = self.0.state.try_lock() {
-            self.catch_up(state);
+        if let Ok(mut taken) = self.0.taken.try_lock() {
+            self.catch_up(&mut taken);
         }
     }
 
     /// Bytes read and their digest in hexadecimal.
     pub(crate) fn value(&self) -> (u64, String) {
-        self.catch_up(lock(&self.0.state));
-        let state = lock(&self.0.state);
-        (state.1, hex(&state.0.clone().finalize()))
+        let mut taken = lock(&self.0.taken);
+        self.catch_up(&mut taken);
+        (taken.bytes, hex(&taken.sha256.clone().finalize()))
     }
 
     /// Leaves bytes for later; how many wait then.
@@ -96,8 +105,8 @@ impl DigestOf {
         waiting.bytes
     }
 
-    /// In the order in which they were read: who holds the state takes all of them.
-    fn catch_up(&self, mut state: MutexGuard<'_, (Sha256, u64)>) {
+    /// In the order in which they were read: who holds `taken` takes all of them.
+    fn catch_up(&self, taken: &mut Taken) {
         loop {
             let piece = {
                 let mut waiting = lock(&self.0.waiting);
@@ -105,8 +114,7 @@ impl DigestOf {
                 waiting.bytes -= piece.len();
                 piece
             };
-            state.0.update(&piece);
-            state.1 += piece.len() as u64;
+            taken.add(&piece);
             lock(&self.0.waiting).spare.push(piece);
         }
     }
@@ -122,16 +130,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// # Errors
 /// If it cannot be read.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let (mut state, mut piece) = (Sha256::new(), vec![0; PIECE]);
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok(hex(&state.finalize())),
-            Ok(read) => state.update(&piece[..read]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let (mut file, digest) = Digested::new(File::open(path)?, false);
+    io::copy(&mut file, &mut io::sink())?;
+    Ok(digest.value().1)
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
