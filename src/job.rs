@@ -337,18 +337,24 @@ impl Job {
     /// Threads that compress, decompress and encode, if it has more than one; with outputs of so many
     /// tables.
     pub(crate) fn pool(&self, tables: usize) -> Result<Option<Pool>, Error> {
-        let threads = self.threads;
-        let failed = |e| Error::Job(format!("cannot start {threads} threads: {e}"));
         let is_table = |output: &&OutputFile| matches!(output.kind, OutputKind::Table(_));
         let files = self.outputs.len() + self.outputs.iter().filter(is_table).count() * tables;
         // One input is read at a time.
-        let share = self.blocks_memory() / (1 + files);
-        let pool = (threads > 1).then(|| Pool::new(threads)).transpose().map_err(failed)?;
-        Ok(pool.map(|pool| pool.with_memory(share)))
+        let share = self.half_of_memory() / (1 + files);
+        if self.threads <= 1 {
+            return Ok(None);
+        }
+        let pool = Pool::new(self.threads).map_err(|error| self.cannot_start(&error))?;
+        Ok(Some(pool.with_memory(share)))
     }
 
-    /// The part of the memory that is for blocks [bytes].
-    pub(crate) fn blocks_memory(&self) -> usize {
+    /// The system has no room for the threads.
+    pub(crate) fn cannot_start(&self, error: &std::io::Error) -> Error {
+        Error::Job(format!("cannot start {} threads: {error}", self.threads))
+    }
+
+    /// The part of the memory that is for blocks, or for all the rest [bytes].
+    pub(crate) fn half_of_memory(&self) -> usize {
         usize::try_from(self.memory / 2).unwrap_or(usize::MAX)
     }
 

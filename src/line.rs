@@ -40,11 +40,12 @@ pub(crate) fn drive(
             end: None,
             free: Vec::new(),
             tickets: 0,
-            most: most_tickets(threads),
+            // Two for each thread, so that none waits for the fold, and two more.
+            most: 2 * threads + 2,
             weight: 0,
             growth: 0,
             block: job.block,
-            budget: job.blocks_memory(),
+            budget: job.half_of_memory(),
             closed: false,
             alone: threads == 1,
         }),
@@ -57,7 +58,7 @@ pub(crate) fn drive(
         for i in 1..threads {
             let builder = std::thread::Builder::new().name(format!("worker {i}"));
             let started = builder.spawn_scoped(scope, || line.help());
-            started.map_err(|error| Error::Job(format!("cannot start {threads} threads: {error}")))?;
+            started.map_err(|error| job.cannot_start(&error))?;
         }
         line.fold(take)
     })
@@ -75,11 +76,6 @@ impl Drop for Closing<'_, '_> {
         self.line.lock().closed = true;
         self.line.room.notify_all();
     }
-}
-
-/// Two blocks for each thread, so that none waits for the fold, and two more.
-pub(crate) fn most_tickets(threads: usize) -> usize {
-    2 * threads + 2
 }
 
 /// What the threads share.

@@ -229,7 +229,8 @@ impl<'j> Sinks<'j> {
 
     /// A run ends: files of that run get their final names, with `histograms` of that run. At the end
     /// of the job, all do, with those of all runs. Either all of them are on the disk before the first
-    /// has its name, and no other job has begun one of them, or none gets it. Where there are no histograms, none of an earlier job remain.
+    /// has its name, and no other job has begun one of them, or none gets it. Where there are no
+    /// histograms, none of an earlier job remain.
     pub(crate) fn finish(
         &mut self,
         provenance: &serde_json::Value,
