@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use crate::common::MidFile;
@@ -46,26 +46,9 @@ fn stopped(place: &Place) -> Ran {
 
 /// Another job begins to write the same file.
 fn overtaken(place: &Place) -> Ran {
-    let begin = || {
-        let _ = fs::remove_file(place.path(".out.mid.part"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pactolus"))
-            .args(["analyze", "-", "-o", "out.mid"])
-            .current_dir(place.path(""))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(&run_of(50_000).bytes).unwrap();
-        while !place.path(".out.mid.part").exists() {
-            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        (child, stdin)
-    };
-    let (first, first_stdin) = begin();
-    let (second, second_stdin) = begin();
+    let (first, first_stdin) = begun(place);
+    let _ = fs::remove_file(place.path(".out.mid.part"));
+    let (second, second_stdin) = begun(place);
     drop(first_stdin);
     let ran = first.wait_with_output().unwrap();
     drop(second_stdin);
@@ -74,7 +57,8 @@ fn overtaken(place: &Place) -> Ran {
     Ran { code: u8::try_from(ran.status.code().unwrap()).unwrap(), said }
 }
 
-fn stopped_by(place: &Place, signal: &str) -> Ran {
+/// A job that has begun its output, and waits for more events.
+fn begun(place: &Place) -> (Child, ChildStdin) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pactolus"))
         .args(["analyze", "-", "-o", "out.mid"])
         .current_dir(place.path(""))
@@ -89,6 +73,11 @@ fn stopped_by(place: &Place, signal: &str) -> Ran {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(Duration::from_millis(5));
     }
+    (child, stdin)
+}
+
+fn stopped_by(place: &Place, signal: &str) -> Ran {
+    let (child, mut stdin) = begun(place);
     let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     std::thread::sleep(Duration::from_millis(100));
