@@ -44,6 +44,11 @@ pub(crate) struct OdbArgs {
     #[arg(long)]
     create: bool,
 
+    /// With --create: bring every change to the disk before it counts, so that a power cut costs
+    /// nothing; some twenty times slower
+    #[arg(long, requires = "create")]
+    durable: bool,
+
     /// A command, as "ls -l /Runinfo"; several are done in order
     #[arg(short, long = "command", value_name = "CMD")]
     commands: Vec<String>,

@@ -4,9 +4,11 @@ use std::error::Error;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pactolus::odb::Odb;
 use pactolus::odb::shell::Shell;
+use pactolus::odb::store::{Options, Shared};
 
 use super::source::Source;
 use crate::{DAMAGED, OK};
@@ -28,8 +30,10 @@ pub(super) struct Place {
 pub(super) struct How {
     /// Of a run file, the dump at its end.
     pub(super) eor: bool,
-    /// Make a new one.
+    /// Make a new one ...
     pub(super) create: bool,
+    /// ... that brings every change to the disk.
+    pub(super) durable: bool,
 }
 
 impl Place {
@@ -45,7 +49,7 @@ impl Place {
                 )
                 .into());
             }
-            let odb = if how.create { Odb::create_in(&path)? } else { existing(&path)? };
+            let odb = if how.create { created(&path, how.durable)? } else { existing(&path)? };
             return Ok(Place { shell: Shell::new(odb), name, code: OK });
         }
         // Files have an ending, directories have none.
@@ -64,6 +68,18 @@ impl Place {
         let shell = Shell::new(Odb::from(source.tree)).read_only(why);
         Ok(Place { shell, name, code })
     }
+}
+
+fn created(dir: &Path, durable: bool) -> Result<Odb, Box<dyn Error>> {
+    let shared = Shared::open(dir, Options { create: true, durable, ..Options::default() })?;
+    if durable && !shared.is_durable() {
+        return Err(format!(
+            "{}: there is an ODB that was made without --durable: save it, and make another one",
+            dir.display()
+        )
+        .into());
+    }
+    Ok(Odb::new(Arc::new(shared)))
 }
 
 fn existing(dir: &Path) -> Result<Odb, Box<dyn Error>> {

@@ -37,6 +37,21 @@ fn on_odb(place: &Place, commands: &[&str]) -> Ran {
     place.run_args(&["odb", "--create", "@daq"].into_iter().chain(commands).collect::<Vec<_>>())
 }
 
+/// A new ODB in a directory, then damaged: each of the first bytes, wherever it stands, becomes the second.
+fn damaged(place: &Place, commands: &[&str], damage: &[(&[u8], &[u8])]) -> Ran {
+    on_odb(place, commands);
+    let mut bytes = std::fs::read(place.path("daq/data.mdb")).unwrap();
+    for (from, to) in damage {
+        let mut at = 0;
+        while let Some(found) = bytes[at..].windows(from.len()).position(|window| window == *from) {
+            at += found;
+            bytes[at..at + to.len()].copy_from_slice(to);
+            at += to.len();
+        }
+    }
+    place.put("daq/data.mdb", bytes).run("odb @daq -c pwd")
+}
+
 /// Converts a JSON dump to `.odb`.
 fn convert(place: &Place, json: &str) -> Ran {
     place.put("a.json", json).run("odb convert @a.json @a.odb")
@@ -182,6 +197,40 @@ fn files() -> Provokers {
         };
         "no directory or file ...; --create makes a new ODB there" => |p| p.run("odb @daq -c pwd");
         "no ODB in ...; --create makes one" => |p| p.run("odb @. -c pwd");
+        "ODB store: no rights to read and write in ... (...): its owner can give them, chmod g+rw" => |p| {
+            p.run("odb --create /sys/pactolus -c pwd")
+        };
+        "ODB store: ... cannot be mapped (...): a limit of virtual memory is too small for it (ulimit -v)" => |p| {
+            p.process("ulimit -v 3000000; exec", "odb --create daq -c pwd", b"")
+        };
+        "ODB store: .../data.mdb is no database that this program knows (...)" => |p| {
+            std::fs::create_dir(p.path("daq")).unwrap();
+            p.put("daq/data.mdb", [b'x'; 9000]).run("odb @daq -c pwd")
+        };
+        "ODB store: ... is in form ..., this program knows form 1 only: use a newer one" => |p| {
+            damaged(p, &["pwd"], &[(b"pactolus ODB\x01", b"pactolus ODB\x02")])
+        };
+        "ODB store: ... holds a database of another program" => |p| {
+            damaged(p, &["pwd"], &[(b"pactolus ODB", b"someone else")])
+        };
+        "ODB store: ...: key number ... is broken: ..." => |p| {
+            damaged(p, &["create int xyzzy"], &[(b"\x05xyzzy", b"\xffxyzzy")])
+        };
+        "ODB store: the stored tree is broken: key number ... is in no directory" => |p| {
+            let [two, three, four] = [2, 3, 4].map(u64::to_le_bytes);
+            damaged(p, &["mkdir x/y", "mkdir z"], &[(&[two, four].concat(), &[two, three].concat())])
+        };
+        "ODB store: the stored tree is broken: '...' has two keys '...'" => |p| {
+            damaged(p, &["create int xyzzy", "create int plugh"], &[(b"xyzzy", b"plugh")])
+        };
+        "ODB store: the stored tree is broken: key number ... of ... is missing" => |p| {
+            let [two, three, nine] = [2, 3, 9].map(u64::to_le_bytes);
+            damaged(p, &["mkdir x", "mkdir y"], &[(&[two, three].concat(), &[two, nine].concat())])
+        };
+        "...: there is an ODB that was made without --durable: save it, and make another one" => |p| {
+            on_odb(p, &["pwd"]);
+            p.run("odb --create --durable @daq -c pwd")
+        };
         "...: --eor: this is a directory, only run files have a second ODB" => |p| p.run("odb @. --eor -c pwd");
         "... is a file and does not change: the directory of an ODB expected" => |p| {
             p.put("a.odb", "[/]\nok = INT : 1\n").run("odb watch --odb @a.odb")

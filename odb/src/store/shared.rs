@@ -77,7 +77,7 @@ const ENTRY: u8 = 3;
 pub struct Options {
     /// Make a database, and its directory, if there is none.
     pub create: bool,
-    /// For a new one: every transaction is on the disk before it comes back. Some ten times slower, and
+    /// For a new one: every transaction is on the disk before it comes back. Some twenty times slower, and
     /// nothing is lost in a power cut.
     pub durable: bool,
     /// The most that it can hold \[bytes]. Only what is used takes room on the disk and in memory.
@@ -153,6 +153,11 @@ impl Shared {
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.inner.dir
+    }
+
+    /// Whether it was made [`durable`](Options::durable).
+    pub fn is_durable(&self) -> bool {
+        self.inner.durable
     }
 
     /// Brings to the disk all that was committed, by whomever.

@@ -121,6 +121,9 @@ impl Mirror {
         for mut id in touched {
             while id != ROOT {
                 let parent = self.node(id)?.parent;
+                if parent == 0 {
+                    return Err(broken(format!("key number {id} is in no directory")));
+                }
                 let known = news.contains_key(&parent);
                 news.entry(parent).or_default().insert(id);
                 if known {
@@ -397,7 +400,9 @@ mod tests {
         };
         check(vec![], "there is no key number 1");
         check(vec![(1, directory("", &[2]))], "key number 2 of 1 is missing");
-        check(vec![(1, directory("", &[])), (2, value("x"))], "broken");
+        check(vec![(1, directory("", &[])), (2, value("x"))], "key number 2 is in no directory");
+        let twice = vec![(1, directory("", &[2, 3])), (2, directory("x", &[3])), (3, value("y"))];
+        check(twice, "key number 3 is in two directories");
         check(vec![(1, directory("", &[2, 2])), (2, value("x"))], "two");
         check(vec![(1, directory("", &[2, 3])), (2, value("x")), (3, value("X"))], "two keys 'X'");
         check(vec![(1, directory("", &[2])), (2, directory("x", &[2]))], "broken");

@@ -53,7 +53,6 @@ pub(super) fn no_access(dir: &Path, error: &io::Error) -> Error {
         io::ErrorKind::OutOfMemory => format!(
             "{dir} cannot be mapped ({error}): a limit of virtual memory is too small for it (ulimit -v)"
         ),
-        io::ErrorKind::StorageFull => format!("the disk of {dir} is full: nothing was changed"),
         _ => format!("{dir}: {error}"),
     })
 }
