@@ -9,7 +9,8 @@ use std::time::Instant;
 use pactolus_formats::Pool;
 use pactolus_odb::Odb;
 
-use crate::analyzer::{Analyzer, Begun};
+use crate::analyzer::Analyzer;
+use crate::begun::Begun;
 use crate::block::Worker;
 use crate::emit::table_def;
 use crate::epoch::Epoch;

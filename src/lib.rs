@@ -61,6 +61,7 @@ struct Readme;
 mod analyzer;
 mod awaited;
 mod banks;
+mod begun;
 mod block;
 mod catalogue;
 mod chain;

@@ -133,7 +133,7 @@ pub struct Setup<'a> {
 }
 
 /// What the modules of a run have booked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Booked {
     pub(crate) tests: Vec<String>,
     pub(crate) histograms: Vec<Arc<Shape>>,

@@ -12,7 +12,8 @@ use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Damage, Error as FormatError, Input, Pool};
 use serde_json::json;
 
-use crate::analyzer::{Analyzer, Begun};
+use crate::analyzer::Analyzer;
+use crate::begun::Begun;
 use crate::awaited::Awaited;
 use crate::block::{Until, Worker};
 use crate::epoch::Epoch;
@@ -485,10 +486,8 @@ impl<'j> Source<'j> {
         let run = Run { number, start: bor.map(|b| b.1), online: false };
         let begun = self.analyzer.begin(self.job, self.base, run, bor.map(|b| b.2))?;
         let epoch = Arc::clone(&begun.epoch);
-        if let Ok(tree) = begun.odb.snapshot() {
-            reading.run.layouts = Layouts::during(&epoch, &tree);
-            reading.events.learn(reading.run.layouts.clone());
-        }
+        reading.run.layouts = Layouts::during(&epoch, &begun.definitions);
+        reading.events.learn(reading.run.layouts.clone());
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
         if let Some(ticket) = reading.held.take() {
             self.work(ticket, Arc::clone(&epoch), 0, None);

@@ -7,7 +7,8 @@ use std::time::Instant;
 use crc32c::{crc32c, crc32c_append};
 use pactolus_formats::wire::{Wire, put_bytes};
 
-use crate::analyzer::{Analyzer, Begun};
+use crate::analyzer::Analyzer;
+use crate::begun::Begun;
 use crate::epoch::Epoch;
 use crate::fold::Progress;
 use crate::histo::Store;
