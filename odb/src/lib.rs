@@ -19,7 +19,7 @@
 //!
 //! The rooms, from the ground up: [`Value`], [`Key`] and [`Path`]; the [`Tree`] of them, without
 //! locks; the [`Store`] that shares a tree; [`Odb`], the handle that programs use; [`Hotlink`],
-//! which knows when something changed; [`Record`], a struct kept in step with a directory; and
+//! which knows when something changed; [`Watch`], which waits for it; [`Record`], a struct kept in step with a directory; and
 //! [`dump`], the text forms `.odb`, XML and JSON; [`shell`], commands with `odbedit`'s words.
 //!
 //! This crate knows no event, no run and no file system.
@@ -42,6 +42,7 @@ mod text;
 pub mod tree;
 mod typed;
 mod value;
+mod watch;
 
 pub use dump::{Dump, Save};
 pub use error::{Error, Result};
@@ -57,3 +58,4 @@ pub use store::{Local, Store};
 pub use tree::{Difference, Found, Load, Loaded, Tree};
 pub use typed::{Element, Mismatch, Typed};
 pub use value::{Number, Strings, Value};
+pub use watch::{Change, Watch};

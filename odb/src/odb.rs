@@ -8,7 +8,7 @@ use pactolus_formats::Tid;
 use crate::dump::{Dump, Save};
 use crate::tree::{Load, Loaded};
 use crate::typed::Typed;
-use crate::{Error, Hotlink, Key, Local, Result, Store, Tree, Value};
+use crate::{Error, Hotlink, Key, Local, Result, Store, Tree, Value, Watch};
 
 /// A handle on an online database. Clones share the database.
 ///
@@ -193,12 +193,20 @@ impl Odb {
         save.write(&self.snapshot()?, path)
     }
 
-    /// Watches a path for changes.
+    /// Asks, again and again, whether something below a path has changed.
     ///
     /// # Errors
     /// As [`Hotlink::new`].
     pub fn hotlink(&self, path: &str) -> Result<Hotlink> {
         Hotlink::new(self, path)
+    }
+
+    /// Waits for changes below a path.
+    ///
+    /// # Errors
+    /// As [`Watch::new`].
+    pub fn watch(&self, path: &str) -> Result<Watch> {
+        Watch::new(self, path)
     }
 }
 

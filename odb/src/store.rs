@@ -2,6 +2,8 @@
 //!
 //! One small trait, and one body of tests for everything that implements it, [`conformance`].
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use crate::{Result, Tree};
 
 mod conformance;
@@ -35,4 +37,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// What `change` returns, and [`Error::Store`](crate::Error::Store).
     fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<()>) -> Result<()>;
+
+    /// Waits until the revision is another than `seen`, at most for `timeout`; the revision then. A
+    /// change between the call that gave `seen` and this one is not missed.
+    fn wait(&self, seen: u64, timeout: Duration) -> u64;
+}
+
+/// The time that a change writes down [Unix seconds]. MIDAS keeps 32 bits; they last until 2106.
+fn now() -> u32 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()) as u32
 }

@@ -350,6 +350,16 @@ impl Tree {
         Arc::ptr_eq(&self.root, &other.root) || self.root.same(&other.root)
     }
 
+    /// Is all that is below `path` the same in the other tree: names, order, values, access modes? What
+    /// the two share is not looked at, so with a copy of this tree it takes no longer than the changes.
+    /// A path that neither has is the same in both.
+    pub fn same_below(&self, other: &Tree, path: &Path) -> bool {
+        match (self.shared(path), other.shared(path)) {
+            (Some(here), Some(there)) => Arc::ptr_eq(&here, &there) || here.same(&there),
+            (here, there) => here.is_none() && there.is_none(),
+        }
+    }
+
     /// The key of a path to hold on to, shared with the tree: comparing it later by address says at
     /// once that nothing below it has changed.
     pub(crate) fn shared(&self, path: &Path) -> Option<Arc<Key>> {

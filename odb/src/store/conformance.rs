@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Store;
 use crate::{Error, Result, Tree};
@@ -20,6 +21,7 @@ pub fn conformance(make: &dyn Fn() -> Arc<dyn Store>) {
     every_kind_of_change_is_kept(&*make());
     writers_do_not_lose_each_others_work(make());
     readers_never_see_half_a_transaction(make());
+    a_waiter_hears_of_a_change(make());
 }
 
 fn change(store: &dyn Store, mut change: impl FnMut(&mut Tree) -> Result<()>) {
@@ -148,4 +150,31 @@ fn readers_never_see_half_a_transaction(store: Arc<dyn Store>) {
         last = revision;
     }
     writer.join().unwrap();
+}
+
+fn a_waiter_hears_of_a_change(store: Arc<dyn Store>) {
+    change(&*store, |tree| tree.create("/x", 0));
+    let seen = store.revision();
+    assert_eq!(store.wait(seen, Duration::from_millis(1)), seen, "nothing has changed");
+    change(&*store, |tree| tree.set("/x", 1));
+    let now = store.wait(seen, Duration::MAX);
+    assert!(now > seen, "what has changed before the wait is not missed");
+    // Each side waits for the other, so a wake-up that is missed would be a minute.
+    let answer = |store: Arc<dyn Store>, mut seen: u64, even: i32| {
+        move || {
+            for round in 0..50 {
+                let wanted = 2 * round + even;
+                let started = Instant::now();
+                while tree(&*store).get::<i32>("/x").unwrap() != wanted {
+                    assert!(started.elapsed() < Duration::from_secs(60), "a wake-up was missed");
+                    seen = store.wait(seen, Duration::from_secs(60));
+                }
+                change(&*store, |tree| tree.set("/x", wanted + 1));
+            }
+        }
+    };
+    change(&*store, |tree| tree.set("/x", 0));
+    let sides = [0, 1].map(|even| thread::spawn(answer(Arc::clone(&store), now, even)));
+    sides.into_iter().for_each(|side| side.join().unwrap());
+    assert_eq!(tree(&*store).get::<i32>("/x").unwrap(), 100);
 }

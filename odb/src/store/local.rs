@@ -1,10 +1,10 @@
 //! The tree in the memory of this process: the default offline, and private.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
-use super::Store;
+use super::{Store, now};
 use crate::{Result, Tree};
 
 /// A tree for the threads of this process.
@@ -15,7 +15,10 @@ use crate::{Result, Tree};
 pub struct Local {
     tree: RwLock<Tree>,
     revision: AtomicU64,
+    /// Writers take turns.
     turn: Mutex<()>,
+    /// A turn has changed something.
+    changed: Condvar,
 }
 
 impl Local {
@@ -44,16 +47,22 @@ impl Store for Local {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, before) = self.read();
         let mut tree = before.clone();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        // MIDAS keeps 32 bits; they last until 2106.
-        tree.set_now(now as u32);
+        tree.set_now(now());
         change(&mut tree)?;
         if !tree.same(&before) {
             let mut place = self.tree.write().unwrap_or_else(PoisonError::into_inner);
             *place = tree;
             self.revision.fetch_add(1, Ordering::Release);
+            self.changed.notify_all();
         }
         Ok(())
+    }
+
+    fn wait(&self, seen: u64, timeout: Duration) -> u64 {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Revisions grow under the lock only.
+        drop(self.changed.wait_timeout_while(turn, timeout, |()| self.revision() == seen));
+        self.revision()
     }
 }
 

@@ -19,33 +19,47 @@ impl Tree {
     /// of this tree in its order, then those that only the other has. Directories without keys,
     /// order, modes and times do not count.
     pub fn diff(&self, other: &Tree) -> Vec<Difference> {
+        self.diff_below(other, &Path::ROOT)
+    }
+
+    /// As [`Tree::diff`], of what is at `path` or below it. What the two trees share is not looked at.
+    pub fn diff_below(&self, other: &Tree, path: &Path) -> Vec<Difference> {
         let mut found = Vec::new();
-        let (left, right) = (self.root.directory(), other.root.directory());
-        if let (Some(left), Some(right)) = (left, right) {
-            compare(&Path::ROOT, left, right, &mut found);
+        let (left, right) = (self.shared(path), other.shared(path));
+        let at = |tree: &Tree| tree.find(&path.to_string()).map_or_else(|_| path.clone(), |found| found.path);
+        match (&left, &right) {
+            (Some(left), Some(right)) => two(left, right, at(self), &mut found),
+            (Some(left), None) => one_sided(left, at(self), true, &mut found),
+            (None, Some(right)) => one_sided(right, at(other), false, &mut found),
+            (None, None) => {}
         }
         found
+    }
+}
+
+/// What differs between two keys of one path, and below them.
+fn two(left: &Key, right: &Key, path: Path, found: &mut Vec<Difference>) {
+    match (&left.content, &right.content) {
+        _ if std::ptr::eq(left, right) => {}
+        (Content::Value(a), Content::Value(b)) if a.same(b) => {}
+        (Content::Value(a), Content::Value(b)) => {
+            found.push(Difference { path, left: Some(a.clone()), right: Some(b.clone()) });
+        }
+        (Content::Directory(a), Content::Directory(b)) => compare(&path, a, b, found),
+        _ => {
+            one_sided(left, path.clone(), true, found);
+            one_sided(right, path, false, found);
+        }
     }
 }
 
 fn compare(path: &Path, left: &Directory, right: &Directory, found: &mut Vec<Difference>) {
     let at = |key: &Key| path.child(&key.name).unwrap_or_else(|_| path.clone());
     for key in left.iter() {
-        let twin = right.get(&key.name);
-        match (&key.content, twin.map(|twin| &twin.content)) {
-            (Content::Value(a), Some(Content::Value(b))) if a.same(b) => {}
-            (Content::Directory(_), Some(Content::Directory(_)))
-                if twin.is_some_and(|twin| std::ptr::eq(twin, key)) => {}
-            (Content::Directory(a), Some(Content::Directory(b))) => compare(&at(key), a, b, found),
-            (Content::Value(a), Some(Content::Value(b))) => {
-                found.push(Difference { path: at(key), left: Some(a.clone()), right: Some(b.clone()) });
-            }
-            _ => {
-                one_sided(key, at(key), true, found);
-                if let Some(twin) = twin {
-                    one_sided(twin, at(twin), false, found);
-                }
-            }
+        match right.get(&key.name) {
+            Some(twin) if std::ptr::eq(twin, key) => {}
+            Some(twin) => two(key, twin, at(key), found),
+            None => one_sided(key, at(key), true, found),
         }
     }
     for key in right.iter().filter(|key| left.get(&key.name).is_none()) {
