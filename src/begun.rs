@@ -26,6 +26,8 @@ pub(crate) struct Begun {
     pub(crate) odb: Odb,
     /// The values that the run begins with.
     pub(crate) tree: Tree,
+    /// What later epochs take over.
+    pub(crate) earlier: Earlier,
     /// What is known of its events.
     pub(crate) definitions: Vec<EventDefinition>,
     pub(crate) origins: Origins,
@@ -109,8 +111,10 @@ impl Analyzer {
         }
         let odb = job.odb.clone().unwrap_or_else(|| Odb::from(tree.clone()));
         let (epoch, dump) = (Arc::new(epoch), dump.map(<[u8]>::to_vec));
+        let mut earlier = Earlier::default();
+        earlier.add(&epoch, &sequential);
         let sequential = sequential.into_iter().map(|fresh| fresh.module).collect();
-        Ok(Begun { epoch, sequential, odb, tree, definitions, origins, warnings, dump, files })
+        Ok(Begun { epoch, sequential, odb, tree, earlier, definitions, origins, warnings, dump, files })
     }
 
     /// Prepares the modules for the values of a tree, and what is defined of the events of the run.
@@ -417,4 +421,3 @@ fn put_in_fold(chains: &mut [RunChain], mounted: &[Chain]) {
         behind |= chain.in_fold && queues;
     }
 }
-

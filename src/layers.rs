@@ -164,7 +164,11 @@ impl Base {
             (Ok(now), Ok(then)) => now.same(&then),
             _ => false,
         };
-        self.origins.iter().filter(|(path, _)| is_as_it_was(path)).map(|(p, o)| (p.clone(), o.clone())).collect()
+        self.origins
+            .iter()
+            .filter(|(path, _)| is_as_it_was(path))
+            .map(|(p, o)| (p.clone(), o.clone()))
+            .collect()
     }
 }
 

@@ -73,6 +73,7 @@ mod event;
 mod events;
 mod fold;
 pub mod histo;
+mod hot;
 mod job;
 mod layers;
 mod ledger;
@@ -111,8 +112,8 @@ pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use provenance::sha256_of;
 pub use report::{
-    Broken, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport, StageReport,
-    WithoutText, Written,
+    Broken, Change, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport,
+    StageReport, WithoutText, Written,
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;

@@ -136,6 +136,14 @@ impl Tally {
         }
     }
 
+    /// Makes room for more tests.
+    fn grow(&mut self, tests: usize) {
+        for set in [&mut self.settled, &mut self.pending, &mut self.evaluated] {
+            set.0.resize(tests.div_ceil(64), 0);
+        }
+        self.counts.resize(tests, 0);
+    }
+
     /// Forgets everything, for the next stretch.
     fn reset(&mut self, tests: usize) {
         if self.counts.len() != tests {
@@ -181,6 +189,12 @@ pub(crate) struct Tests {
 impl Tests {
     pub(crate) fn new(names: Vec<String>) -> Tests {
         Tests { total: Tally::new(names.len()), names, always: 0 }
+    }
+
+    /// Tests that a later epoch has booked besides: `names` begins with those that are known.
+    pub(crate) fn grow(&mut self, names: &[String]) {
+        self.names.extend(names.iter().skip(self.names.len()).cloned());
+        self.total.grow(self.names.len());
     }
 
     /// Adds the next stretch.

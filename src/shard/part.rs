@@ -94,6 +94,9 @@ impl<'j> Part<'j> {
                 return Ok(None);
             }
             Item::Failed(error) => return Err(error),
+            Item::Epoch(_) | Item::Warning(_) => {
+                return Err(Error::Internal("a shard has followed a shared ODB".into()));
+            }
             _ => self.place += 1,
         }
         match item {
@@ -120,7 +123,7 @@ impl<'j> Part<'j> {
                 self.report.warnings.push(format!("{} holds no event", input.path.display()));
                 self.write(Tag::Empty)?;
             }
-            Item::Read { .. } | Item::Elsewhere(_) | Item::Failed(_) => {}
+            Item::Read { .. } | Item::Elsewhere(_) | Item::Failed(_) | Item::Epoch(_) | Item::Warning(_) => {}
         }
         Ok(None)
     }
