@@ -128,12 +128,11 @@ impl Hot {
     }
 
     fn refuse(&self, what: &str, first: u64, error: &Error) -> Found {
-        let mut why = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(inner) = cause {
-            why = format!("{why}: {inner}");
-            cause = inner.source();
-        }
+        // The run is named already.
+        let why = match error {
+            Error::Stage { stage, source, .. } => format!("stage \"{stage}\": {source}"),
+            other => other.to_string(),
+        };
         Found::Refused(format!(
             "run {}, before event {first}: {what} does not take effect, epoch {} goes on: {why}",
             self.run.number,

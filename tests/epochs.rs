@@ -6,13 +6,12 @@ mod common;
 
 use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, UInt32Type};
 use arrow_array::{Array, RecordBatch};
-use common::bench::{analyse, data, dwords, plain_run};
-use common::modules::{ADC0, Adds, Counter, SUMS, does};
+use common::bench::{data, dwords};
+use common::modules::{ADC0, Adds, Counter};
 use common::stream::Stream;
 use pactolus::Change;
 use pactolus::odb::Odb;
@@ -117,4 +116,270 @@ fn each_change_is_one_epoch_at_a_stated_event() {
         assert_eq!(told(2), (Some(2), Some(7), r#"["100","20"]"#.into(), r#""n""#.into()));
         assert_eq!(epochs.len(), 3);
     }
+}
+
+#[test]
+fn several_changes_between_two_blocks_are_one_epoch() {
+    let mut stream = Stream::start(sums, Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
+    stream.words(0..1, &[1, 2]);
+    stream.set(&format!("{OFFSET}[0]"), "11");
+    stream.set(&format!("{OFFSET}[0]"), "12");
+    stream.set(&format!("{OFFSET}[1]"), "30");
+    stream.words(1..2, &[1, 2]);
+    // There and back again is none.
+    stream.set(&format!("{OFFSET}[0]"), "99");
+    stream.set(&format!("{OFFSET}[0]"), "12");
+    stream.words(2..3, &[1, 2]);
+    let (report, dir) = stream.end();
+    let sums = [vec![11, 22], vec![13, 32], vec![13, 32]].map(Some);
+    assert_eq!(found(&dir.path().join("r.mid"), "SUMS"), sums);
+    let [epoch] = &report.runs[0].epochs[..] else { panic!("{:?}", report.runs[0].epochs) };
+    let at = |i: usize| format!("/Analyzer/Parameters/Sums/Offset[{i}]");
+    assert_eq!(epoch.changes, [change(&at(0), "10", "12"), change(&at(1), "20", "30")]);
+    assert_eq!(epoch.more, 0);
+}
+
+#[test]
+fn an_array_that_grows_and_many_changes_are_told() {
+    let mut stream = Stream::start(sums, Odb::local(), |job, _| job);
+    stream.words(0..1, &[1, 2]);
+    let (grown, more): (Vec<i32>, Vec<i32>) = ((0..30).collect(), (0..30).map(|i| i + 1).collect());
+    stream.odb.set(OFFSET, grown).unwrap();
+    stream.words(1..2, &[1, 2]);
+    stream.odb.set(OFFSET, more).unwrap();
+    stream.words(2..3, &[1, 2]);
+    let (report, _) = stream.end();
+    let epochs = &report.runs[0].epochs;
+    assert_eq!((epochs.len(), epochs[0].changes.len(), epochs[1].changes.len()), (2, 1, 20));
+    assert!(epochs[0].changes[0].to_string().starts_with(&format!("{OFFSET}: 10 20 -> 0 1 2 ")));
+    assert_eq!((epochs[0].more, epochs[1].more), (0, 10));
+}
+
+/// A bank that is switched off in the middle of a run is null from there on; one that is switched on
+/// late is null before.
+#[test]
+fn banks_are_switched_off_and_on() {
+    let switches = "/Analyzer/Bank switches/ADC0";
+    let mut stream = Stream::start(sums, Odb::local(), |mut job, path| {
+        job.parameters.push((switches.into(), "0".into()));
+        job.output(path("r.mid")).unwrap().output(path("r.parquet")).unwrap().output(path("r.asc")).unwrap()
+    });
+    for (serial, on) in [(0, "1"), (1, "0"), (2, "1")] {
+        stream.words(serial..serial + 1, &[serial as u16, 2]);
+        stream.set(switches, on);
+    }
+    stream.words(3..4, &[3, 2]);
+    let (report, dir) = stream.end();
+    assert_eq!(report.runs[0].epochs.len(), 3);
+    let banks = |e: &common::Plain| e.banks.iter().map(|(name, ..)| name.clone()).collect::<Vec<_>>();
+    let (both, one) = (vec!["ADC0", "SUMS"], vec!["SUMS"]);
+    let written: Vec<_> = data(&dir.path().join("r.mid")).iter().map(banks).collect();
+    assert_eq!(written, [&one, &both, &one, &both].map(Clone::clone));
+    let mut values = Vec::new();
+    for batch in parquet(&dir.path().join("r.Trigger.parquet")) {
+        let column = batch.column_by_name("ADC0").unwrap().as_list::<i32>();
+        let value = |row| column.value(row).as_primitive::<arrow_array::types::UInt16Type>().value(0);
+        values.extend((0..batch.num_rows()).map(|row| column.is_valid(row).then(|| value(row))));
+    }
+    assert_eq!(values, [None, Some(1), None, Some(3)]);
+    let text = std::fs::read_to_string(dir.path().join("r.asc")).unwrap();
+    assert_eq!(text.matches("BK ADC0").count(), 2);
+    assert_eq!(report.runs[0].refused, 0);
+}
+
+#[test]
+fn what_cannot_be_taken_leaves_the_epoch_in_force_and_is_said_once() {
+    let mut stream = Stream::start(sums, Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
+    stream.words(0..1, &[1, 2]);
+    // Shorter than its bank.
+    stream.odb.set(OFFSET, vec![5]).unwrap();
+    stream.words(1..2, &[1, 2]);
+    stream.odb.create("/Elsewhere/x", 1).unwrap();
+    stream.words(2..3, &[1, 2]);
+    // A switch that is no switch.
+    stream.odb.change(|tree| tree.replace(SWITCH, 5)).unwrap();
+    stream.words(3..4, &[1, 2]);
+    // All is well again, with another value.
+    stream.odb.change(|tree| tree.replace(SWITCH, true).and_then(|()| tree.set(OFFSET, vec![7, 8]))).unwrap();
+    stream.words(4..5, &[1, 2]);
+    let (report, dir) = stream.end();
+    let (before, behind) = (Some(vec![11, 22]), Some(vec![8, 10]));
+    let sums = [&before, &before, &before, &before, &behind].map(Clone::clone);
+    assert_eq!(found(&dir.path().join("r.mid"), "SUMS"), sums);
+    assert_eq!(report.runs[0].epochs.len(), 1, "{:?}", report.runs[0].epochs);
+    assert_eq!((report.runs[0].epochs[0].epoch, report.runs[0].epochs[0].first_event), (1, 6));
+    assert!(report.is_clean());
+    let [short, switch] = &report.warnings[..] else { panic!("{:?}", report.warnings) };
+    assert_eq!(
+        short,
+        "run 42, before event 3: the change of /Analyzer/Parameters/Sums/Offset: 10 20 -> 5 does not take effect, epoch 0 goes on: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 2 elements"
+    );
+    assert!(switch.starts_with("run 42, before event 5: the change of "), "{switch}");
+    assert!(switch.contains(SWITCH), "{switch}");
+}
+
+/// What a sequential module makes of the sum so far.
+const PART: BankDef<i32> = BankDef::new(b"PART");
+
+/// Sums up, and tells the sum multiplied.
+#[derive(Record, Clone)]
+struct Sum {
+    /// What the sum is multiplied with
+    #[key("Factor", default = 1)]
+    factor: i32,
+    /// Bins of its histogram
+    #[key("Bins", default = 10, min = 1)]
+    bins: u32,
+    #[key(skip)]
+    sum: i32,
+    /// How often the run has begun for it.
+    #[key(skip)]
+    begun: i32,
+    #[key(skip)]
+    large: Test,
+    #[key(skip)]
+    sums: Hist1,
+}
+
+impl Sequential for Sum {
+    fn banks(&self) -> Banks {
+        Banks::read(ADC0).write(PART)
+    }
+
+    fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
+        self.large = setup.test("large");
+        self.sums = setup.book("Sums", Hist1::new(Axis::regular(self.bins as usize, 0.0, 100.0)))?;
+        Ok(())
+    }
+
+    fn bor(&mut self, _: &Run) -> Result<()> {
+        self.begun += 1;
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event, context: &Context) -> Result<Verdict> {
+        let Some(adc) = event.get(ADC0)? else { return Ok(Keep) };
+        self.sum += i32::from(adc.at(0));
+        context.set(self.large, self.sum > 15);
+        context.fill(self.sums, self.sum);
+        event.append(PART, &[self.sum * self.factor, self.begun])?;
+        Ok(Keep)
+    }
+}
+
+/// A wide module that books a test and a histogram before those of [`Sum`].
+#[derive(Record, Clone)]
+struct Books {
+    /// Bins of its histogram
+    #[key("Bins", default = 10, min = 1)]
+    bins: u32,
+    #[key(skip)]
+    odd: Test,
+    #[key(skip)]
+    serials: Hist1,
+}
+
+impl Module for Books {
+    fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
+        self.odd = setup.test("odd");
+        self.serials = setup.book("Serials", Hist1::new(Axis::regular(self.bins as usize, 0.0, 100.0)))?;
+        Ok(())
+    }
+
+    fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
+        context.set(self.odd, event.serial() % 2 == 1);
+        context.fill(self.serials, event.serial());
+        Ok(Keep)
+    }
+}
+
+fn sum() -> Analyzer {
+    let trigger = Request::new("Trigger", 1).bank(ADC0.size(1)).tests();
+    Analyzer::new("Analyzer")
+        .on(trigger)
+        .module("Books", Books::defaults())
+        .sequential("Sum", Sum::defaults())
+        .sequential("Count", Counter::defaults())
+}
+
+const FACTOR: &str = "/Analyzer/Parameters/Sum/Factor";
+
+#[test]
+fn a_sequential_module_keeps_what_it_remembers() {
+    for threads in [1, 3] {
+        let mut stream = Stream::start(sum, Odb::local(), |job, path| {
+            job.output(path("r.mid")).unwrap().threads(threads)
+        });
+        stream.words(0..2, &[3]);
+        stream.set(FACTOR, "10");
+        stream.words(2..4, &[3]);
+        stream.set("/Analyzer/Module switches/Sum", "n");
+        stream.words(4..5, &[3]);
+        stream.set(FACTOR, "100");
+        stream.words(5..6, &[3]);
+        stream.set("/Analyzer/Module switches/Sum", "y");
+        stream.words(6..8, &[3]);
+        let (report, dir) = stream.end();
+        let told = |n: i32| Some(vec![n, 1]);
+        let wanted =
+            [told(3), told(6), told(90), told(120), None, None, told(1500), told(1800)];
+        assert_eq!(found(&dir.path().join("r.mid"), "PART"), wanted);
+        // The other goes on counting.
+        let seen = found(&dir.path().join("r.mid"), "SEEN").into_iter().map(|seen| seen.unwrap()[0]);
+        assert_eq!(seen.collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8]);
+        let run = &report.runs[0];
+        assert_eq!(run.epochs.len(), 4);
+        assert_eq!(run.errors, Vec::<String>::new());
+        let tests: Vec<_> = run.tests.iter().map(|(name, count)| (&**name, *count)).collect();
+        assert_eq!(tests, [("Always true", 8), ("odd", 4), ("large", 1)]);
+        let entries: Vec<_> = run.histograms.iter().map(|h| (&*h.name, h.entries)).collect();
+        assert_eq!(entries, [("Books/Serials", 8), ("Sum/Sums", 6)]);
+    }
+}
+
+#[test]
+fn a_stage_that_is_switched_on_late_begins_there() {
+    let switches = "/Analyzer/Module switches";
+    let mut stream = Stream::start(sum, Odb::local(), |mut job, path| {
+        for stage in ["Books", "Sum"] {
+            job.parameters.push((format!("{switches}/{stage}"), "n".into()));
+        }
+        job.output(path("r.mid")).unwrap()
+    });
+    stream.words(0..2, &[8]);
+    stream.set(&format!("{switches}/Sum"), "y");
+    stream.words(2..4, &[8]);
+    // This one books before the other: the handles of the other change.
+    stream.set(&format!("{switches}/Books"), "y");
+    stream.words(4..6, &[8]);
+    let (report, dir) = stream.end();
+    let told = |n: i32| Some(vec![n, 1]);
+    let wanted = [None, None, told(8), told(16), told(24), told(32)];
+    assert_eq!(found(&dir.path().join("r.mid"), "PART"), wanted);
+    let run = &report.runs[0];
+    let tests: Vec<_> = run.tests.iter().map(|(name, count)| (&**name, *count)).collect();
+    assert_eq!(tests, [("Always true", 4), ("large", 3), ("odd", 1)]);
+    let entries: Vec<_> = run.histograms.iter().map(|h| (&*h.name, h.entries)).collect();
+    assert_eq!(entries, [("Books/Serials", 2), ("Sum/Sums", 4)]);
+    assert_eq!(run.errors, Vec::<String>::new());
+}
+
+#[test]
+fn histograms_of_all_epochs_are_added_and_of_other_bins_the_later_are_kept() {
+    let mut stream = Stream::start(sum, Odb::local(), |job, path| job.output(path("r.json")).unwrap());
+    stream.words(0..3, &[3]);
+    stream.set("/Analyzer/Parameters/Books/Bins", "20");
+    stream.words(3..5, &[3]);
+    stream.set(FACTOR, "7");
+    stream.words(5..6, &[3]);
+    let (report, dir) = stream.end();
+    let run = &report.runs[0];
+    assert_eq!(run.epochs.len(), 2);
+    let entries: Vec<_> = run.histograms.iter().map(|h| (&*h.name, h.entries)).collect();
+    assert_eq!(entries, [("Books/Serials", 3), ("Sum/Sums", 6)]);
+    let kept = pactolus::histo::Histograms::read(&dir.path().join("r.json")).unwrap();
+    assert_eq!(kept.get("Books/Serials").unwrap().view().cells(), 22);
+    assert_eq!(kept.get("Sum/Sums").unwrap().stats().mean_x, (3 + 6 + 9 + 12 + 15 + 18) as f64 / 6.0);
+    let wanted = "histogram \"Books/Serials\" has other bins in a later epoch of run 42: what was filled before is left out";
+    assert_eq!(report.warnings, [wanted]);
 }

@@ -74,6 +74,11 @@ impl Stream {
     /// Ends the stream with an EOR; what became of the job, and its files.
     pub fn end(mut self) -> (Report, TempDir) {
         self.pipe.write_all(&MidFile::new().eor(42).bytes).unwrap();
+        self.finish()
+    }
+
+    /// ... without an EOR.
+    pub fn finish(self) -> (Report, TempDir) {
         drop(self.pipe);
         let report = self.job.join().unwrap().unwrap();
         assert_accounts(&report);
