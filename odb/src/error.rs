@@ -180,6 +180,12 @@ pub enum Error {
         /// What the format cannot hold.
         why: &'static str,
     },
+    /// There is no database.
+    #[error("no ODB in {dir}")]
+    NoStore {
+        /// The directory where it should be.
+        dir: String,
+    },
     /// The store could not be read or written.
     #[error("ODB store: {0}")]
     Store(String),

@@ -141,14 +141,70 @@ impl Key {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     children: Vec<Arc<Key>>,
-    /// Place by name in lower case, kept only for directories long enough to need it.
-    index: Option<HashMap<String, usize>>,
+    /// Changes when a name does; the values of keys come and go without it.
+    names: Arc<Names>,
 }
 
-/// Below this, looking through the names is as fast as an index and costs nothing to copy.
-const INDEXED: usize = 64;
+/// Where each name of a directory is.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    /// What each name in lower case comes to, in the order of the keys: looking through a few numbers is
+    /// faster than through the keys themselves, which lie about in memory.
+    hashes: Vec<u64>,
+    /// Positions by hash, of directories long enough to need it.
+    index: Option<HashMap<u64, usize>>,
+    /// Two names have come to the same: the index does not have both.
+    ambiguous: bool,
+}
+
+/// Up to so many names are looked through.
+const INDEXED: usize = 128;
+
+impl Names {
+    fn of<'k>(keys: impl Iterator<Item = &'k Arc<Key>>) -> Names {
+        let mut names = Names::default();
+        keys.for_each(|key| names.push(hash(&key.name)));
+        names
+    }
+
+    fn push(&mut self, hash: u64) {
+        let position = self.hashes.len();
+        self.hashes.push(hash);
+        match &mut self.index {
+            Some(index) => {
+                self.ambiguous |= index.insert(hash, position).is_some();
+            }
+            None if position == INDEXED => {
+                let index: HashMap<u64, usize> = self.hashes.iter().copied().zip(0..).collect();
+                self.ambiguous = index.len() <= position;
+                self.index = Some(index);
+            }
+            None => {}
+        }
+    }
+
+    /// The first position with this hash for which `is` holds.
+    fn find(&self, hash: u64, is: impl Fn(usize) -> bool) -> Option<usize> {
+        match &self.index {
+            Some(index) if !self.ambiguous => index.get(&hash).copied().filter(|&at| is(at)),
+            _ => (0..self.hashes.len()).find(|&at| self.hashes[at] == hash && is(at)),
+        }
+    }
+}
+
+/// FNV-1a of a name in lower case: names are short.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3)
+    })
+}
 
 impl Directory {
+    pub(crate) fn new(children: Vec<Arc<Key>>) -> Directory {
+        let names = Arc::new(Names::of(children.iter()));
+        Directory { children, names }
+    }
+
     /// How many keys.
     pub fn len(&self) -> usize {
         self.children.len()
@@ -175,10 +231,7 @@ impl Directory {
     }
 
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        match &self.index {
-            Some(index) => index.get(&name.to_ascii_lowercase()).copied(),
-            None => self.children.iter().position(|key| key.name.eq_ignore_ascii_case(name)),
-        }
+        self.names.find(hash(name), |at| self.children[at].name.eq_ignore_ascii_case(name))
     }
 
     pub(crate) fn at(&self, position: usize) -> Option<&Key> {
@@ -189,45 +242,49 @@ impl Directory {
         self.children.get(position)
     }
 
-    /// The key to change; copied first if another tree has it too.
+    /// The key to change, but for its name; copied first if another tree has it too.
     pub(crate) fn at_mut(&mut self, position: usize) -> Option<&mut Key> {
         self.children.get_mut(position).map(Arc::make_mut)
     }
 
     /// Adds a key at the end and says where; the name must be new.
     pub(crate) fn push(&mut self, key: Key) -> usize {
-        let position = self.children.len();
-        if let Some(index) = &mut self.index {
-            index.insert(key.name.to_ascii_lowercase(), position);
-        }
+        Arc::make_mut(&mut self.names).push(hash(&key.name));
         self.children.push(Arc::new(key));
-        if position >= INDEXED && self.index.is_none() {
-            self.reindex();
-        }
-        position
+        self.children.len() - 1
     }
 
     pub(crate) fn remove(&mut self, position: usize) {
         self.children.remove(position);
-        self.reindex();
+        self.rename_all();
     }
 
     pub(crate) fn rename(&mut self, position: usize, name: &str) {
         if let Some(key) = self.at_mut(position) {
             name.clone_into(&mut key.name);
         }
-        self.reindex();
+        self.rename_all();
+    }
+
+    /// Puts another key in the place of one.
+    pub(crate) fn replace(&mut self, position: usize, key: Arc<Key>) {
+        if let Some(place) = self.children.get_mut(position) {
+            let same_name = place.name == key.name;
+            *place = key;
+            if !same_name {
+                self.rename_all();
+            }
+        }
     }
 
     pub(crate) fn shift(&mut self, from: usize, to: usize) {
         let key = self.children.remove(from);
         self.children.insert(to.min(self.children.len()), key);
-        self.reindex();
+        self.rename_all();
     }
 
-    fn reindex(&mut self) {
-        let names = || self.children.iter().enumerate().map(|(at, key)| (key.name.to_ascii_lowercase(), at));
-        self.index = (self.children.len() > INDEXED).then(|| names().collect());
+    fn rename_all(&mut self) {
+        self.names = Arc::new(Names::of(self.children.iter()));
     }
 
     fn same(&self, other: &Directory) -> bool {
@@ -260,6 +317,23 @@ mod tests {
         assert_eq!(directory.get_loose("key_199").unwrap().value(), Some(&Value::Int(vec![199])));
         directory.shift(198, 0);
         assert_eq!(directory.at(0).unwrap().name(), "Key 199");
+        for position in 0..directory.len() {
+            let name = directory.at(position).unwrap().name();
+            assert_eq!(directory.position(name), Some(position), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_come_to_the_same_are_told_apart() {
+        let mut names = Names::default();
+        (0..INDEXED as u64).for_each(|hash| names.push(hash));
+        names.push(7);
+        names.push(1000);
+        names.push(7);
+        assert_eq!(names.find(7, |at| at != 7), Some(INDEXED));
+        assert_eq!(names.find(7, |at| at > INDEXED), Some(INDEXED + 2));
+        assert_eq!(names.find(1000, |_| true), Some(INDEXED + 1));
+        assert_eq!(names.find(1001, |_| true), None);
     }
 
     #[test]

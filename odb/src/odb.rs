@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pactolus_formats::Tid;
 
 use crate::dump::{Dump, Save};
+use crate::store::{Options, Shared};
 use crate::tree::{Load, Loaded};
 use crate::typed::Typed;
 use crate::{Error, Hotlink, Key, Local, Result, Store, Tree, Value, Watch};
@@ -48,6 +49,23 @@ impl Odb {
     /// An empty database in the memory of this process.
     pub fn local() -> Odb {
         Odb::from(Tree::new())
+    }
+
+    /// The database in this directory, which all processes of this computer share; see
+    /// [`store::shared`](crate::store::shared).
+    ///
+    /// # Errors
+    /// As [`Shared::open`]; [`Error::NoStore`] if there is none.
+    pub fn open(dir: impl AsRef<std::path::Path>) -> Result<Odb> {
+        Ok(Odb::new(Arc::new(Shared::open(dir, Options::default())?)))
+    }
+
+    /// ... which is made if there is none.
+    ///
+    /// # Errors
+    /// As [`Shared::open`].
+    pub fn create_in(dir: impl AsRef<std::path::Path>) -> Result<Odb> {
+        Ok(Odb::new(Arc::new(Shared::open(dir, Options { create: true, ..Options::default() })?)))
     }
 
     /// The store.

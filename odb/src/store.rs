@@ -8,9 +8,11 @@ use crate::{Result, Tree};
 
 mod conformance;
 mod local;
+pub mod shared;
 
 pub use conformance::conformance;
 pub use local::Local;
+pub use shared::{Options, Shared};
 
 /// A place that holds one tree for many readers and writers, in this process or in several.
 ///

@@ -65,6 +65,16 @@ impl Tree {
         Tree::default()
     }
 
+    /// The tree below this directory.
+    pub(crate) fn from_root(root: Arc<Key>) -> Tree {
+        Tree { root, now: 0 }
+    }
+
+    /// The root directory, to keep.
+    pub(crate) fn shared_root(&self) -> &Arc<Key> {
+        &self.root
+    }
+
     /// Sets the time that later changes write down as "last written" [Unix seconds]. The tree has
     /// no clock of its own; a store sets this at every transaction.
     pub fn set_now(&mut self, unix_seconds: u32) {
@@ -117,6 +127,9 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::find`]; [`Error::IsDirectory`], [`Error::Index`], [`Error::Protected`].
     pub fn value(&self, path: &str) -> Result<Value> {
+        if let Some(value) = self.plain(path) {
+            return Ok(value.clone());
+        }
         let found = self.find(path)?;
         let at = || found.path.to_string();
         let value = found.key.value().ok_or_else(|| Error::IsDirectory { path: at() })?;
@@ -140,9 +153,22 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::value`]; [`Error::Type`], [`Error::Length`], [`Error::NotUtf8`].
     pub fn get<T: Typed>(&self, path: &str) -> Result<T> {
-        let value = self.value(path)?;
-        T::from_value(&value)
-            .map_err(|mismatch| mismatch.at(path, <T::Element as crate::typed::Element>::TID, &value))
+        let read = |value: &Value| {
+            T::from_value(value)
+                .map_err(|mismatch| mismatch.at(path, <T::Element as crate::typed::Element>::TID, value))
+        };
+        match self.plain(path) {
+            Some(value) => read(value),
+            None => read(&self.value(path)?),
+        }
+    }
+
+    /// The value of a path that is nothing but names of keys, without looking at it twice: nearly all
+    /// are. `None` where it takes more than that (links, indices, dots), or is an error.
+    fn plain(&self, path: &str) -> Option<&Value> {
+        let names = path.split('/').filter(|name| !name.is_empty());
+        let key = names.into_iter().try_fold(self.root(), |key, name| key.directory()?.get(name))?;
+        key.value().filter(|value| key.mode.has(Mode::READ) && !matches!(value, Value::Link(_)))
     }
 
     /// Sets an existing key, which keeps its type. An array takes the length of the new value;
