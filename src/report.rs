@@ -265,6 +265,8 @@ pub struct Report {
     pub bytes: u64,
     /// Wall-clock time in seconds.
     pub seconds: f64,
+    /// Where the ODB is, if it is one that others share and whoever called knows.
+    pub odb_dir: Option<PathBuf>,
     /// The ODB as the last run left it.
     #[serde(skip)]
     pub odb: Option<pactolus_odb::Tree>,

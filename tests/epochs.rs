@@ -90,7 +90,8 @@ fn each_change_is_one_epoch_at_a_stated_event() {
         assert_eq!(rows(&arrow(&dir.path().join("r00042.Trigger.arrow"))), wanted);
         let text = std::fs::read_to_string(dir.path().join("r00042.asc")).unwrap();
         let firsts = text.lines().skip_while(|line| !line.starts_with("%ID 1")).collect::<Vec<_>>();
-        let firsts = firsts.windows(2).filter(|pair| pair[0].starts_with("BK SUMS")).map(|pair| pair[1].trim());
+        let firsts =
+            firsts.windows(2).filter(|pair| pair[0].starts_with("BK SUMS")).map(|pair| pair[1].trim());
         assert_eq!(firsts.collect::<Vec<_>>(), ["11", "11", "11", "101", "101"], "{text}");
 
         let run = &report.runs[0];
@@ -307,9 +308,8 @@ const FACTOR: &str = "/Analyzer/Parameters/Sum/Factor";
 #[test]
 fn a_sequential_module_keeps_what_it_remembers() {
     for threads in [1, 3] {
-        let mut stream = Stream::start(sum, Odb::local(), |job, path| {
-            job.output(path("r.mid")).unwrap().threads(threads)
-        });
+        let mut stream =
+            Stream::start(sum, Odb::local(), |job, path| job.output(path("r.mid")).unwrap().threads(threads));
         stream.words(0..2, &[3]);
         stream.set(FACTOR, "10");
         stream.words(2..4, &[3]);
@@ -321,8 +321,7 @@ fn a_sequential_module_keeps_what_it_remembers() {
         stream.words(6..8, &[3]);
         let (report, dir) = stream.end();
         let told = |n: i32| Some(vec![n, 1]);
-        let wanted =
-            [told(3), told(6), told(90), told(120), None, None, told(1500), told(1800)];
+        let wanted = [told(3), told(6), told(90), told(120), None, None, told(1500), told(1800)];
         assert_eq!(found(&dir.path().join("r.mid"), "PART"), wanted);
         // The other goes on counting.
         let seen = found(&dir.path().join("r.mid"), "SEEN").into_iter().map(|seen| seen.unwrap()[0]);

@@ -59,8 +59,11 @@ fn values_of_the_odb_are_taken_and_those_of_the_job_stay_in_it() {
 fn a_job_that_cannot_begin_changes_nothing_of_a_run() {
     let (bench, odb) = (Bench::new(&plain_run(2)), Odb::local());
     bench.path("good.odb");
-    std::fs::write(bench.path("good.odb"), "[/Analyzer/Parameters/Sums]\nOffset = INT[4] :\n[0] 5\n[1] 5\n[2] 5\n[3] 5\n")
-        .unwrap();
+    std::fs::write(
+        bench.path("good.odb"),
+        "[/Analyzer/Parameters/Sums]\nOffset = INT[4] :\n[0] 5\n[1] 5\n[2] 5\n[3] 5\n",
+    )
+    .unwrap();
     let mut job = on(&odb, bench.writing());
     job.config.push(bench.path("good.odb"));
     job.parameters.push(("Sums/Offset".into(), "many".into()));
@@ -150,7 +153,8 @@ fn two_analyzers_do_not_disturb_each_other() {
     for name in ["One", "Two"] {
         let received = odb.get::<f64>(&format!("/{name}/Trigger/Statistics/Events received"));
         assert_eq!(received.unwrap(), 20.0, "{name}");
-        for key in ["Parameters/Sums/Offset", "Output/Filename", "Module switches/Says", "Bank switches/ADC0"] {
+        for key in ["Parameters/Sums/Offset", "Output/Filename", "Module switches/Says", "Bank switches/ADC0"]
+        {
             assert!(odb.exists(&format!("/{name}/{key}")), "{name} {key}");
         }
     }
@@ -184,7 +188,10 @@ fn statistics_are_written_once_a_second_while_events_flow() {
     assert_eq!(stream.odb.revision(), still);
     let (report, _) = stream.end();
     assert_eq!(report.runs[0].epochs, []);
-    assert_eq!(report.odb.unwrap().get::<f64>("/Analyzer/Trigger/Statistics/Events received").unwrap(), f64::from(serial));
+    assert_eq!(
+        report.odb.unwrap().get::<f64>("/Analyzer/Trigger/Statistics/Events received").unwrap(),
+        f64::from(serial)
+    );
 }
 
 /// Switching on a sequential stage behind one that makes events moves chains into the fold, from one block
@@ -235,7 +242,8 @@ fn a_file_gives_the_same_bytes() {
 
 #[test]
 fn text_in_a_pipe_is_taken_line_by_line() {
-    let mut stream = Stream::start(|| named("Analyzer"), Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
+    let mut stream =
+        Stream::start(|| named("Analyzer"), Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
     let text = |serial: u32| {
         let text = format!("%ID 1 TR 1 NR {serial}\nBK ADC0 TP WORD SZ 4\n1\n2\n3\n4\n\n");
         MidFile { bytes: text.into_bytes() }
@@ -258,5 +266,8 @@ fn shards_have_no_shared_odb() {
     let job = on(&Odb::local(), bench.writing());
     let shard = pactolus::Shard::new(1, 1).unwrap();
     let error = named("Analyzer").shard(&job, shard, &bench.path("x.part"), &mut |_| {}).unwrap_err();
-    assert_eq!(error.to_string(), "--shard: a shared ODB may change from one shard to the next: leave --odb out");
+    assert_eq!(
+        error.to_string(),
+        "--shard: a shared ODB may change from one shard to the next: leave --odb out"
+    );
 }

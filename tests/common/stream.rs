@@ -45,7 +45,8 @@ impl Stream {
         let job = std::thread::spawn(move || {
             analyzer().run_with(&job, &mut |progress| drop(tell.send(progress.clone())))
         });
-        let pipe = OpenOptions::new().write(true).open(&path).unwrap();
+        // Both, so that it does not wait for the job.
+        let pipe = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         Stream { dir, odb, pipe, told, job, sent: 0 }
     }
 
