@@ -8,6 +8,7 @@ use pactolus_odb::{Odb, Path as OdbPath, Record, Tree};
 
 use crate::analyzer::Analyzer;
 use crate::chain::{Chain, Mounted};
+use crate::copies::Copies;
 use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::histo::{Automatic, Store};
 use crate::job::{Job, OutputKind};
@@ -78,6 +79,8 @@ pub(crate) struct Earlier {
     pub(crate) stores: Vec<Arc<Store>>,
     /// For which sequential stages the run has begun.
     pub(crate) begun: Vec<bool>,
+    /// Which events the ODB wants.
+    pub(crate) copies: Option<Arc<Copies>>,
 }
 
 impl Earlier {
@@ -85,6 +88,7 @@ impl Earlier {
     pub(crate) fn add(&mut self, epoch: &Epoch, sequential: &[Fresh]) {
         self.epochs = epoch.number + 1;
         self.tests.clone_from(&epoch.tests);
+        self.copies.clone_from(&epoch.copies);
         if !self.stores.iter().any(|store| Arc::ptr_eq(store, &epoch.histograms)) {
             self.stores.push(Arc::clone(&epoch.histograms));
         }
@@ -125,7 +129,7 @@ impl Analyzer {
         (tree, definitions): (&Tree, &[EventDefinition]),
         earlier: Earlier,
     ) -> Result<Made, Error> {
-        let Earlier { epochs, tests, stores, begun } = earlier;
+        let Earlier { epochs, tests, stores, begun, mut copies } = earlier;
         let mut booked = Booked { tests, histograms: Vec::new() };
         let mut sequential = Vec::new();
         let mut chains = Vec::new();
@@ -145,6 +149,10 @@ impl Analyzer {
             chains = without_definition(definitions);
         }
         put_in_fold(&mut chains, &self.chains);
+        let switch = format!("{}/Output/Events to ODB", self.root());
+        if epochs == 0 && job.odb.is_some() && setting(tree, &switch, true)? {
+            copies = Some(Arc::new(Copies::new(chains.iter().filter(|chain| !chain.fallback).count())));
+        }
         // Equal bookings share their histograms, whatever lies between them.
         let known = stores.into_iter().find(|store| store.shapes() == booked.histograms);
         let histograms = known.unwrap_or_else(|| Arc::new(Store::new(run.number, booked.histograms)));
@@ -155,6 +163,7 @@ impl Analyzer {
             chains,
             tests: booked.tests,
             histograms,
+            copies,
             filter: job.filter,
             wanted: Sinks::wanted(job),
             selection: job.selection,

@@ -1,5 +1,6 @@
 //! The one place where blocks meet, in the order of the input.
 
+mod copied;
 mod epochs;
 mod run_report;
 mod written;
@@ -19,6 +20,7 @@ use crate::begun::Begun;
 use crate::block::Worker;
 use crate::emit::table_def;
 use crate::epoch::Epoch;
+use crate::fold::copied::Copied;
 use crate::fold::epochs::Values;
 use crate::fold::run_report::run_report;
 use crate::fold::written::Written;
@@ -95,6 +97,7 @@ struct Live {
     /// What went wrong with stages between events.
     errors: Vec<String>,
     written: Written,
+    copied: Copied,
     counts: Counts,
     watched: Watched,
     /// The first values that each table has not taken, and why.
@@ -256,6 +259,7 @@ impl<'j> Fold<'j> {
             epochs: vec![Values::first(&epoch, tree)],
             errors: Vec::new(),
             written: Written::default(),
+            copied: Copied::default(),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
             watched: Watched::new(&epoch),
             epoch,
@@ -338,7 +342,12 @@ impl<'j> Fold<'j> {
             let known = live.refused.entry(key).or_default();
             known.extend(first.into_iter().take(SHOWN - known.len().min(SHOWN)));
         }
-        if live.counts.has_trouble() {
+        if live.epoch.copies.is_some() {
+            let own = own.copies.drain(..);
+            let copies = partial.copies.drain(..).chain(own).collect();
+            self.copy(copies);
+        }
+        if self.live.as_ref().is_some_and(|live| live.counts.has_trouble()) {
             self.halt_if_strict();
         }
         Ok(())

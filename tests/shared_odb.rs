@@ -86,7 +86,7 @@ fn a_dump_is_loaded_into_a_shared_odb_only_if_that_says_so() {
     let (bench, odb) = (Bench::new(&with_dump()), Odb::local());
     analyse(&named("Analyzer"), &on(&odb, bench.writing()));
     assert_eq!(firsts(&bench), [1, 2]);
-    assert!(!odb.exists("/Equipment"));
+    assert!(!odb.exists("/Equipment/Slow"));
     odb.set("/Analyzer/ODB Load", true).unwrap();
     analyse(&named("Analyzer"), &on(&odb, bench.writing()));
     assert_eq!(firsts(&bench), [50, 51]);
@@ -162,7 +162,9 @@ fn two_analyzers_do_not_disturb_each_other() {
 
 #[test]
 fn statistics_are_written_once_a_second_while_events_flow() {
-    let mut stream = Stream::start(|| named("Analyzer"), Odb::local(), |job, _| job);
+    let odb = Odb::local();
+    odb.create("/Analyzer/Output/Events to ODB", false).unwrap();
+    let mut stream = Stream::start(|| named("Analyzer"), odb, |job, _| job);
     stream.words(0..1, &[1, 2, 3, 4]);
     let (begun, before) = (Instant::now(), stream.odb.revision());
     let received = |odb: &Odb| odb.get::<f64>("/Analyzer/Trigger/Statistics/Events received").unwrap();
@@ -270,4 +272,85 @@ fn shards_have_no_shared_odb() {
         error.to_string(),
         "--shard: a shared ODB may change from one shard to the next: leave --odb out"
     );
+}
+
+/// Of a request the first event that it keeps, with what stages append, then one a second.
+#[test]
+fn events_are_copied_to_the_odb() {
+    let odb = Odb::local();
+    // A bank of another type than its key is told once, the others are copied.
+    odb.create("/Equipment/Trigger/Variables/TDC0", 1.5).unwrap();
+    let analyzer = || {
+        let trigger = Request::new("Trigger", 1).bank(ADC0.size(2)).tests();
+        let late = does(|event, _| Ok(if event.serial() == 0 { Skip } else { Keep }));
+        Analyzer::new("Analyzer")
+            .on(trigger)
+            .module("Sums", Adds { offset: vec![10, 20] })
+            .module("Late", late)
+            .on(Request::new("Slow", 7))
+    };
+    let mut stream = Stream::start(analyzer, odb, |job, _| job.threads(2));
+    let dump = "[/Equipment/Slow/Common]\nEvent ID = WORD : 7\nFormat = STRING : [8] FIXED\n\n[/Equipment/Slow/Variables]\nValue = INT : 0\nName = STRING : [8] none\n\0";
+    let event = |file: MidFile, serial: u32| {
+        let words = [1_u16, serial as u16].map(u16::to_le_bytes).concat();
+        file.event(1, serial, &[("ADC0", Tid::Word, &words), ("TDC0", Tid::Word, &words)])
+    };
+    let variables = |stream: &Stream, path: &str| stream.odb.value(&format!("/Equipment/{path}")).unwrap();
+    let begin = MidFile::new().raw(0x8000, 0x494d, 42, dump.as_bytes());
+    stream.send(&event(begin, 0), 2);
+    assert!(!stream.odb.exists("/Equipment/Trigger/Variables/ADC0"));
+    let first = Instant::now();
+    stream.send(&event(MidFile::new(), 1), 1);
+    assert_eq!(variables(&stream, "Trigger/Variables/ADC0"), vec![1_u16, 1].into());
+    assert_eq!(variables(&stream, "Trigger/Variables/SUMS"), vec![11_i32, 21].into());
+    // What has come by, and what stands in the ODB: the first of a second.
+    let copied = |odb: &Odb| odb.get::<Vec<u16>>("/Equipment/Trigger/Variables/ADC0").unwrap()[1];
+    let (mut serial, mut seen) = (2, vec![1]);
+    while first.elapsed() < Duration::from_millis(2300) {
+        stream.send(&event(MidFile::new(), serial), 1);
+        serial += 1;
+        seen.push(copied(&stream.odb));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    seen.dedup();
+    assert!((2..=3).contains(&seen.len()), "{seen:?}");
+    // The first of another request does not wait.
+    let payload = [&7_i32.to_le_bytes()[..], b"seven\0\0\0"].concat();
+    stream.send(&MidFile::new().raw(7, 1, 0, &payload).raw(7, 1, 1, &payload), 1);
+    let (report, _) = stream.end();
+    let odb = report.odb.unwrap();
+    assert_eq!(odb.get::<i32>("/Equipment/Slow/Variables/Value").unwrap(), 7);
+    assert_eq!(odb.get::<String>("/Equipment/Slow/Variables/Name").unwrap(), "seven");
+    assert_eq!(odb.get::<f64>("/Equipment/Trigger/Variables/TDC0").unwrap(), 1.5);
+    let wanted =
+        "run 42: events are not copied to /Equipment/Trigger/Variables/TDC0: it is DOUBLE, the bank WORD";
+    assert_eq!(report.warnings, [wanted]);
+    assert_eq!(report.runs[0].epochs, []);
+}
+
+#[derive(Bank, Clone, Copy)]
+struct Pair {
+    sum: f32,
+    channel: u16,
+}
+
+#[test]
+fn members_of_structures_are_copied_each() {
+    const PAIR: BankDef<Pair> = BankDef::new(b"PAIR");
+    let analyzer = || {
+        let appends = does(|event, _| {
+            event.append(PAIR, &[Pair { sum: 2.5, channel: 3 }])?;
+            Ok(Keep)
+        });
+        Analyzer::new("Analyzer").on(Request::new("Trigger", 1).bank(PAIR)).module("Appends", appends)
+    };
+    let (bench, odb) = (Bench::new(&plain_run(2)), Odb::local());
+    analyse(&analyzer(), &on(&odb, bench.job()));
+    assert_eq!(odb.get::<f32>("/Equipment/Trigger/Variables/PAIR/sum").unwrap(), 2.5);
+    assert_eq!(odb.get::<u16>("/Equipment/Trigger/Variables/PAIR/channel").unwrap(), 3);
+    assert_eq!(odb.get::<Vec<u16>>("/Equipment/Trigger/Variables/ADC0").unwrap(), [0, 2, 3, 4]);
+    odb.set("/Analyzer/Output/Events to ODB", false).unwrap();
+    odb.delete("/Equipment").unwrap();
+    analyse(&analyzer(), &on(&odb, bench.job()));
+    assert!(!odb.exists("/Equipment"));
 }

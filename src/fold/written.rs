@@ -135,7 +135,7 @@ impl Fold<'_> {
 }
 
 fn unwritten(live: &Live, error: &OdbError) -> String {
-    format!("run {}: statistics are not written to the ODB: {error}", live.epoch.run.number)
+    format!("run {}: the ODB is not written any more: {error}", live.epoch.run.number)
 }
 
 fn counted(live: &Live, tests: Vec<(String, u64)>) -> Counted {
