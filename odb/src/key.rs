@@ -141,68 +141,101 @@ impl Key {
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
     children: Vec<Arc<Key>>,
-    /// Changes when a name does; the values of keys come and go without it.
-    names: Arc<Names>,
+    names: Names,
 }
 
-/// Where each name of a directory is.
+/// Where each name of a directory is. Changes when a name does: values come and go without it.
+#[derive(Clone, Debug)]
+enum Names {
+    /// A part of the hash of each name: looking through a few numbers that lie together is faster than
+    /// through the keys themselves.
+    Few(Arc<[u32]>),
+    Many(Arc<Index>),
+}
+
+impl Default for Names {
+    fn default() -> Names {
+        Names::Few(Arc::default())
+    }
+}
+
+/// Positions by the hashes of names.
 #[derive(Clone, Debug, Default)]
-struct Names {
-    /// What each name in lower case comes to, in the order of the keys: looking through a few numbers is
-    /// faster than through the keys themselves, which lie about in memory.
-    hashes: Vec<u64>,
-    /// Positions by hash, of directories long enough to need it.
-    index: Option<HashMap<u64, usize>>,
-    /// Two names have come to the same: the index does not have both.
+struct Index {
+    positions: HashMap<u64, usize>,
+    /// Two names have the same hash, and only one is here.
     ambiguous: bool,
 }
 
 /// Up to so many names are looked through.
-const INDEXED: usize = 128;
+const FEW: usize = 128;
 
 impl Names {
-    fn of<'k>(keys: impl Iterator<Item = &'k Arc<Key>>) -> Names {
-        let mut names = Names::default();
-        keys.for_each(|key| names.push(hash(&key.name)));
-        names
-    }
-
-    fn push(&mut self, hash: u64) {
-        let position = self.hashes.len();
-        self.hashes.push(hash);
-        match &mut self.index {
-            Some(index) => {
-                self.ambiguous |= index.insert(hash, position).is_some();
-            }
-            None if position == INDEXED => {
-                let index: HashMap<u64, usize> = self.hashes.iter().copied().zip(0..).collect();
-                self.ambiguous = index.len() <= position;
-                self.index = Some(index);
-            }
-            None => {}
+    fn of<'k>(keys: impl ExactSizeIterator<Item = &'k Arc<Key>>) -> Names {
+        let few = keys.len() <= FEW;
+        let hashes = keys.map(|key| hash(&key.name));
+        if few {
+            return Names::Few(hashes.map(|hash| hash as u32).collect());
         }
-    }
-
-    /// The first position with this hash for which `is` holds.
-    fn find(&self, hash: u64, is: impl Fn(usize) -> bool) -> Option<usize> {
-        match &self.index {
-            Some(index) if !self.ambiguous => index.get(&hash).copied().filter(|&at| is(at)),
-            _ => (0..self.hashes.len()).find(|&at| self.hashes[at] == hash && is(at)),
-        }
+        let mut index = Index::default();
+        hashes.zip(0..).for_each(|(hash, position)| index.insert(hash, position));
+        Names::Many(Arc::new(index))
     }
 }
 
-/// FNV-1a of a name in lower case: names are short.
+impl Index {
+    fn insert(&mut self, hash: u64, position: usize) {
+        self.ambiguous |= self.positions.insert(hash, position).is_some();
+    }
+}
+
+/// A hash of a name in lower case, eight bytes at a time.
 fn hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3)
-    })
+    let mix = |hash: u64, word: u64| {
+        let product = (hash ^ lower(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        product ^ product >> 29
+    };
+    let bytes = name.as_bytes();
+    let (words, rest) = bytes.as_chunks();
+    let hash = words.iter().fold(name.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    mix(
+        hash,
+        match bytes.last_chunk() {
+            // Some bytes a second time: no loop whose end cannot be foretold.
+            Some(last) => u64::from_le_bytes(*last),
+            None => rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        },
+    )
+}
+
+/// Eight bytes, the letters A to Z among them in lower case.
+fn lower(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let low = word & (0x7f * EACH);
+    // The highest bit of each byte: at least A, beyond Z, no ASCII.
+    let from_a = low + (0x80 - u64::from(b'A')) * EACH;
+    let beyond_z = low + (0x7f - u64::from(b'Z')) * EACH;
+    let upper = (from_a ^ beyond_z) & !word & (0x80 * EACH);
+    word | upper >> 2
+}
+
+/// The first place at or behind `from` where `wanted` stands.
+fn place(hashes: &[u32], wanted: u32, from: usize) -> Option<usize> {
+    const WIDE: usize = 16;
+    let mut at = from;
+    // Many at a time, without asking after each.
+    while let Some(some) = hashes.get(at..at + WIDE) {
+        if some.iter().fold(false, |found, hash| found | (*hash == wanted)) {
+            break;
+        }
+        at += WIDE;
+    }
+    hashes.get(at..)?.iter().position(|hash| *hash == wanted).map(|found| at + found)
 }
 
 impl Directory {
     pub(crate) fn new(children: Vec<Arc<Key>>) -> Directory {
-        let names = Arc::new(Names::of(children.iter()));
-        Directory { children, names }
+        Directory { names: Names::of(children.iter()), children }
     }
 
     /// How many keys.
@@ -231,7 +264,19 @@ impl Directory {
     }
 
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        self.names.find(hash(name), |at| self.children[at].name.eq_ignore_ascii_case(name))
+        let hash = hash(name);
+        let is_here = |at: usize| self.children[at].name.eq_ignore_ascii_case(name);
+        match &self.names {
+            Names::Few(hashes) => {
+                let mut at = place(hashes, hash as u32, 0)?;
+                while !is_here(at) {
+                    at = place(hashes, hash as u32, at + 1)?;
+                }
+                Some(at)
+            }
+            Names::Many(index) if index.ambiguous => (0..self.len()).find(|&at| is_here(at)),
+            Names::Many(index) => index.positions.get(&hash).copied().filter(|&at| is_here(at)),
+        }
     }
 
     pub(crate) fn at(&self, position: usize) -> Option<&Key> {
@@ -249,21 +294,28 @@ impl Directory {
 
     /// Adds a key at the end and says where; the name must be new.
     pub(crate) fn push(&mut self, key: Key) -> usize {
-        Arc::make_mut(&mut self.names).push(hash(&key.name));
+        let (hash, position) = (hash(&key.name), self.children.len());
         self.children.push(Arc::new(key));
-        self.children.len() - 1
+        match &mut self.names {
+            Names::Few(hashes) if position < FEW => {
+                *hashes = hashes.iter().copied().chain([hash as u32]).collect();
+            }
+            Names::Few(_) => self.name_anew(),
+            Names::Many(index) => Arc::make_mut(index).insert(hash, position),
+        }
+        position
     }
 
     pub(crate) fn remove(&mut self, position: usize) {
         self.children.remove(position);
-        self.rename_all();
+        self.name_anew();
     }
 
     pub(crate) fn rename(&mut self, position: usize, name: &str) {
         if let Some(key) = self.at_mut(position) {
             name.clone_into(&mut key.name);
         }
-        self.rename_all();
+        self.name_anew();
     }
 
     /// Puts another key in the place of one.
@@ -272,7 +324,7 @@ impl Directory {
             let same_name = place.name == key.name;
             *place = key;
             if !same_name {
-                self.rename_all();
+                self.name_anew();
             }
         }
     }
@@ -280,11 +332,12 @@ impl Directory {
     pub(crate) fn shift(&mut self, from: usize, to: usize) {
         let key = self.children.remove(from);
         self.children.insert(to.min(self.children.len()), key);
-        self.rename_all();
+        self.name_anew();
     }
 
-    fn rename_all(&mut self) {
-        self.names = Arc::new(Names::of(self.children.iter()));
+    /// Notes where the names are.
+    fn name_anew(&mut self) {
+        self.names = Names::of(self.children.iter());
     }
 
     fn same(&self, other: &Directory) -> bool {
@@ -325,15 +378,43 @@ mod tests {
 
     #[test]
     fn names_that_come_to_the_same_are_told_apart() {
-        let mut names = Names::default();
-        (0..INDEXED as u64).for_each(|hash| names.push(hash));
-        names.push(7);
-        names.push(1000);
-        names.push(7);
-        assert_eq!(names.find(7, |at| at != 7), Some(INDEXED));
-        assert_eq!(names.find(7, |at| at > INDEXED), Some(INDEXED + 2));
-        assert_eq!(names.find(1000, |_| true), Some(INDEXED + 1));
-        assert_eq!(names.find(1001, |_| true), None);
+        let mut directory = Directory::default();
+        for i in 0..40 {
+            directory.push(Key::new(&format!("Key {i}"), Content::Directory(Directory::default())));
+        }
+        directory.names = Names::Few([hash("Key 17") as u32; 40].into());
+        assert_eq!(directory.position("KEY 17"), Some(17));
+        assert_eq!(directory.position("Key 40"), None);
+        let mut index = Index::default();
+        [(1, 0), (2, 1)].into_iter().for_each(|(hash, at)| index.insert(hash, at));
+        assert!(!index.ambiguous);
+        index.insert(1, 2);
+        assert!(index.ambiguous);
+        directory.names = Names::Many(Arc::new(index));
+        assert_eq!(directory.position("key 17"), Some(17), "one by one");
+    }
+
+    #[test]
+    fn names_are_hashed_in_lower_case() {
+        for byte in 0..=255u8 {
+            let word = u64::from_le_bytes([byte, b'a', byte, b'Z', 0, byte, 0xff, b'[']);
+            let wanted = word.to_le_bytes().map(|byte| byte.to_ascii_lowercase());
+            assert_eq!(lower(word).to_le_bytes(), wanted, "{byte:#x}");
+        }
+        assert_eq!(hash("Software Gain [MeV]"), hash("software gain [mev]"));
+        assert_ne!(hash("Software Gain [MeV]"), hash("Software Gain [MeW]"));
+        assert_ne!(hash("a"), hash("a\0"));
+    }
+
+    #[test]
+    fn a_place_is_found_at_any_distance() {
+        let hashes: Vec<u32> = (0..100).map(|i| i % 50).collect();
+        for from in 0..100 {
+            for wanted in 0..51 {
+                let slowly = (from..100).find(|&at| hashes[at] == wanted);
+                assert_eq!(place(&hashes, wanted, from), slowly, "{wanted} from {from}");
+            }
+        }
     }
 
     #[test]

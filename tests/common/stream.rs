@@ -57,6 +57,11 @@ impl Stream {
         while self.told.recv_timeout(HANGS).expect("the events are not taken").read < self.sent {}
     }
 
+    /// Sends events, and does not wait.
+    pub fn push(&mut self, events: &MidFile) {
+        self.pipe.write_all(&events.bytes).unwrap();
+    }
+
     /// Sends events of id 1 with these serial numbers and words; in front of them BOR, if they are the
     /// first.
     pub fn words(&mut self, serials: std::ops::Range<u32>, words: &[u16]) {

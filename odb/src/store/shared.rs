@@ -232,10 +232,18 @@ impl Store for Shared {
 
 /// A number that no other thread of this computer has; not 0.
 fn this_thread() -> u32 {
+    thread_local! {
+        static NUMBER: u32 = number();
+    }
     #[cfg(target_os = "linux")]
-    return rustix::thread::gettid().as_raw_nonzero().get() as u32;
+    fn number() -> u32 {
+        rustix::thread::gettid().as_raw_nonzero().get() as u32
+    }
     #[cfg(not(target_os = "linux"))]
-    std::process::id()
+    fn number() -> u32 {
+        std::process::id()
+    }
+    NUMBER.with(|number| *number)
 }
 
 impl Inner {

@@ -88,6 +88,7 @@ fn other_process() {
         "crash" => crash::write(&odb()),
         "model" => model::follow(&odb()),
         "writer" => money::write(&odb()),
+        "greedy" => money::write_greedily(&odb()),
         "reader" => money::read(&odb()),
         other => panic!("no part '{other}'"),
     }

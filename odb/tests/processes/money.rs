@@ -35,6 +35,14 @@ pub(super) fn write(odb: &Odb) {
     say(&moved.to_string());
 }
 
+/// Writes without a pause until it is killed.
+pub(super) fn write_greedily(odb: &Odb) {
+    say("begins");
+    for n in 0.. {
+        odb.set("/greedy", n).unwrap();
+    }
+}
+
 pub(super) fn read(odb: &Odb) {
     let (started, mut checks, mut last) = (Instant::now(), 0u64, 0);
     while started.elapsed() < seconds() {
@@ -64,4 +72,31 @@ fn readers_see_every_amount_once() {
     let [a, _, b, _] = counts;
     assert!(a.min(b) * 20 > a.max(b), "one writer has made {a} changes, the other {b}");
     println!("changes and checks of the four processes: {counts:?}");
+}
+
+#[test]
+fn a_greedy_writer_starves_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("odb");
+    let (odb, _shared) = create(&place);
+    odb.change(|tree| tree.create("/greedy", 0).and_then(|()| tree.create("/polite", 0))).unwrap();
+    let mut other = Other::start("greedy", &place);
+    other.hear().unwrap();
+    // How many changes of the greedy one come between the wish for one and the change.
+    let mut between: Vec<i32> = (0..200)
+        .map(|n| {
+            std::thread::sleep(Duration::from_millis(1));
+            let before: i32 = odb.get("/greedy").unwrap();
+            odb.change(|tree| {
+                tree.set("/polite", n)?;
+                Ok(tree.get::<i32>("/greedy")? - before)
+            })
+            .unwrap()
+        })
+        .collect();
+    other.kill();
+    between.sort_unstable();
+    let median = between[between.len() / 2];
+    println!("a polite writer lets {median} changes of a greedy one go before, at most {}", between[199]);
+    assert!(median < 100, "{between:?}");
 }

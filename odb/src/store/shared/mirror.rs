@@ -26,7 +26,7 @@ struct Node {
     parent: u64,
     key: Arc<Key>,
     /// The numbers of a directory's keys, in their order.
-    children: Vec<u64>,
+    children: Arc<[u64]>,
 }
 
 /// What makes the stored tree another one.
@@ -78,7 +78,7 @@ impl Mirror {
             return Err(broken(format!("key number {id} is in two directories")));
         }
         let mut names = HashSet::new();
-        for &child in &node.children {
+        for &child in &*node.children {
             let key = &self.node(child)?.key;
             if key.name.is_empty() || !names.insert(key.name.to_ascii_lowercase()) {
                 return Err(broken(format!("'{}' has two keys '{}'", node.key.name, key.name)));
@@ -106,11 +106,11 @@ impl Mirror {
             }
             let key = Arc::new(Key { name, mode, last_written, content });
             let parent = self.nodes.get(&id).map_or(0, |node| node.parent);
-            self.nodes.insert(id, Node { parent, key, children });
+            self.nodes.insert(id, Node { parent, key, children: children.into() });
             touched.push(id);
         }
         for &id in &directories {
-            for child in self.node(id)?.children.clone() {
+            for &child in &*Arc::clone(&self.node(id)?.children) {
                 let node = self.nodes.get_mut(&child);
                 let node = node.ok_or_else(|| broken(format!("key number {child} of {id} is missing")))?;
                 node.parent = id;
@@ -197,16 +197,16 @@ impl Mirror {
             (Content::Directory(_), Content::Directory(directory)) => {
                 self.children(id, old, directory, plan)?
             }
-            (Content::Value(_), Content::Value(_)) => Vec::new(),
+            (Content::Value(_), Content::Value(_)) => Arc::clone(&old.children),
             (_, content) => {
                 old.children.iter().try_for_each(|&child| self.delete(child, plan))?;
-                self.make_all(id, content, plan)
+                self.make_all(id, content, plan).into()
             }
         };
         let is_as_before = old.key.name == new.name
             && old.key.mode == new.mode
             && old.key.last_written == new.last_written
-            && old.children == children
+            && (Arc::ptr_eq(&old.children, &children) || old.children == children)
             && match (&old.key.content, &new.content) {
                 (Content::Value(old), Content::Value(new)) => old.same(new),
                 (Content::Directory(_), Content::Directory(_)) => true,
@@ -220,11 +220,22 @@ impl Mirror {
     }
 
     /// The numbers of the keys of a directory that was there before.
-    fn children(&self, id: u64, old: &Node, new: &Directory, plan: &mut Plan) -> Result<Vec<u64>> {
+    fn children(&self, id: u64, old: &Node, new: &Directory, plan: &mut Plan) -> Result<Arc<[u64]>> {
+        let before = old.key.directory();
+        if let Some(before) = before.filter(|before| before.len() == new.len()) {
+            // Nearly always, every key is where it was, and only one is another. Who has not changed
+            // need not be looked for.
+            let others = || (0..new.len()).filter_map(|at| Some((at, before.shared(at)?, new.shared(at)?)));
+            let others = || others().filter(|(_, old, new)| !Arc::ptr_eq(old, new));
+            if others().all(|(_, old, new)| old.name.eq_ignore_ascii_case(&new.name)) {
+                for (at, _, new) in others() {
+                    self.differ(old.children[at], new, plan)?;
+                }
+                return Ok(Arc::clone(&old.children));
+            }
+        }
         let mut left: Vec<Option<u64>> = old.children.iter().copied().map(Some).collect();
         let mut numbers: Vec<Option<u64>> = vec![None; new.len()];
-        let before = old.key.directory();
-        // Nearly always, every key is where it was.
         for (position, key) in new.iter().enumerate() {
             let is_same = before.and_then(|before| before.at(position));
             if is_same.is_some_and(|old| std::ptr::eq(old, key) || old.name.eq_ignore_ascii_case(&key.name)) {
@@ -256,7 +267,7 @@ impl Mirror {
                 None => self.make(id, key, plan),
             });
         }
-        Ok(children)
+        Ok(children.into())
     }
 
     fn delete(&self, id: u64, plan: &mut Plan) -> Result<()> {
@@ -269,7 +280,7 @@ impl Mirror {
     fn make(&self, parent: u64, key: &Arc<Key>, plan: &mut Plan) -> u64 {
         let id = plan.free;
         plan.free += 1;
-        let children = self.make_all(id, &key.content, plan);
+        let children: Arc<[u64]> = self.make_all(id, &key.content, plan).into();
         plan.write(id, key, &children);
         plan.nodes.push((id, Node { parent, key: Arc::clone(key), children }));
         id

@@ -195,6 +195,14 @@ mod tests {
         for cut in 0..whole.len() {
             assert!(take(&whole[..cut]).is_err(), "cut at {cut}");
         }
+        // What comes of changed bytes is another key, or none; never a panic or more memory than bytes.
+        for at in 0..whole.len() {
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut changed = whole.clone();
+                changed[at] = byte;
+                drop(take(&changed));
+            }
+        }
         let mut long = bytes(Value::Int(vec![1]));
         let at = long.len() - 8;
         long[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());

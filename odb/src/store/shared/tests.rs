@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use super::*;
@@ -146,36 +145,6 @@ fn the_files_are_as_open_as_their_directory() {
             assert_eq!(mode & 0o777, wanted, "{file} in a directory of mode {directory:o}");
         }
     }
-}
-
-#[test]
-fn a_greedy_writer_starves_nobody() {
-    let place = tempfile::tempdir().unwrap();
-    let (odb, _shared) = create(place.path());
-    odb.change(|tree| tree.create("/greedy", 0).and_then(|()| tree.create("/polite", 0))).unwrap();
-    let ended = AtomicBool::new(false);
-    let (greedy, longest) = thread::scope(|scope| {
-        let greedy = scope.spawn(|| {
-            let mut changes = 0;
-            while !ended.load(Ordering::Relaxed) {
-                changes += 1;
-                odb.set("/greedy", changes).unwrap();
-            }
-            changes
-        });
-        let mut longest = Duration::ZERO;
-        for n in 1..=200 {
-            thread::sleep(Duration::from_millis(1));
-            let started = Instant::now();
-            odb.set("/polite", n).unwrap();
-            longest = longest.max(started.elapsed());
-        }
-        ended.store(true, Ordering::Relaxed);
-        (greedy.join().unwrap(), longest)
-    });
-    assert!(greedy > 200, "the greedy one has made {greedy} changes only");
-    // Without courtesy it is seconds.
-    assert!(longest < Duration::from_secs(1), "the polite one has waited {longest:?}");
 }
 
 const READER: &str = "PACTOLUS_TEST_READER";
