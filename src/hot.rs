@@ -102,8 +102,8 @@ impl Hot {
         let changes = if self.is_same(&self.tree, &tree) { Vec::new() } else { self.changes(&tree) };
         let what = match changes.as_slice() {
             [] => {
-                // Names, order and access modes are no values.
-                self.refused = None;
+                // Names, order and access modes are no values. What is shared is compared at once.
+                (self.tree, self.refused) = (tree, None);
                 return None;
             }
             [one] => format!("the change of {one}"),

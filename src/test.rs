@@ -308,4 +308,22 @@ mod tests {
     fn without_a_test_nothing_is_counted() {
         assert!(run(&[(&[], true)], &[]).is_empty());
     }
+
+    #[test]
+    fn tests_that_are_booked_later_do_not_change_the_others() {
+        let (board, mut tally) = (Board::new(1), Tally::new(1));
+        let mut tests = Tests::new(vec!["a".into()]);
+        board.set(Test::new(0), true);
+        board.take_into(&mut tally);
+        tests.join(&tally);
+        let names: Vec<String> = (0..70).map(|i| if i == 0 { "a".into() } else { format!("t{i}") }).collect();
+        tests.grow(&names);
+        let board = Board::new(70);
+        board.set(Test::new(69), true);
+        board.keep();
+        board.take_into(&mut tally);
+        tests.join(&tally);
+        let wanted = [("Always true".to_owned(), 1), ("a".to_owned(), 1), ("t69".to_owned(), 1)];
+        assert_eq!(tests.counts(), wanted);
+    }
 }

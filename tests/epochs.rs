@@ -382,3 +382,59 @@ fn histograms_of_all_epochs_are_added_and_of_other_bins_the_later_are_kept() {
     let wanted = "histogram \"Books/Serials\" has other bins in a later epoch of run 42: what was filled before is left out";
     assert_eq!(report.warnings, [wanted]);
 }
+
+/// Refuses to be prepared again.
+#[derive(Record, Clone)]
+struct Stubborn {
+    /// Anything
+    #[key("Value", default = 0)]
+    value: i32,
+    #[key(skip)]
+    seen: i32,
+}
+
+impl Sequential for Stubborn {
+    fn banks(&self) -> Banks {
+        Banks::default().write(PART)
+    }
+
+    fn prepare(&mut self, _: &mut Setup) -> Result<()> {
+        if self.seen > 0 { Err("not again".into()) } else { Ok(()) }
+    }
+
+    fn event(&mut self, event: &Event, _: &Context) -> Result<Verdict> {
+        self.seen += 1;
+        event.append(PART, &[self.seen, self.value])?;
+        Ok(Keep)
+    }
+}
+
+#[test]
+fn a_sequential_module_that_cannot_go_on_begins_anew_and_says_so() {
+    let analyzer = || {
+        Analyzer::new("Analyzer").on(Request::new("Trigger", 1)).sequential("Stubborn", Stubborn::defaults())
+    };
+    let mut stream = Stream::start(analyzer, Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
+    stream.words(0..2, &[1]);
+    stream.set("/Analyzer/Parameters/Stubborn/Value", "7");
+    stream.words(2..4, &[1]);
+    let (report, dir) = stream.end();
+    let wanted = [[1, 0], [2, 0], [1, 7], [2, 7]].map(|values| Some(values.to_vec()));
+    assert_eq!(found(&dir.path().join("r.mid"), "PART"), wanted);
+    let errors = &report.runs[0].errors;
+    assert_eq!(errors[..], ["stage \"Stubborn\", epoch 1: not again; it has lost what it remembered"]);
+    assert!(!report.is_clean());
+}
+
+/// What has come of a compressed stream may hold more than was given: blocks are as large as ever.
+#[test]
+fn a_compressed_stream_is_read_as_without_a_shared_odb() {
+    let mut stream = Stream::start(sums, Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
+    let run = common::bench::plain_run(1000);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, &run.bytes).unwrap();
+    stream.push(&common::MidFile { bytes: packed.finish().unwrap() });
+    let (report, dir) = stream.finish();
+    assert_eq!((report.runs[0].events[&1].offered, report.runs[0].system), (1000, 2));
+    assert_eq!(data(&dir.path().join("r.mid")).len(), 1000);
+}

@@ -103,10 +103,9 @@ pub(super) fn refused(dir: &Path, size: usize, error: heed::Error) -> Error {
     let at = dir.display();
     Error::Store(match error {
         heed::Error::Io(error) => return place::no_access(dir, &error),
-        heed::Error::Mdb(MdbError::MapFull) => format!(
-            "{at} is full ({} MiB), nothing was changed: delete what is large",
-            size >> 20
-        ),
+        heed::Error::Mdb(MdbError::MapFull) => {
+            format!("{at} is full ({} MiB), nothing was changed: delete what is large", size >> 20)
+        }
         heed::Error::Mdb(MdbError::Invalid | MdbError::VersionMismatch) => {
             format!("{at}/{} is no database that this program knows ({error})", DATA)
         }
