@@ -433,7 +433,7 @@ fn a_compressed_stream_is_read_as_without_a_shared_odb() {
     let run = common::bench::plain_run(1000);
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, &run.bytes).unwrap();
-    stream.push(&common::MidFile { bytes: packed.finish().unwrap() });
+    stream.send(&common::MidFile { bytes: packed.finish().unwrap() }, 1);
     let (report, dir) = stream.finish();
     assert_eq!((report.runs[0].events[&1].offered, report.runs[0].system), (1000, 2));
     assert_eq!(data(&dir.path().join("r.mid")).len(), 1000);
