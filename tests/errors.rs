@@ -225,12 +225,12 @@ fn a_parameter_value_that_does_not_fit_is_refused() {
     check_with(
         &place,
         &["-p", "ADC summing/ADC threshold=seven"],
-        "pactolus: parameter: /Analyzer/Parameters/ADC summing/ADC threshold: 'seven' is no FLOAT",
+        "pactolus: parameter: /Analyzer/Parameters/ADC summing/ADC threshold: a number of at most 3.4e38 (FLOAT) expected, 'seven' found",
     );
     check_with(
         &place,
         &["-p", "ADC calibration/Pedestal[1]=1.5"],
-        "pactolus: parameter: /Analyzer/Parameters/ADC calibration/Pedestal[1]: '1.5' is no INT",
+        "pactolus: parameter: /Analyzer/Parameters/ADC calibration/Pedestal[1]: a whole number from -2147483648 to 2147483647 (INT) expected, '1.5' found",
     );
     check_with(
         &place,

@@ -132,7 +132,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Dump(args) => dump::run(&args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Hist(args) => hist::run(app, &args, out),
-        Command::Odb(args) => odb::run(&args, out, err),
+        Command::Odb(args) => odb::run(app, &args, out, err),
         Command::Simulate(args) => simulate::run(app, &args, out, err),
         Command::Verify(args) => verify::run(app, &args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),

@@ -1,38 +1,48 @@
-//! `pactolus odb`: the ODB of a run file or a dump.
+//! `pactolus odb`: an ODB in a directory, or that of a run file or a dump.
 
 mod changes;
 mod commands;
 mod convert;
+mod place;
+mod program;
 mod source;
+mod terminal;
+mod watch;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::Outcome;
+use crate::{App, Outcome};
 
-/// Look into the ODB of a run file or a dump, compare two, convert one.
+/// The ODB shell: on an ODB in a directory, or on that of a run file or a dump.
 ///
-/// A run file shows the ODB as it was at begin of run. A dump is an .odb, .xml or .json file. The
-/// first bytes say which it is; both may be compressed. Nothing is changed.
+/// An ODB in a directory is shared: all programs see each change at once. A run file shows the ODB
+/// as it was at begin of run; a dump is an .odb, .xml or .json file. The first bytes of a file say
+/// which it is, and it may be compressed. Files are not changed.
 ///
-/// Without -c, commands are read from standard input, one on a line; `help` lists them.
+/// Commands come from -c, from a terminal with completion and history, or from standard input, one
+/// on a line; `help` lists them.
 #[derive(Args)]
 #[command(
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    override_usage = "pactolus odb <FILE> [OPTIONS]\n       pactolus odb diff <A> <B> [OPTIONS]\n       \
-        pactolus odb convert <IN> <OUT> [OPTIONS]"
+    override_usage = "pactolus odb [DIR|FILE] [OPTIONS]\n       pactolus odb diff <A> <B> [OPTIONS]\n       \
+        pactolus odb convert <IN> <OUT> [OPTIONS]\n       pactolus odb watch [PATH] [OPTIONS]"
 )]
 pub(crate) struct OdbArgs {
     #[command(subcommand)]
     command: Option<OdbCommand>,
 
-    /// Run file or dump; `-` is standard input (a file called diff is ./diff)
-    #[arg(value_name = "FILE", required = true)]
-    file: Option<PathBuf>,
+    /// Directory of an ODB, run file or dump; `-` is standard input (a file called diff is ./diff).
+    /// Without it, PACTOLUS_ODB names it
+    #[arg(value_name = "DIR|FILE")]
+    place: Option<PathBuf>,
+
+    /// Make an ODB in DIR if there is none
+    #[arg(long)]
+    create: bool,
 
     /// A command, as "ls -l /Runinfo"; several are done in order
     #[arg(short, long = "command", value_name = "CMD")]
@@ -42,7 +52,7 @@ pub(crate) struct OdbArgs {
     #[arg(long)]
     eor: bool,
 
-    /// Let ls and get answer in JSON
+    /// Let ls, get, diff and watch answer in JSON
     #[arg(long)]
     json: bool,
 }
@@ -51,10 +61,13 @@ pub(crate) struct OdbArgs {
 enum OdbCommand {
     Diff(changes::DiffArgs),
     Convert(convert::ConvertArgs),
+    Watch(watch::WatchArgs),
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  pactolus odb --create daq
+  pactolus odb daq -c 'set \"/Runinfo/Run number\" 42' -c 'ls -l /Runinfo'
   pactolus odb run00042.mid.lz4 -c 'ls -lr /Equipment/Trigger'
   pactolus odb run00042.mid -c 'get \"/Runinfo/Start time\"' --json
   pactolus odb run00042.mid --eor -c 'find *rate*'
@@ -64,11 +77,11 @@ Examples:
 Exit codes: 0 all well; 1 something of the dump could not be read (diff: they
 differ); 2 could not run; 5 the output could not be written.";
 
-pub(crate) fn run(args: &OdbArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
-    match (&args.command, &args.file) {
-        (Some(OdbCommand::Diff(args)), _) => changes::run(args, out, err),
-        (Some(OdbCommand::Convert(args)), _) => convert::run(args, out, err),
-        (None, Some(file)) => commands::run(args, file, out, err),
-        (None, None) => Err("a file is needed".into()),
+pub(crate) fn run(app: &App, args: &OdbArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+    match &args.command {
+        Some(OdbCommand::Diff(args)) => changes::run(args, out, err),
+        Some(OdbCommand::Convert(args)) => convert::run(args, out, err),
+        Some(OdbCommand::Watch(args)) => watch::run(args, out, err),
+        None => commands::run(app, args, out, err),
     }
 }

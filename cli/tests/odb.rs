@@ -421,3 +421,132 @@ fn an_output_needs_a_form_and_a_place() {
     );
     assert!(files.names().is_empty());
 }
+
+#[test]
+fn an_odb_in_a_directory_is_made_and_changed() {
+    let files = Files::new(&[("a.odb", b"[/Runinfo]\nState = INT : 3\nRun number = INT : 8\n")]);
+    let (daq, load) = (files.path("daq"), format!("load '{}'", files.path("a.odb")));
+    check(&[&daq, "--create", "-c", &load], "");
+    // It is there from now on, and --create does no harm.
+    check(&[&daq, "--create", "-c", "cd Runinfo", "-c", "set State 1", "-c", "get State"], "1\n");
+    check(
+        &[&daq, "-c", "ls Runinfo"],
+        "State                           1\nRun number                      8\n",
+    );
+    let diff = format!("diff '{}'", files.path("a.odb"));
+    check(&[&daq, "-c", &diff], "~ /Runinfo/State: 3 -> 1\n");
+    let json = "{\"change\":\"changed\",\"path\":\"/Runinfo/State\",\
+        \"left\":{\"type\":\"INT\",\"len\":1,\"values\":[\"3\"]},\
+        \"right\":{\"type\":\"INT\",\"len\":1,\"values\":[\"1\"]}}\n";
+    check(&[&daq, "--json", "-c", &diff], json);
+    check(&[&daq, "-c", "del Runinfo", "-c", "exit", "-c", "nonsense"], "");
+    check(&[&daq, "-c", "ls"], "");
+}
+
+#[test]
+fn the_first_command_that_fails_ends_the_program() {
+    let files = Files::new(&[("a.odb", b"[/]\nx = INT : 1\ny = INT : 2\n")]);
+    let (daq, load) = (files.path("daq"), format!("load '{}'", files.path("a.odb")));
+    let (code, out, err) =
+        run(&[&daq, "--create", "-c", "create int x", "-c", "chmod R x", "-c", &load, "-c", "ls"]);
+    let file = files.path("a.odb");
+    assert_eq!((code, out.as_str()), (2, ""));
+    let wanted = format!(
+        "pactolus: {file}: key left out: /x is write protected\n\
+         pactolus: {load}: {file}: 1 of 2 keys could not be loaded\n"
+    );
+    assert_eq!(err, wanted);
+    // What could be loaded is.
+    check(&[&daq, "-c", "get x", "-c", "get y"], "0\n2\n");
+}
+
+#[test]
+fn a_file_is_not_changed() {
+    let file = corpus("mid/run00008.mid");
+    let why = "run00008.mid is a file and is not changed: save it as .json and load that into an ODB";
+    check_refused(
+        &[&file, "-c", "set /Runinfo/State 3"],
+        2,
+        &format!("pactolus: set /Runinfo/State 3: 'set' changes the ODB: {why}\n"),
+    );
+}
+
+/// The program itself, where the environment names the ODB.
+fn program(odb: &str, args: &[&str]) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_pactolus"));
+    program.arg("odb").args(args).env("PACTOLUS_ODB", odb);
+    program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    program
+}
+
+#[test]
+fn the_environment_may_name_the_odb() {
+    let files = Files::new(&[]);
+    let daq = files.path("daq");
+    let run = |args: &[&str]| {
+        let output = program(&daq, args).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let none = format!("pactolus: no directory or file {daq}; --create makes a new ODB there\n");
+    assert_eq!(run(&["-c", "pwd"]), (2, none));
+    assert_eq!(run(&["--create", "-c", "create int x"]), (0, String::new()));
+    assert_eq!(run(&["-c", "get x"]), (0, "0\n".to_owned()));
+    // An argument goes before it.
+    assert_eq!(run(&[&corpus("odb/Logger.odb"), "-c", "get x"]).0, 2);
+    // No terminal has colours.
+    assert_eq!(run(&["-c", "mkdir d", "-c", "ls d*"]), (0, "d\n".to_owned()));
+}
+
+#[cfg(unix)]
+#[test]
+fn changes_are_watched_from_another_process() {
+    use std::io::{BufRead, BufReader};
+
+    let files = Files::new(&[]);
+    let daq = files.path("daq");
+    check(&[&daq, "--create", "-c", "create int /Runinfo/x"], "");
+    for (args, wanted) in [
+        (&["watch", "/Runinfo"][..], "~ /Runinfo/x: "),
+        (&["watch", "/Runinfo", "--json"], "{\"change\":\"changed\",\"path\":\"/Runinfo/x\",\"left\""),
+    ] {
+        let mut watch = program(&daq, args).spawn().unwrap();
+        let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+        let (told, seen) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn({
+            let daq = daq.clone();
+            // Nobody knows when it begins to watch.
+            move || {
+                let odb = pactolus::odb::Odb::open(&daq).unwrap();
+                for number in 1..600 {
+                    odb.set("/Runinfo/x", number).unwrap();
+                    if seen.recv_timeout(std::time::Duration::from_millis(50)).is_ok() {
+                        return true;
+                    }
+                }
+                false
+            }
+        });
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.starts_with(wanted), "{line}");
+        told.send(()).unwrap();
+        assert!(writer.join().unwrap());
+        watch.kill().unwrap();
+        watch.wait().unwrap();
+    }
+    let file = corpus("odb/Logger.odb");
+    check_refused(
+        &["watch", "--odb", &file],
+        2,
+        "pactolus: odb/Logger.odb is a file and does not change: the directory of an ODB expected\n",
+    );
+}
+
+#[test]
+fn the_guide_has_every_command() {
+    let guide =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/odb.md")).unwrap();
+    for command in pactolus::odb::shell::Shell::commands() {
+        let row = format!("| `{}` | {} |\n", command.usage, command.help.lines().next().unwrap());
+        assert!(guide.contains(&row), "{row}");
+    }
+}

@@ -76,7 +76,7 @@ pub enum Error {
         len: usize,
     },
     /// A text that is no value of the type.
-    #[error("{path}: '{text}' is no {tid}")]
+    #[error("{path}: {} ({tid}) expected, '{text}' found", expected(*tid))]
     Text {
         /// Path of the key.
         path: String,
@@ -193,4 +193,24 @@ pub enum Error {
 
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!(", did you mean '{name}'?"))
+}
+
+/// What a user may type for a value of this type.
+fn expected(tid: Tid) -> String {
+    let (low, high): (i128, i128) = match tid {
+        Tid::Sbyte => (i8::MIN.into(), i8::MAX.into()),
+        Tid::Byte | Tid::Bitfield => (0, u8::MAX.into()),
+        Tid::Word => (0, u16::MAX.into()),
+        Tid::Short => (i16::MIN.into(), i16::MAX.into()),
+        Tid::Dword => (0, u32::MAX.into()),
+        Tid::Int => (i32::MIN.into(), i32::MAX.into()),
+        Tid::Int64 => (i64::MIN.into(), i64::MAX.into()),
+        Tid::Uint64 => (0, u64::MAX.into()),
+        Tid::Bool => return "y or n".to_owned(),
+        Tid::Char => return "one character of one byte".to_owned(),
+        Tid::Float => return "a number of at most 3.4e38".to_owned(),
+        Tid::Double => return "a number".to_owned(),
+        Tid::String | Tid::Link | Tid::Array | Tid::Struct | Tid::Key => return "text".to_owned(),
+    };
+    format!("a whole number from {low} to {high}")
 }

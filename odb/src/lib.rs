@@ -20,13 +20,14 @@
 //! The rooms, from the ground up: [`Value`], [`Key`] and [`Path`]; the [`Tree`] of them, without
 //! locks; the [`Store`] that shares a tree; [`Odb`], the handle that programs use; [`Hotlink`],
 //! which knows when something changed; [`Watch`], which waits for it; [`Record`], a struct kept in step with a directory; and
-//! [`dump`], the text forms `.odb`, XML and JSON; [`shell`], commands with `odbedit`'s words.
+//! [`dump`], the text forms `.odb`, XML and JSON; [`diff`], what differs as text; [`shell`], commands with `odbedit`'s words.
 //!
 //! This crate knows no event, no run and no file system.
 
 // The derive macro names this crate from outside; inside it, the name must mean the same.
 extern crate self as pactolus_odb;
 
+pub mod diff;
 pub mod dump;
 mod error;
 mod hotlink;

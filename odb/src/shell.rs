@@ -16,11 +16,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Each command is one small unit: its name, its help, what it does, its tests. The commands here
-//! only read; what a program must lend them is [`Surroundings`]. The shell knows no terminal, no
-//! prompt, no history and no file.
-
-use std::io::Write;
+//! Each command is one small unit: its name, its help, what it does, its tests. One that changes
+//! something is one transaction. What a program must lend them is [`Surroundings`]. The shell knows
+//! no terminal, no prompt, no history and no file.
 
 #[cfg(test)]
 use crate::Tree;
@@ -28,87 +26,75 @@ use crate::{Odb, Path, nearest};
 
 mod call;
 mod cd;
+mod chmod;
+mod complete;
+mod cp;
+mod create;
+mod del;
+mod diff;
 mod error;
+mod exit;
 mod find;
 mod get;
 mod help;
 mod json;
 mod listing;
+mod ln;
+mod load;
 mod ls;
+mod mkdir;
+mod move_key;
 mod pattern;
-mod plain;
+pub(crate) mod plain;
 mod pwd;
+mod ren;
+mod resize;
 mod save;
+mod set;
+mod surroundings;
+mod watch;
 mod words;
 
 use call::Call;
+pub use complete::Candidate;
 pub use error::{Error, Result};
-
-/// What a program lends its shell.
-pub trait Surroundings {
-    /// Where answers go.
-    fn out(&mut self) -> &mut dyn Write;
-
-    /// Keeps what `save` made under this name.
-    ///
-    /// # Errors
-    /// Why it cannot be kept.
-    fn save(&mut self, name: &str, contents: &[u8]) -> Result<(), Box<dyn std::error::Error>>;
-
-    /// The time, for "last written" \[Unix seconds].
-    fn now(&self) -> u32;
-}
-
-/// Surroundings in memory: for tests, and for programs that want the answer as a text.
-#[derive(Clone, Debug, Default)]
-pub struct Capture {
-    /// The answers.
-    pub out: Vec<u8>,
-    /// What was saved: names and contents.
-    pub saved: Vec<(String, Vec<u8>)>,
-    /// The time \[Unix seconds].
-    pub now: u32,
-}
-
-impl Capture {
-    /// The answers as text; other bytes than UTF-8 are replaced.
-    pub fn text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.out)
-    }
-}
-
-impl Surroundings for Capture {
-    fn out(&mut self) -> &mut dyn Write {
-        &mut self.out
-    }
-
-    fn save(&mut self, name: &str, contents: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-        self.saved.push((name.to_owned(), contents.to_vec()));
-        Ok(())
-    }
-
-    fn now(&self) -> u32 {
-        self.now
-    }
-}
+pub use surroundings::{Capture, Paint, Surroundings};
 
 /// A database and a place in it.
 pub struct Shell {
     odb: Odb,
     at: Path,
     json: bool,
+    read_only: Option<String>,
+    ended: bool,
 }
 
 impl Shell {
     /// A shell at the root of a database.
     pub fn new(odb: Odb) -> Shell {
-        Shell { odb, at: Path::ROOT, json: false }
+        Shell { odb, at: Path::ROOT, json: false, read_only: None, ended: false }
     }
 
-    /// Lets `ls` and `get` answer with one JSON value each.
+    /// Lets `ls` and `get` answer with one JSON value each, `diff` and `watch` with one for each line.
     #[must_use]
     pub fn json(self, on: bool) -> Shell {
         Shell { json: on, ..self }
+    }
+
+    /// Refuses commands that change something; `why` is what they say.
+    #[must_use]
+    pub fn read_only(self, why: impl Into<String>) -> Shell {
+        Shell { read_only: Some(why.into()), ..self }
+    }
+
+    /// The database.
+    pub fn odb(&self) -> &Odb {
+        &self.odb
+    }
+
+    /// Has the user said `exit`?
+    pub fn ended(&self) -> bool {
+        self.ended
     }
 
     /// The current directory.
@@ -125,7 +111,15 @@ impl Shell {
         if line.trim_start().starts_with('#') {
             return Ok(());
         }
-        let mut words = words::split(line)?.into_iter();
+        self.run_words(words::split(line)?, around)
+    }
+
+    /// Runs a command whose words are taken as they are.
+    ///
+    /// # Errors
+    /// As [`Shell::run`].
+    pub fn run_words(&mut self, words: Vec<String>, around: &mut dyn Surroundings) -> Result<()> {
+        let mut words = words.into_iter();
         let Some(name) = words.next() else { return Ok(()) };
         let command = COMMANDS.iter().find(|command| command.name == name).ok_or_else(|| {
             let nearest = nearest(&name, COMMANDS.iter().map(|command| command.name)).map(str::to_owned);
@@ -149,7 +143,24 @@ pub struct Command {
     pub usage: &'static str,
     /// What it does; the first line is a summary.
     pub help: &'static str,
+    /// What its words are; the last is also what follows.
+    takes: &'static [Takes],
     run: fn(&mut Call<'_>) -> Result<()>,
+}
+
+/// What a word of a command is, for completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Takes {
+    Path,
+    Directory,
+    File,
+    /// A path or a file.
+    Either,
+    Type,
+    /// A value for the path before it.
+    Value,
+    Command,
+    Other,
 }
 
 const COMMANDS: &[Command] = &[
@@ -157,12 +168,29 @@ const COMMANDS: &[Command] = &[
     cd::COMMAND,
     pwd::COMMAND,
     get::COMMAND,
+    set::COMMAND,
+    create::COMMAND,
+    mkdir::COMMAND,
+    del::DEL,
+    del::RM,
+    cp::COMMAND,
+    ren::COMMAND,
+    move_key::COMMAND,
+    ln::COMMAND,
+    chmod::COMMAND,
+    resize::TRUNC,
+    resize::RESIZE,
     find::COMMAND,
+    watch::COMMAND,
+    diff::COMMAND,
+    load::COMMAND,
+    save::COMMAND,
     json::JSON,
     json::JSLS,
     json::JSVALUES,
-    save::COMMAND,
     help::COMMAND,
+    exit::EXIT,
+    exit::QUIT,
 ];
 
 /// For tests of commands: the answers to some lines, errors among them.
@@ -170,15 +198,28 @@ const COMMANDS: &[Command] = &[
 fn answer(tree: &Tree, json: bool, lines: &[&str]) -> String {
     let mut shell = Shell::new(Odb::from(tree.clone())).json(json);
     let mut capture = Capture { now: 1_795_225_785, ..Capture::default() };
+    answers(&mut shell, &mut capture, lines)
+}
+
+/// The answers of this shell in these surroundings.
+#[cfg(test)]
+fn answers(shell: &mut Shell, capture: &mut Capture, lines: &[&str]) -> String {
+    use std::io::Write as _;
+
+    let before = capture.saved.len();
     for line in lines {
-        if let Err(error) = shell.run(line, &mut capture) {
+        let ran = shell.run(line, capture);
+        for warned in capture.warned.drain(..) {
+            let _ = writeln!(capture.out, "? {warned}");
+        }
+        if let Err(error) = ran {
             let _ = writeln!(capture.out, "! {error}");
         }
     }
-    for (name, contents) in &capture.saved {
+    for (name, contents) in &capture.saved[before..] {
         let _ = writeln!(capture.out, "saved {name}: {}", String::from_utf8_lossy(contents));
     }
-    capture.text().into_owned()
+    String::from_utf8_lossy(&std::mem::take(&mut capture.out)).into_owned()
 }
 
 /// A small tree for tests of commands.
@@ -189,4 +230,84 @@ fn sample() -> Tree {
         ADC0 = WORD[3] :\n[0] 17\n[1] 18\n[2] 19\n\n[/]\nHere = LINK : [19] /Equipment/Trigger\n\
         Lost = LINK : [9] /Nothing\n";
     crate::Dump::parse(text).map(|dump| dump.tree()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_only_read_is_not_changed() {
+        let why = "x.mid is a file";
+        let mut shell = Shell::new(Odb::from(sample())).read_only(why);
+        let mut capture =
+            Capture { saved: vec![("a".into(), b"[/]\nx = INT : 1\n".to_vec())], ..Capture::default() };
+        for (line, command) in [
+            ("set Runinfo/State 1", "set"),
+            ("create int x", "create"),
+            ("mkdir x", "mkdir"),
+            ("del Runinfo", "del"),
+            ("rm Runinfo", "rm"),
+            ("cp Runinfo x", "cp"),
+            ("ren Runinfo x", "ren"),
+            ("move Runinfo bottom", "move"),
+            ("ln Runinfo x", "ln"),
+            ("chmod R Runinfo", "chmod"),
+            ("trunc Runinfo/State 1", "trunc"),
+            ("resize Runinfo/State 2", "resize"),
+            ("load a", "load"),
+        ] {
+            let wanted = format!("! '{command}' changes the ODB: {why}\n");
+            assert_eq!(answers(&mut shell, &mut capture, &[line]), wanted);
+        }
+        assert!(shell.odb.snapshot().is_ok_and(|tree| tree.same(&sample())));
+        assert_eq!(answers(&mut shell, &mut capture, &["get Runinfo/State"]), "3\n");
+    }
+
+    #[test]
+    fn a_command_is_one_change() {
+        let mut shell = Shell::new(Odb::from(sample()));
+        let lines =
+            ["mkdir a b c", "set Equipment/Trigger/Variables/ADC0 1 2 3", "del a b", "cp Equipment x"];
+        for (line, revision) in lines.iter().zip(1..) {
+            assert_eq!(answers(&mut shell, &mut Capture::default(), &[line]), "");
+            assert_eq!(shell.odb.revision(), revision, "{line}");
+        }
+    }
+
+    /// A store that calls a change once more, with the newest tree, as one does that finds its tree old.
+    struct Again {
+        old: Tree,
+        newest: crate::Local,
+    }
+
+    impl crate::Store for Again {
+        fn revision(&self) -> u64 {
+            self.newest.revision()
+        }
+
+        fn snapshot(&self) -> crate::Result<(u64, Tree)> {
+            self.newest.snapshot()
+        }
+
+        fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> crate::Result<()>) -> crate::Result<()> {
+            let _ = change(&mut self.old.clone());
+            self.newest.transact(change)
+        }
+
+        fn wait(&self, seen: u64, timeout: std::time::Duration) -> u64 {
+            self.newest.wait(seen, timeout)
+        }
+    }
+
+    #[test]
+    fn what_was_refused_of_an_old_tree_does_not_count() -> crate::Result<()> {
+        let (mut old, mut newest) = (Tree::new(), Tree::new());
+        old.create("/x", vec![1, 2])?;
+        newest.create("/x", 1)?;
+        let store = Again { old, newest: crate::Local::new(newest) };
+        let mut shell = Shell::new(Odb::new(std::sync::Arc::new(store)));
+        assert_eq!(answers(&mut shell, &mut Capture::default(), &["set x 5", "get x"]), "5\n");
+        Ok(())
+    }
 }

@@ -10,6 +10,7 @@ use crate::path::{MAX_DEPTH, check_name};
 use crate::typed::Typed;
 use crate::{Error, Index, Path, Result, Value, nearest};
 
+mod copy;
 mod diff;
 mod load;
 mod resolve;

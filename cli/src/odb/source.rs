@@ -46,7 +46,7 @@ const MOST: usize = 5;
 const BOR: &[u8] = &[0x00, 0x80, 0x4d, 0x49];
 
 /// Bytes of a dump that is a file of its own; a text without end must not fill the memory.
-const MAX_TEXT: u64 = 1 << 30;
+pub(super) const MAX_TEXT: u64 = 1 << 30;
 
 impl Source {
     /// Reads a file; what was passed over is told.

@@ -312,6 +312,8 @@ const SOURCES: &[&str] = &[
     "cli/src/merge/runs.rs",
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
+    "cli/src/odb/place.rs",
+    "cli/src/odb/program.rs",
     "cli/src/odb/source.rs",
     "cli/src/patient.rs",
     "cli/src/scan/check.rs",

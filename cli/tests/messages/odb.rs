@@ -31,6 +31,12 @@ fn shell(place: &Place, command: &str) -> Ran {
     place.put("a.json", TREE).run_args(&["odb", "@a.json", "-c", command])
 }
 
+/// Commands on a new ODB in a directory.
+fn on_odb(place: &Place, commands: &[&str]) -> Ran {
+    let commands = commands.iter().flat_map(|command| ["-c", command]);
+    place.run_args(&["odb", "--create", "@daq"].into_iter().chain(commands).collect::<Vec<_>>())
+}
+
 /// Converts a JSON dump to `.odb`.
 fn convert(place: &Place, json: &str) -> Ran {
     place.put("a.json", json).run("odb convert @a.json @a.odb")
@@ -170,11 +176,15 @@ fn files() -> Provokers {
             p.put("a.json", "{ \"x\" : 1").put("b.json", "{ \"x\" : 1 }").run("odb diff @a.json @b.json")
         };
         "standard input is the file: commands are given with -c" => |p| p.run("odb -");
-        "commands are given with -c 'ls /', or one on a line of standard input" => |p| {
-            // Only a terminal provokes it, and this lends one.
-            p.put("a.odb", "[/]\nok = INT : 1\n");
-            let script = format!("script -qec '{} odb a.odb' /dev/null #", env!("CARGO_BIN_EXE_pactolus"));
-            p.process(&script, "odb", b"")
+        "standard input has the commands: the name of a file expected, '-' found" => |p| on_odb(p, &["load -- -"]);
+        "no ODB is named: give a directory or a file, or set PACTOLUS_ODB" => |p| {
+            p.process("env -u PACTOLUS_ODB", "odb", b"")
+        };
+        "no directory or file ...; --create makes a new ODB there" => |p| p.run("odb @daq -c pwd");
+        "no ODB in ...; --create makes one" => |p| p.run("odb @. -c pwd");
+        "...: --eor: this is a directory, only run files have a second ODB" => |p| p.run("odb @. --eor -c pwd");
+        "... is a file and does not change: the directory of an ODB expected" => |p| {
+            p.put("a.odb", "[/]\nok = INT : 1\n").run("odb watch --odb @a.odb")
         };
         "cannot read (standard input): ..." => |p| {
             p.put("a.odb", "[/]\nok = INT : 1\n").process("exec", "odb a.odb", b"ls \xff\n")
@@ -204,7 +214,10 @@ fn commands() -> Provokers {
             shell(p, "get /Runinfo/Run number")
         };
         "'...' needs ...; usage: ..." => |p| shell(p, "get");
-        "nothing expected behind 'pwd', '...' found; usage: pwd" => |p| shell(p, "pwd here");
+        "two words expected, '...' is a third one (paths with blanks need quotes); usage: ..." => |p| {
+            on_odb(p, &["ren /Run number Number"])
+        };
+        "nothing expected behind '...', '...' found; usage: ..." => |p| shell(p, "pwd here");
         "a file and a path expected, '...' is a third word; usage: ..." => |p| shell(p, "save a.odb / b");
         "the quote at character ... does not end" => |p| shell(p, "ls '/Runinfo");
         "the backslash at character ... does not end" => |p| shell(p, "ls \\");
@@ -214,6 +227,61 @@ fn commands() -> Provokers {
         "... is a value, not a directory" => |p| shell(p, "cd /ADC");
         "... has no element ...: its length is ..." => |p| shell(p, "get /ADC[3]");
         "... is read protected" => |p| shell(p, "get /Hidden");
+        "... is write protected" => |p| on_odb(p, &["create int x", "chmod R x", "set x 1"]);
+        "... is delete protected" => |p| on_odb(p, &["create int x", "chmod R x", "del x"]);
+        "... exists already" => |p| on_odb(p, &["create int x", "mkdir x"]);
+        "...: a whole number from ... to ... (...) expected, '...' found" => |p| {
+            on_odb(p, &["create word x", "set x 70000"])
+        };
+        "...: a number of at most 3.4e38 (FLOAT) expected, '...' found" => |p| {
+            on_odb(p, &["create float x", "set x 1e99"])
+        };
+        "...: a number (DOUBLE) expected, '...' found" => |p| on_odb(p, &["create double x", "set x one"]);
+        "...: y or n (BOOL) expected, '...' found" => |p| on_odb(p, &["create bool x", "set x maybe"]);
+        "...: one character of one byte (CHAR) expected, '...' found" => |p| {
+            on_odb(p, &["create char x", "set x xy"])
+        };
+        "... has ... elements, ... found: as many expected, or one for ...[0] or ...[*]" => |p| {
+            on_odb(p, &["create int x[3]", "set x 1"])
+        };
+        "one value expected, '...' is a second one (text with blanks needs quotes); usage: ..." => |p| {
+            on_odb(p, &["create string x", "set x two words"])
+        };
+        "a type expected, '...' found...; usage: ..." => |p| on_odb(p, &["create whole x"]);
+        "a key of values expected, ... found: directories are made by mkdir; usage: ..." => |p| {
+            on_odb(p, &["create key x"])
+        };
+        "a key of values expected, ... found: links are made by ln; usage: ..." => |p| on_odb(p, &["create link x"]);
+        "a key of values expected, ... found: only banks have this type; usage: ..." => |p| {
+            on_odb(p, &["create struct x"])
+        };
+        "a number of elements from 1 to ... expected, '...' found; usage: ..." => |p| on_odb(p, &["create int x[0]"]);
+        "room for a string of 1 to ... bytes expected, '...' found; usage: ..." => |p| {
+            on_odb(p, &["create string x[1][0]"])
+        };
+        "the root cannot be deleted; usage: ..." => |p| on_odb(p, &["del /"]);
+        "top, bottom or a number expected, '...' found; usage: ..." => |p| on_odb(p, &["create int x", "move x up"]);
+        "letters of RWDE or a number from 0 to 15 expected, '...' found; usage: ..." => |p| {
+            on_odb(p, &["create int x", "chmod X x"])
+        };
+        "'...' changes whole arrays, an index found; usage: ..." => |p| {
+            on_odb(p, &["create int x[3]", "resize x[1] 2"])
+        };
+        "... has ... elements and cannot be cut to ...: use resize; usage: ..." => |p| {
+            on_odb(p, &["create int x[3]", "trunc x 4"])
+        };
+        "'diff' compares whole keys, an index found: ...; usage: ..." => |p| {
+            on_odb(p, &["create int x[3]", "diff x[0] x[1]"])
+        };
+        "'...' cannot be the name of a key: the root has no name" => |p| on_odb(p, &["ren / x"]);
+        "...: ... of ... keys could not be loaded" => |p| {
+            p.put("a.odb", "[/]\nx = INT : 5\n");
+            let load = format!("load '{}'", p.path("a.odb").display());
+            on_odb(p, &["create int x", "chmod R x", &load])
+        };
+        "'...' changes the ODB: ... is a file and is not changed: save it as .json and load that into an ODB" => |p| {
+            shell(p, "set /Runinfo/State 1")
+        };
         "...: more than ... links lead on from here, or in a circle" => |p| shell(p, "get /A");
         "...: more than ... levels of directories" => |p| shell(p, &format!("cd {}", "/d".repeat(70)));
         "more than ... values: links lead to the same directories again and again" => |p| {

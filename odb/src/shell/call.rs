@@ -43,7 +43,12 @@ impl Call<'_> {
     /// The one word, which must be there.
     pub(super) fn wanted(&self, what: &str) -> Result<String> {
         let word = self.word()?.map(str::to_owned);
-        word.ok_or_else(|| self.usage(format!("'{}' needs {what}", self.command.name)))
+        word.ok_or_else(|| self.needs(what))
+    }
+
+    /// A word is missing.
+    pub(super) fn needs(&self, what: &str) -> Error {
+        self.usage(format!("'{}' needs {what}", self.command.name))
     }
 
     pub(super) fn usage(&self, what: String) -> Error {
@@ -60,8 +65,77 @@ impl Call<'_> {
         Ok(self.tree.find(&self.path(word)?.to_string())?)
     }
 
+    /// Two words, which must be there.
+    pub(super) fn two(&self, what: &str) -> Result<(String, String)> {
+        match self.words.as_slice() {
+            [first, second] => Ok((first.clone(), second.clone())),
+            [_, _, third, ..] => Err(self.usage(format!(
+                "two words expected, '{third}' is a third one (paths with blanks need quotes)"
+            ))),
+            _ => Err(self.needs(what)),
+        }
+    }
+
+    /// Words as paths, as they are seen from the current directory; one must be there.
+    pub(super) fn paths(&self) -> Result<Vec<Path>> {
+        if self.words.is_empty() {
+            return Err(self.needs("a path"));
+        }
+        self.words.iter().map(|word| self.path(word)).collect()
+    }
+
+    /// A whole number, as an array can have elements.
+    pub(super) fn len(&self, word: &str) -> Result<usize> {
+        let limit = crate::Value::MAX_LEN;
+        word.parse().ok().filter(|len| (1..=limit).contains(len)).ok_or_else(|| {
+            self.usage(format!("a number of elements from 1 to {limit} expected, '{word}' found"))
+        })
+    }
+
+    /// Changes the database: all of it happens, or nothing.
+    pub(super) fn change<T>(&mut self, mut change: impl FnMut(&mut Tree) -> Result<T>) -> Result<T> {
+        self.may_change()?;
+        let mut refused = None;
+        let changed = self.shell.odb.change(|tree| {
+            // The store may call again.
+            refused = None;
+            change(tree).map_err(|error| match error {
+                Error::Odb(error) => error,
+                // The transaction must fail, whatever it says: the command's own error is what counts.
+                own => crate::Error::Store(refused.insert(own).to_string()),
+            })
+        });
+        let changed = refused.map_or(changed.map_err(Error::from), Err)?;
+        self.stay()?;
+        Ok(changed)
+    }
+
+    /// Refuses if nothing may be changed here.
+    pub(super) fn may_change(&self) -> Result<()> {
+        let why = self.shell.read_only.clone();
+        why.map_or(Ok(()), |why| Err(Error::ReadOnly { command: self.command.name, why }))
+    }
+
+    /// The current directory may be gone now: then it is the one above.
+    fn stay(&mut self) -> Result<()> {
+        let tree = self.shell.odb.snapshot()?;
+        while tree.directory(&self.shell.at.to_string()).is_err() {
+            let Some(parent) = self.shell.at.parent() else { break };
+            self.shell.at = parent;
+        }
+        Ok(())
+    }
+
     /// Writes an answer.
     pub(super) fn say(&mut self, text: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.around.out().write_all(text.as_ref())?)
+    }
+}
+
+/// Where something comes to be that is put at a path: there, or under its name in the directory there.
+pub(super) fn destination(tree: &Tree, to: &Path, name: &str) -> crate::Result<Path> {
+    match tree.find(&to.to_string()) {
+        Ok(found) if found.key.directory().is_some() => found.path.child(name),
+        _ => Ok(to.clone()),
     }
 }

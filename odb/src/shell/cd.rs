@@ -1,10 +1,15 @@
 //! `cd`: to another directory.
 
-use super::{Call, Command, Result};
+use super::{Call, Command, Result, Takes};
 use crate::{Error, Path};
 
-pub(super) const COMMAND: Command =
-    Command { name: "cd", usage: "cd [PATH]", help: "go to a directory; to the root without a path", run };
+pub(super) const COMMAND: Command = Command {
+    name: "cd",
+    usage: "cd [PATH]",
+    help: "go to a directory; to the root without a path",
+    takes: &[Takes::Directory],
+    run,
+};
 
 fn run(call: &mut Call<'_>) -> Result<()> {
     let at = match call.word()? {

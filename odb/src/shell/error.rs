@@ -46,8 +46,43 @@ pub enum Error {
     /// What `save` made could not be kept.
     #[error("{0}")]
     Save(#[source] Box<dyn std::error::Error>),
+    /// What was to be loaded could not be had.
+    #[error("{0}")]
+    Load(#[source] Box<dyn std::error::Error>),
+    /// Some keys of a dump could not be loaded; which, was told.
+    #[error("{name}: {failed} of {all} keys could not be loaded")]
+    NotLoaded {
+        /// The name of the dump.
+        name: String,
+        /// Keys that could not.
+        failed: usize,
+        /// Keys that it has.
+        all: usize,
+    },
+    /// A database that is only read.
+    #[error("'{command}' changes the ODB: {why}")]
+    ReadOnly {
+        /// The command.
+        command: &'static str,
+        /// Why it is only read, and what to do.
+        why: String,
+    },
+    /// Values for an array that are neither one for named elements nor as many as there are.
+    #[error("{path} has {wanted} elements, {}: as many expected, or one for {path}[0] or {path}[*]", values(*.found))]
+    Count {
+        /// The path of the array.
+        path: String,
+        /// Its elements, or those that an index names.
+        wanted: usize,
+        /// The values given.
+        found: usize,
+    },
 }
 
 fn hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!(", did you mean '{name}'?"))
+}
+
+fn values(number: usize) -> String {
+    format!("{number} {} found", if number == 1 { "value" } else { "values" })
 }

@@ -1,6 +1,6 @@
 //! `find`: keys by name.
 
-use super::{Call, Command, Result, pattern};
+use super::{Call, Command, Result, Takes, pattern};
 use crate::spelling;
 
 pub(super) const COMMAND: Command = Command {
@@ -10,6 +10,7 @@ pub(super) const COMMAND: Command = Command {
         All that is below the current directory is looked through. `*` is any text, `?`\n\
         one character, and case does not matter. A name without either is looked for\n\
         anywhere in the names of keys.",
+    takes: &[Takes::Other],
     run,
 };
 

@@ -1,6 +1,6 @@
 //! `get`: a value.
 
-use super::{Call, Command, Result, plain};
+use super::{Call, Command, Result, Takes, plain};
 
 pub(super) const COMMAND: Command = Command {
     name: "get",
@@ -8,6 +8,7 @@ pub(super) const COMMAND: Command = Command {
     help: "print a value, each element on a line\n\
         `PATH[3]` is one element, `PATH[1..4]` are several, `PATH[*]` all. With --json,\n\
         a single element is a JSON value, several are an array.",
+    takes: &[Takes::Path],
     run,
 };
 

@@ -2,7 +2,7 @@
 //!
 //! `odbedit` prints `status: 1, json: ` before each, which no JSON reader takes; these do not.
 
-use super::{Call, Command, Error, Result};
+use super::{Call, Command, Error, Result, Takes};
 use crate::Save;
 use crate::dump::json as json_text;
 use crate::key::{Content, Key};
@@ -13,6 +13,7 @@ pub(super) const JSON: Command = Command {
     usage: "json [PATH]",
     help: "print a directory or a value as MIDAS's JSON\n\
         It is what `save FILE.json` writes, without the file's first lines.",
+    takes: &[Takes::Path],
     run: json,
 };
 
@@ -21,6 +22,7 @@ pub(super) const JSLS: Command = Command {
     usage: "jsls [PATH]",
     help: "print one directory as JSON, without what is below it\n\
         Links are shown as what they lead to, with the member `link`.",
+    takes: &[Takes::Directory],
     run: jsls,
 };
 
@@ -29,6 +31,7 @@ pub(super) const JSVALUES: Command = Command {
     usage: "jsvalues [PATH]",
     help: "print the values below a directory as JSON, links followed\n\
         Names are in lower case; the member `NAME/name` has the spelling.",
+    takes: &[Takes::Directory],
     run: jsvalues,
 };
 

@@ -8,7 +8,7 @@
 //! name that does not fit stands on a line of its own, as `odbedit` writes long links, instead of
 //! showing through between the columns; and text is not cut at 255 bytes.
 
-use super::pattern;
+use super::{Paint, pattern};
 use crate::key::{Content, Key};
 use crate::{Index, Mode, Path, Tree, Value, spelling};
 
@@ -40,13 +40,20 @@ pub(super) struct Listing<'t> {
     long: bool,
     /// Only keys of such names.
     pattern: Option<String>,
+    paint: &'t dyn Fn(Paint, &[u8]) -> Vec<u8>,
     out: Vec<u8>,
 }
 
 impl<'t> Listing<'t> {
-    pub(super) fn new(tree: &'t Tree, now: u32, long: bool, pattern: Option<String>) -> Listing<'t> {
+    pub(super) fn new(
+        tree: &'t Tree,
+        now: u32,
+        long: bool,
+        pattern: Option<String>,
+        paint: &'t dyn Fn(Paint, &[u8]) -> Vec<u8>,
+    ) -> Listing<'t> {
         let out = if long { HEAD.into() } else { Vec::new() };
-        Listing { tree, now, long, pattern, out }
+        Listing { tree, now, long, pattern, paint, out }
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
@@ -69,7 +76,13 @@ impl<'t> Listing<'t> {
             return;
         }
         let mut line = Line::default();
-        line.at(4 * level, &spelling::to_bytes(name(key)));
+        let name = spelling::to_bytes(name(key));
+        line.at(4 * level, &name);
+        match key.content() {
+            Content::Directory(_) => line.repaint(&name, &(self.paint)(Paint::Directory, &name)),
+            Content::Value(Value::Link(_)) => line.repaint(&name, &(self.paint)(Paint::Link, &name)),
+            Content::Value(_) => {}
+        }
         let mut shown = Shown::of(key);
         if let Some(Value::Link(target)) = key.value() {
             line.add(b" -> ");
@@ -218,6 +231,12 @@ impl Line {
     fn add(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.width += String::from_utf8_lossy(text).chars().count();
+    }
+
+    /// Gives the text at the end another look, which has no width of its own.
+    fn repaint(&mut self, text: &[u8], painted: &[u8]) {
+        self.bytes.truncate(self.bytes.len() - text.len());
+        self.bytes.extend_from_slice(painted);
     }
 
     /// Adds text at a column; a blank parts it from what reaches into its column.

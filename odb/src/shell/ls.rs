@@ -1,7 +1,7 @@
 //! `ls`: what is in a directory.
 
 use super::listing::Listing;
-use super::{Call, Command, Result, pattern, plain};
+use super::{Call, Command, Result, Takes, pattern, plain};
 use crate::Path;
 use crate::key::Content;
 
@@ -14,6 +14,7 @@ pub(super) const COMMAND: Command = Command {
         `PATH[3]` is one element, `PATH[1..4]` are several.\n\
         The last name of the path may be a pattern: `*` is any text, `?` one character.\n\
         With --json, an array of objects.",
+    takes: &[Takes::Path],
     run,
 };
 
@@ -50,7 +51,8 @@ fn run(call: &mut Call<'_>) -> Result<()> {
         out.push(b'\n');
         out
     } else {
-        let mut listing = Listing::new(&call.tree, now, long, wanted);
+        let paint = |what, text: &[u8]| call.around.paint(what, text);
+        let mut listing = Listing::new(&call.tree, now, long, wanted, &paint);
         match in_directory {
             Some(directory) => {
                 for key in directory.iter() {

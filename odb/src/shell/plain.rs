@@ -42,7 +42,12 @@ pub(super) fn keys<'k>(keys: impl IntoIterator<Item = &'k Key>, deep: bool, out:
     });
 }
 
-fn list<T>(items: impl IntoIterator<Item = T>, out: &mut Vec<u8>, mut each: impl FnMut(T, &mut Vec<u8>)) {
+/// An array.
+pub(crate) fn list<T>(
+    items: impl IntoIterator<Item = T>,
+    out: &mut Vec<u8>,
+    mut each: impl FnMut(T, &mut Vec<u8>),
+) {
     out.push(b'[');
     for (position, item) in items.into_iter().enumerate() {
         if position > 0 {
@@ -82,7 +87,8 @@ fn beyond(x: f64, out: &mut Vec<u8>) {
     });
 }
 
-fn text(bytes: &[u8], out: &mut Vec<u8>) {
+/// A string.
+pub(crate) fn text(bytes: &[u8], out: &mut Vec<u8>) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         out.extend_from_slice(b"{\"hex\":\"");
         bytes.iter().for_each(|byte| drop(write!(out, "{byte:02x}")));

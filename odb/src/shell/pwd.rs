@@ -3,7 +3,7 @@
 use super::{Call, Command, Result};
 
 pub(super) const COMMAND: Command =
-    Command { name: "pwd", usage: "pwd", help: "print the current directory", run };
+    Command { name: "pwd", usage: "pwd", help: "print the current directory", takes: &[], run };
 
 fn run(call: &mut Call<'_>) -> Result<()> {
     if let Some(word) = call.word()? {

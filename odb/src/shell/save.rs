@@ -1,6 +1,6 @@
 //! `save`: a directory as a text.
 
-use super::{Call, Command, Error, Result};
+use super::{Call, Command, Error, Result, Takes};
 use crate::Save;
 
 pub(super) const COMMAND: Command = Command {
@@ -9,6 +9,7 @@ pub(super) const COMMAND: Command = Command {
     help: "save a directory as .odb, .xml or .json, by the file's name\n\
         Without a path, the current directory is saved. What a form cannot hold is an\n\
         error that names the key; JSON holds everything.",
+    takes: &[Takes::File, Takes::Directory],
     run,
 };
 
@@ -16,7 +17,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
     let (name, path) = match call.words.as_slice() {
         [name] => (name.clone(), call.shell.at.clone()),
         [name, path] => (name.clone(), call.path(path)?),
-        [] => return Err(call.usage("'save' needs a file".to_owned())),
+        [] => return Err(call.needs("a file")),
         [_, _, third, ..] => {
             return Err(call.usage(format!("a file and a path expected, '{third}' is a third word")));
         }

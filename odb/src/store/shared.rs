@@ -27,7 +27,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -51,6 +51,8 @@ mod record;
 
 /// Transactions that the log remembers.
 const LOG: u64 = 4096;
+/// How often a moment is looked for between two commits.
+const TRIES: usize = 20;
 /// Keys that an entry of the log names at the most.
 const NAMED: usize = 400;
 
@@ -169,9 +171,10 @@ impl Shared {
     pub fn check(&self) -> Result<()> {
         let inner = &self.inner;
         let mut mirror = inner.lock();
-        let txn = inner.read_txn()?;
-        inner.catch_up(&mut mirror, &txn, txn.id() as u64)?;
-        let fresh = inner.load(&txn)?;
+        let fresh = inner.look(|txn, now| {
+            inner.catch_up(&mut mirror, txn, now)?;
+            inner.load(txn)
+        })?;
         match (mirror.tree(), fresh.tree()) {
             (Some(known), Some(stored)) if known.same(&stored) => Ok(()),
             _ => Err(Error::Store(format!(
@@ -190,7 +193,7 @@ impl fmt::Debug for Shared {
 
 impl Store for Shared {
     fn revision(&self) -> u64 {
-        self.inner.env.info().last_txn_id as u64
+        self.inner.revision()
     }
 
     fn snapshot(&self) -> Result<(u64, Tree)> {
@@ -199,10 +202,10 @@ impl Store for Shared {
             return Ok(newest);
         }
         let mut mirror = inner.lock();
-        let txn = inner.read_txn()?;
-        let now = txn.id() as u64;
-        inner.catch_up(&mut mirror, &txn, now)?;
-        drop(txn);
+        let now = inner.look(|txn, now| {
+            inner.catch_up(&mut mirror, txn, now)?;
+            Ok(now)
+        })?;
         inner.newest(now).ok_or_else(|| Error::Store("a snapshot is newer than it can be".into()))
     }
 
@@ -264,8 +267,7 @@ impl Inner {
         };
         {
             let mut mirror = inner.lock();
-            let txn = inner.read_txn()?;
-            inner.reload(&mut mirror, &txn, txn.id() as u64)?;
+            inner.look(|txn, now| inner.reload(&mut mirror, txn, now))?;
         }
         Ok(inner)
     }
@@ -286,6 +288,29 @@ impl Inner {
 
     fn publish(&self, revision: u64, tree: Tree) {
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = (revision, tree);
+    }
+
+    /// Reads one moment of the database, and its revision.
+    ///
+    /// A transaction that begins notes the number of the last commit, then copies the page with the roots.
+    /// If two commits come between, the page is of another moment than the number: LMDB does not mind,
+    /// we do. So it counts only if no commit has come before the copy was made.
+    fn look<T>(&self, read: impl FnOnce(&RoTxn<'_>, u64) -> Result<T>) -> Result<T> {
+        for _ in 0..TRIES {
+            let txn = self.read_txn()?;
+            let now = txn.id() as u64;
+            fence(Ordering::SeqCst);
+            if self.revision() <= now {
+                return read(&txn, now);
+            }
+        }
+        // Commits come too fast. They wait for who has the right to write.
+        let txn = self.env.write_txn().map_err(|error| self.failed(error))?;
+        read(&txn, txn.id() as u64 - 1)
+    }
+
+    fn revision(&self) -> u64 {
+        self.env.info().last_txn_id as u64
     }
 
     fn read_txn(&self) -> Result<RoTxn<'_, WithoutTls>> {

@@ -35,6 +35,18 @@ impl Tree {
         }
         found
     }
+
+    /// What differs between a key of this tree and another key of `other`, and below them; links at the
+    /// paths are followed. The paths told are those of this tree.
+    ///
+    /// # Errors
+    /// Those of [`Tree::find`].
+    pub fn diff_keys(&self, path: &str, other: &Tree, other_path: &str) -> Result<Vec<Difference>> {
+        let (left, right) = (self.find(path)?, other.find(other_path)?);
+        let mut found = Vec::new();
+        two(left.key, right.key, left.path, &mut found);
+        Ok(found)
+    }
 }
 
 /// What differs between two keys of one path, and below them.

@@ -61,7 +61,10 @@ fn an_error_says_what_where_and_what_was_meant() {
     check_error(tree.get::<i32>("/Types/iarr"), "/Types/iarr: 1 wanted, 5 stored");
     check_error(tree.get::<u8>("/Types/int"), "/Types/int as BYTE: INT -2147483648 does not fit");
     check_error(tree.set("/Types/int", 0.5), "/Types/int as INT: DOUBLE 0.5 does not fit");
-    check_error(tree.set_text("/Types/int", "17x"), "/Types/int: '17x' is no INT");
+    check_error(
+        tree.set_text("/Types/int", "17x"),
+        "/Types/int: a whole number from -2147483648 to 2147483647 (INT) expected, '17x' found",
+    );
     check_error(tree.create("/Types/INT", 1), "/Types/INT exists already");
     check_error(
         tree.get::<i32>("/Types/circle"),

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use super::super::{Capture, Shell, answer, sample};
-use crate::{Dump, Odb};
+use crate::Odb;
 
 /// What `odbedit` answered, without the words in front of its JSON.
 fn odbedits(name: &str) -> Vec<u8> {
@@ -14,9 +14,11 @@ fn odbedits(name: &str) -> Vec<u8> {
 
 fn ours(line: &str) -> Vec<u8> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/corpus/odb/Types.json");
-    let tree = Dump::parse(&std::fs::read(path).unwrap()).unwrap().tree();
-    let mut capture = Capture::default();
-    Shell::new(Odb::from(tree)).run(line, &mut capture).unwrap();
+    let saved = vec![("Types.json".to_owned(), std::fs::read(path).unwrap())];
+    let mut capture = Capture { saved, ..Capture::default() };
+    let mut shell = Shell::new(Odb::local());
+    shell.run("load -x Types.json", &mut capture).unwrap();
+    shell.run(line, &mut capture).unwrap();
     capture.out
 }
 

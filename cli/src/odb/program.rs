@@ -1,0 +1,122 @@
+//! What the shell finds in this program: standard output, files, the clock, perhaps a terminal.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pactolus::formats::WholeFile;
+use pactolus::odb::shell::{Paint, Surroundings};
+
+/// What the shell finds here.
+pub(super) struct Program<'p> {
+    out: Stoppable<'p>,
+    err: &'p mut dyn Write,
+    colour: bool,
+    /// Asks the user, if there is one.
+    ask: Option<fn(&str) -> bool>,
+}
+
+impl<'p> Program<'p> {
+    /// A program without a terminal.
+    pub(super) fn new(out: &'p mut dyn Write, err: &'p mut dyn Write) -> Program<'p> {
+        Program { out: Stoppable { out, stop: None }, err, colour: false, ask: None }
+    }
+
+    /// ... with colours.
+    pub(super) fn colour(self, on: bool) -> Program<'p> {
+        Program { colour: on, ..self }
+    }
+
+    /// ... with a user, who can end a command and be asked.
+    pub(super) fn user(mut self, stop: Arc<AtomicBool>, ask: fn(&str) -> bool) -> Program<'p> {
+        self.out.stop = Some(stop);
+        Program { ask: Some(ask), ..self }
+    }
+
+    /// Says why a command was not done.
+    pub(super) fn refuse(&mut self, error: &dyn std::fmt::Display) -> io::Result<()> {
+        match self.colour {
+            true => writeln!(self.err, "\x1b[31m{error}\x1b[0m"),
+            false => writeln!(self.err, "{error}"),
+        }
+    }
+}
+
+impl Surroundings for Program<'_> {
+    fn out(&mut self) -> &mut dyn Write {
+        &mut self.out
+    }
+
+    fn save(&mut self, name: &str, contents: &[u8]) -> Result<(), Box<dyn Error>> {
+        WholeFile::write(name, contents).map_err(|error| pactolus::Error::Output(error).into())
+    }
+
+    fn load(&mut self, name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+        if name == "-" {
+            return Err("standard input has the commands: the name of a file expected, '-' found".into());
+        }
+        let mut text = Vec::new();
+        let input = crate::dump::open(name.as_ref())?;
+        let unread = pactolus::formats::Error::io("read", name);
+        io::Read::read_to_end(&mut io::Read::take(input, super::source::MAX_TEXT), &mut text)
+            .map_err(unread)?;
+        Ok(text)
+    }
+
+    fn now(&self) -> u32 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn warn(&mut self, text: &str) {
+        // Nobody may read it.
+        let _ = writeln!(self.err, "pactolus: {text}");
+    }
+
+    fn ask(&mut self, question: &str) -> Option<bool> {
+        self.ask.map(|ask| ask(question))
+    }
+
+    fn stopped(&self) -> bool {
+        self.out.is_stopped()
+    }
+
+    fn paint(&self, what: Paint, text: &[u8]) -> Vec<u8> {
+        let colour: &[u8] = match what {
+            Paint::Directory => b"\x1b[1;34m",
+            Paint::Link => b"\x1b[36m",
+            _ => b"",
+        };
+        if self.colour && !colour.is_empty() { [colour, text, b"\x1b[0m"].concat() } else { text.to_vec() }
+    }
+}
+
+/// An output that the user can end.
+struct Stoppable<'p> {
+    out: &'p mut dyn Write,
+    stop: Option<Arc<AtomicBool>>,
+}
+
+impl Stoppable<'_> {
+    /// Bytes between two looks at whether to end.
+    const PIECE: usize = 4096;
+
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+}
+
+impl Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_stopped() {
+            return Err(io::Error::other("stopped"));
+        }
+        self.out.write(&bytes[..bytes.len().min(Stoppable::PIECE)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
