@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use pactolus::odb::{Error, Odb};
 
-/// Names it where no flag does.
-const VARIABLE: &str = "PACTOLUS_ODB";
+/// The variable that names it where no argument does.
+pub(crate) const VARIABLE: &str = "PACTOLUS_ODB";
 
-/// Where it is: as the flag says, else the environment.
-pub(crate) fn place(flag: Option<&Path>) -> Option<PathBuf> {
+/// Where it is: as the argument says, else the environment.
+pub(crate) fn place(argument: Option<&Path>) -> Option<PathBuf> {
     let named = || std::env::var_os(VARIABLE).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    flag.map(Path::to_owned).or_else(named)
+    argument.map(Path::to_owned).or_else(named)
 }
 
 /// Opens it.

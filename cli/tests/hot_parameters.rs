@@ -1,4 +1,4 @@
-//! Parameters and switches that another process changes while the program works on a slow stream.
+//! Parameters and switches that other processes change while the program works on a slow stream.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -25,7 +25,7 @@ use common::MidFile;
 /// Far longer than anything here takes.
 const HANGS: Duration = Duration::from_secs(30);
 
-/// The program on the sample experiment, a pipe for its run, and an ODB. This process is the other one.
+/// The program on the sample experiment, a pipe for its run, and an ODB.
 struct Experiment {
     dir: TempDir,
     odb: Odb,
@@ -122,7 +122,8 @@ fn rows(batches: &[RecordBatch]) -> Vec<(u32, u32, f32, Option<f32>)> {
 fn a_pedestal_and_a_switch_take_effect_at_one_event_each() {
     let mut experiment = Experiment::start(&["--odb", "odb", "-o", "r%05d.parquet", "--json"]);
     experiment.send(0..5);
-    experiment.odb.set("/Analyzer/Parameters/ADC calibration/Pedestal[0]", 150).unwrap();
+    let set = "set \"/Analyzer/Parameters/ADC calibration/Pedestal[0]\" 150";
+    assert!(program(experiment.dir.path(), &["odb", "odb", "-c", set]).status().unwrap().success());
     experiment.send(5..11);
     experiment.odb.set("/Analyzer/Module switches/ADC summing", false).unwrap();
     experiment.send(11..14);
