@@ -429,7 +429,8 @@ fn a_sequential_module_that_cannot_go_on_begins_anew_and_says_so() {
 /// What has come of a compressed stream may hold more than was given: blocks are as large as ever.
 #[test]
 fn a_compressed_stream_is_read_as_without_a_shared_odb() {
-    let mut stream = Stream::start(sums, Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
+    let analyzer = || Analyzer::new("Analyzer").on(Request::new("Trigger", 1));
+    let mut stream = Stream::start(analyzer, Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
     let run = common::bench::plain_run(1000);
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, &run.bytes).unwrap();
