@@ -177,7 +177,11 @@ fn statistics_are_written_once_a_second_while_events_flow() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let written = stream.odb.revision() - before;
-    assert!((1..=2).contains(&written), "{written} times in {:?}", begun.elapsed());
+    assert!(
+        (1..=begun.elapsed().as_secs() + 1).contains(&written),
+        "{written} times in {:?}",
+        begun.elapsed()
+    );
     assert!(received(&stream.odb) > 0.0 && rate(&stream.odb) > 1.0);
     // While nothing comes, what has come is told all the same, and that nothing comes.
     let wait = Instant::now();
@@ -313,7 +317,7 @@ fn events_are_copied_to_the_odb() {
         std::thread::sleep(Duration::from_millis(5));
     }
     seen.dedup();
-    assert!((2..=3).contains(&seen.len()), "{seen:?}");
+    assert!((2..=first.elapsed().as_secs() + 2).contains(&(seen.len() as u64)), "{seen:?}");
     // The first of another request does not wait for a second to pass. FIXED events do not vouch for
     // themselves, and so wait for what follows.
     let payload = [&7_i32.to_le_bytes()[..], b"seven\0\0\0"].concat();
