@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Bytes read at a time.
@@ -28,6 +29,39 @@ pub(crate) struct Awaited {
     /// Bytes of the piece that were taken.
     at: usize,
     ended: bool,
+    arrived: Arrived,
+}
+
+/// What has come from the writer and is not taken yet.
+#[derive(Clone, Default)]
+pub(crate) struct Arrived(Arc<(Mutex<Waiting>, Condvar)>);
+
+#[derive(Default)]
+struct Waiting {
+    bytes: usize,
+    /// Nothing will come any more; to learn that, nobody waits.
+    ended: bool,
+}
+
+impl Arrived {
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
+        change(&mut self.0.0.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.1.notify_all();
+    }
+
+    /// Whether a reader would wait now.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wait(Duration::ZERO)
+    }
+
+    /// Waits until there is something, but not longer than this; whether it still would wait then.
+    pub(crate) fn wait(&self, longest: Duration) -> bool {
+        let waiting = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_empty = |waiting: &mut Waiting| waiting.bytes == 0 && !waiting.ended;
+        let (mut waiting, _) =
+            self.0.1.wait_timeout_while(waiting, longest, is_empty).unwrap_or_else(PoisonError::into_inner);
+        is_empty(&mut waiting)
+    }
 }
 
 impl Awaited {
@@ -41,10 +75,15 @@ impl Awaited {
     ) -> io::Result<Awaited> {
         let (give, pieces) = sync_channel(AHEAD);
         let (back, used) = channel::<Vec<u8>>();
+        let arrived = Arrived::default();
+        let there = arrived.clone();
         let read = move || {
             let mut reader = match open() {
                 Ok(reader) => reader,
-                Err(error) => return drop(give.send(Err(error))),
+                Err(error) => {
+                    there.change(|waiting| waiting.ended = true);
+                    return drop(give.send(Err(error)));
+                }
             };
             loop {
                 let mut piece = used.try_recv().unwrap_or_default();
@@ -54,6 +93,10 @@ impl Awaited {
                     read => read,
                 };
                 let last = matches!(read, Ok(0) | Err(_));
+                there.change(|waiting| {
+                    waiting.bytes += read.as_ref().map_or(0, |n| *n);
+                    waiting.ended |= last;
+                });
                 let piece = read.map(|n| {
                     piece.truncate(n);
                     piece
@@ -65,7 +108,12 @@ impl Awaited {
         };
         std::thread::Builder::new().name("input".into()).spawn(read)?;
         let stops = Box::new(stops);
-        Ok(Awaited { stops, pieces, back, piece: Vec::new(), at: 0, ended: false })
+        Ok(Awaited { stops, pieces, back, piece: Vec::new(), at: 0, ended: false, arrived })
+    }
+
+    /// What has come so far, for whoever does not want to wait.
+    pub(crate) fn arrived(&self) -> Arrived {
+        self.arrived.clone()
     }
 
     /// Waits for the next piece; `false` if there is none.
@@ -96,6 +144,7 @@ impl Read for Awaited {
         let n = buf.len().min(self.piece.len() - self.at);
         buf[..n].copy_from_slice(&self.piece[self.at..self.at + n]);
         self.at += n;
+        self.arrived.change(|waiting| waiting.bytes -= n.min(waiting.bytes));
         Ok(n)
     }
 }
@@ -138,6 +187,24 @@ mod tests {
         assert_eq!(found, "events");
         assert!(begun.elapsed() >= Duration::from_millis(200));
         drop(writer);
+    }
+
+    #[test]
+    fn what_has_come_is_known_without_waiting() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut awaited = Awaited::new(|| Ok(reader), || false).unwrap();
+        let arrived = awaited.arrived();
+        assert!(arrived.is_empty() && arrived.wait(Duration::from_millis(20)));
+        writer.write_all(b"events").unwrap();
+        assert!(!arrived.wait(Duration::from_secs(60)));
+        awaited.read_exact(&mut [0; 4]).unwrap();
+        assert!(!arrived.is_empty());
+        awaited.read_exact(&mut [0; 2]).unwrap();
+        assert!(arrived.is_empty());
+        drop(writer);
+        // An end is something to be read.
+        assert!(!arrived.wait(Duration::from_secs(60)));
+        assert_eq!(awaited.read(&mut [0; 10]).unwrap(), 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use pactolus_formats::mid::{self, Block};
 use pactolus_formats::tuple::Columns;
 use pactolus_formats::{Bank, DamageKind, EventView};
 
+use crate::copies::Copy;
 use crate::emit;
 use crate::epoch::Epoch;
 use crate::event::{Event, Index};
@@ -388,6 +389,11 @@ impl Worker {
                 if chain.use_tests && board.has_tests() {
                     board.keep();
                 }
+                if let Some(copies) = &epoch.copies
+                    && copies.are_wanted(number)
+                {
+                    copy(place, number, &event, &original, partial);
+                }
             }
             Err(reason) => {
                 partial.counts.lose(number, failure(&chain.name, &view, place, &reason));
@@ -446,6 +452,14 @@ fn closely<'a>(
         partial.watched.push(entry.seen(stage.number, event, &verdict, context.notes));
     }
     verdict
+}
+
+/// Copies an event for the ODB, unless the block has one of the same request.
+#[cold]
+fn copy(place: Place, chain: usize, event: &Event<'_>, original: &EventView<'_>, partial: &mut Partial) {
+    if partial.copies.iter().all(|copy| copy.chain != chain) {
+        partial.copies.extend(Copy::new(chain, place.number, event, original));
+    }
 }
 
 /// Takes the messages of a stage.

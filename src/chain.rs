@@ -4,7 +4,7 @@ use pactolus_formats::{BankName, Field, Layout, Tid};
 
 use crate::banks::BankUse;
 use crate::request::Request;
-use crate::stage::Mountable;
+use crate::stage::{Either, Mountable};
 
 /// A module under the name that a request mounts it.
 pub(crate) struct Mounted {
@@ -22,6 +22,11 @@ impl Mounted {
             bank.name = *name;
         }
         bank
+    }
+
+    /// Whether it sees the events one after the other.
+    pub(crate) fn is_sequential(&self) -> bool {
+        matches!(self.module.0, Either::Sequential(_))
     }
 
     /// The banks that the stage reads, under the names of its mount.

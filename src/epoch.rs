@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use pactolus_formats::{Bank, BankName, Header, Layout};
 
 use crate::Run;
+use crate::copies::Copies;
 use crate::histo::{Automatic, Store};
 use crate::request::wants;
 use crate::stage::Stage;
@@ -121,6 +122,8 @@ pub(crate) struct Epoch {
     pub(crate) tests: Vec<String>,
     /// The histograms that were booked, and what was filled.
     pub(crate) histograms: Arc<Store>,
+    /// Events for a shared ODB, if it wants some.
+    pub(crate) copies: Option<Arc<Copies>>,
     /// Write the original of each event that is kept.
     pub(crate) filter: bool,
     pub(crate) wanted: Wanted,

@@ -11,7 +11,7 @@ use pactolus_odb::Tree;
 
 use crate::chain::{Chain, Mounted};
 use crate::epoch::Epoch;
-use crate::layers::{dumped, event_definitions};
+use crate::layers::{EventDefinition, dumped, event_definitions};
 
 /// Reads `.mid` and `.asc`, told apart by their first bytes, plain or compressed.
 ///
@@ -88,7 +88,7 @@ impl Events {
             && let Some(first) = block.events().next()
             && first.kind() == Kind::Bor
         {
-            self.define(Layouts::of(&dumped(first.text())));
+            self.define(Layouts::of(&event_definitions(&dumped(first.text()))));
         }
         Ok(stop)
     }
@@ -134,13 +134,14 @@ pub(crate) struct Layouts {
 
 impl Layouts {
     /// What an ODB defines.
-    pub(crate) fn of(odb: &Tree) -> Layouts {
+    pub(crate) fn of(definitions: &[EventDefinition]) -> Layouts {
         let mut layouts = Layouts::default();
-        for event in event_definitions(odb) {
+        for event in definitions {
             let Ok(id) = u16::try_from(event.id) else { continue };
             layouts.ids.push(id);
-            layouts.fixed.extend(event.fixed.map(|layout| (id, layout)));
-            layouts.banks.extend(event.structs.into_iter().map(|(name, layout)| (Some(id), name, layout)));
+            layouts.fixed.extend(event.fixed.clone().map(|layout| (id, layout)));
+            let banks = event.structs.iter().map(|(name, layout)| (Some(id), *name, Arc::clone(layout)));
+            layouts.banks.extend(banks);
         }
         layouts
     }
@@ -157,11 +158,11 @@ impl Layouts {
             let written = written.filter_map(|bank| Some((bank.name, bank.layout?)));
             layouts.banks.extend(declared.chain(written).map(|(name, layout)| (id, name, layout)));
         }
-        layouts.and(Layouts::of(odb))
+        layouts.and(Layouts::of(&event_definitions(odb)))
     }
 
     /// What the chains of a run define, and besides its ODB.
-    pub(crate) fn during(epoch: &Epoch, odb: &Tree) -> Layouts {
+    pub(crate) fn during(epoch: &Epoch, definitions: &[EventDefinition]) -> Layouts {
         let mut layouts = Layouts::default();
         for chain in &epoch.chains {
             let id = u16::try_from(chain.id).ok();
@@ -170,7 +171,7 @@ impl Layouts {
             let banks = chain.layouts.iter().map(|(name, layout)| (id, *name, layout.clone()));
             layouts.banks.extend(banks);
         }
-        layouts.and(Layouts::of(odb))
+        layouts.and(Layouts::of(definitions))
     }
 
     fn and(mut self, other: Layouts) -> Layouts {

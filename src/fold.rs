@@ -1,5 +1,10 @@
 //! The one place where blocks meet, in the order of the input.
 
+mod copied;
+mod epochs;
+mod run_report;
+mod written;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,26 +14,31 @@ use std::time::Instant;
 use pactolus_formats::Pool;
 use pactolus_odb::Odb;
 
-use crate::analyzer::{Analyzer, Begun};
+use crate::Error;
+use crate::analyzer::Analyzer;
+use crate::begun::Begun;
 use crate::block::Worker;
 use crate::emit::table_def;
 use crate::epoch::Epoch;
+use crate::fold::copied::Copied;
+use crate::fold::epochs::Values;
+use crate::fold::run_report::run_report;
+use crate::fold::written::Written;
 use crate::histo::Histograms;
 use crate::job::{InputFile, Job, Stop, has_run};
-use crate::layers::{Base, Origins, setting, statistics};
+use crate::layers::{Base, Origins, setting};
 use crate::ledger::Counts;
 use crate::line::drive;
 use crate::module::EndOfRun;
 use crate::partial::{Partial, TableKey};
-use crate::provenance::{Provenance, texts};
-use crate::report::{Explained, HistogramReport, Report, RequestReport, RunReport, StageReport, WithoutText};
+use crate::provenance::Provenance;
+use crate::report::{Report, WithoutText};
 use crate::shard::Shard;
 use crate::sink::Sinks;
 use crate::source::{Item, Ticket};
 use crate::stage::{AnySequential, guarded};
 use crate::test::Tests;
 use crate::verify::Watched;
-use crate::{Error, Run};
 
 /// Failures, damage and messages that a report shows of a run.
 const SHOWN: usize = 20;
@@ -82,6 +92,12 @@ struct Live {
     tests: Tests,
     /// Histograms begin anew with this run.
     clear: bool,
+    /// The epochs so far.
+    epochs: Vec<Values>,
+    /// What went wrong with stages between events.
+    errors: Vec<String>,
+    written: Written,
+    copied: Copied,
     counts: Counts,
     watched: Watched,
     /// The first values that each table has not taken, and why.
@@ -156,8 +172,13 @@ impl<'j> Fold<'j> {
             // What comes behind does not count.
             _ if self.halted => {}
             Item::Begin(begun, input) => self.begin(*begun, *input)?,
+            Item::Epoch(taken) => self.epoch(*taken),
+            Item::Warning(text) => self.warn(text),
             Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),
-            Item::Read { done, total } => self.read = (done, total),
+            Item::Read { done, total } => {
+                self.read = (done, total);
+                self.keep_written();
+            }
             Item::Damage(input, damage) => {
                 self.report.damage.add(input.path, damage);
                 self.halt_if_strict();
@@ -192,6 +213,7 @@ impl<'j> Fold<'j> {
         }
         let bytes = ticket.cut.unwrap_or(ticket.block.bytes().len() as u64);
         self.join(bytes, &mut ticket.worker)?;
+        self.keep_written();
         // What comes behind would leave a gap.
         self.halted |= ticket.cut.is_some();
         Ok(())
@@ -221,24 +243,23 @@ impl<'j> Fold<'j> {
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, origins, warnings, .. } = begun;
-        for warning in warnings {
-            // The same file is applied to every run.
-            if !self.report.warnings.contains(&warning) {
-                self.report.warnings.push(warning);
-            }
-        }
+        let Begun { epoch, sequential, odb, tree, origins, warnings, .. } = begun;
+        // The same file is applied to every run.
+        warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
         let tables: Vec<_> = tables.map(|(i, c)| ((i, None), Arc::clone(&c.table))).collect();
         self.sinks.begin(epoch.run.number, &tables)?;
-        let clear =
-            setting(&odb.snapshot()?, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
+        let clear = setting(&tree, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
         if clear {
             self.carried = Some(Histograms::default());
         }
         self.live = Some(Live {
             tests: Tests::new(epoch.tests.clone()),
             clear,
+            epochs: vec![Values::first(&epoch, tree)],
+            errors: Vec::new(),
+            written: Written::default(),
+            copied: Copied::default(),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
             watched: Watched::new(&epoch),
             epoch,
@@ -250,7 +271,15 @@ impl<'j> Fold<'j> {
             file: 0,
             started: Instant::now(),
         });
+        self.begin_written();
         Ok(())
+    }
+
+    /// Tells of what looks odd, once.
+    fn warn(&mut self, text: String) {
+        if !self.report.warnings.contains(&text) {
+            self.report.warnings.push(text);
+        }
     }
 
     /// Passes the events that have waited through the sequential stages, in order. If the user stops the
@@ -313,7 +342,12 @@ impl<'j> Fold<'j> {
             let known = live.refused.entry(key).or_default();
             known.extend(first.into_iter().take(SHOWN - known.len().min(SHOWN)));
         }
-        if live.counts.has_trouble() {
+        if live.epoch.copies.is_some() {
+            let own = own.copies.drain(..);
+            let copies = partial.copies.drain(..).chain(own).collect();
+            self.copy(copies);
+        }
+        if self.live.as_ref().is_some_and(|live| live.counts.has_trouble()) {
             self.halt_if_strict();
         }
         Ok(())
@@ -322,11 +356,11 @@ impl<'j> Fold<'j> {
     fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
         self.tell(true);
         let Some(mut live) = self.live.take() else { return Ok(()) };
-        let mut histograms = live.epoch.histograms.take();
+        let mut histograms = self.histograms_of(&live);
         self.unfilled(&live, &histograms);
         let all_so_far = self.add_up(&live, &mut histograms);
         let counts = live.tests.counts();
-        let mut errors = Vec::new();
+        let mut errors = std::mem::take(&mut live.errors);
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
             let entered = live.counts.stages[stage.number as usize].entered;
             let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts, histograms: &histograms };
@@ -336,7 +370,7 @@ impl<'j> Fold<'j> {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }
         }
-        self.odb_counts(&live, &counts)?;
+        self.end_written(&mut live, &counts)?;
         if self.halted {
             // How far the source has come by now is a matter of chance.
             files.truncate(live.file + 1);
@@ -346,18 +380,16 @@ impl<'j> Fold<'j> {
             }
         }
         let tree = live.odb.snapshot()?;
+        if self.job.odb.is_none() {
+            // Nobody but the analyzer has changed it.
+            live.epochs.truncate(1);
+            live.epochs.iter_mut().for_each(|epoch| epoch.tree = tree.clone());
+        }
         let read_from = files.len();
-        self.provenance.run(self.analyzer, live.epoch.run.number, files, &tree);
+        let epochs = live.epochs.iter().map(|e| (e.number, e.first, &e.tree));
+        self.provenance.run(self.analyzer, live.epoch.run.number, files, epochs);
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
-        self.report.runs.push(run_report(
-            self.analyzer,
-            &live,
-            &histograms,
-            read_from,
-            counts,
-            errors,
-            &tree,
-        ));
+        self.report.runs.push(run_report(self.analyzer, &live, &histograms, read_from, counts, errors));
         self.report.odb = Some(tree);
         if let Some(witness) = &self.job.watch {
             witness.push(std::mem::take(&mut live.watched), &histograms);
@@ -397,12 +429,9 @@ impl<'j> Fold<'j> {
     fn warn_of_bins(&mut self, live: &Live, refused: &[String]) {
         for name in refused {
             let run = live.epoch.run.number;
-            let text = format!(
+            self.warn(format!(
                 "histogram \"{name}\" has other bins in run {run} than before: the two are not added"
-            );
-            if !self.report.warnings.contains(&text) {
-                self.report.warnings.push(text);
-            }
+            ));
         }
     }
 
@@ -422,32 +451,6 @@ impl<'j> Fold<'j> {
         }
     }
 
-    /// Statistics and tests, where mana keeps them.
-    fn odb_counts(&self, live: &Live, tests: &[(String, u64)]) -> Result<(), Error> {
-        let seconds = live.started.elapsed().as_secs_f64().max(1e-3);
-        let root = self.analyzer.root();
-        live.odb.change(|tree| {
-            for (chain, counts) in live.epoch.chains.iter().zip(&live.counts.requests) {
-                if chain.fallback || self.analyzer.chains.is_empty() {
-                    continue;
-                }
-                let received = counts.matched + counts.created;
-                let rate = (received as f64 / seconds).round();
-                let values = [received as f64, rate, counts.kept as f64];
-                statistics(self.analyzer, &chain.name, tree, values)?;
-            }
-            for (name, count) in tests {
-                // A count beyond 32 bits stays at the largest that MIDAS's DWORD holds.
-                let shown = u32::try_from(*count).unwrap_or(u32::MAX);
-                tree.replace(&format!("{root}/Tests/{name}/Count"), shown)?;
-                let rate = (*count as f64 / seconds) as f32;
-                tree.replace(&format!("{root}/Tests/{name}/Rate [Hz]"), rate)?;
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
-
     /// Ends the job.
     pub(crate) fn finish(mut self) -> Result<Report, Error> {
         self.sinks.finish(&self.provenance.value(true), &self.histograms, true)?;
@@ -460,76 +463,5 @@ impl<'j> Fold<'j> {
         self.report.stopped = self.job.stop.is_asked();
         self.report.seconds = self.started.elapsed().as_secs_f64();
         self.report
-    }
-}
-
-fn run_report(
-    analyzer: &Analyzer,
-    live: &Live,
-    histograms: &Histograms,
-    files: usize,
-    tests: Vec<(String, u64)>,
-    errors: Vec<String>,
-    tree: &pactolus_odb::Tree,
-) -> RunReport {
-    let Run { number: run, .. } = live.epoch.run;
-    let chains = &live.epoch.chains;
-    let mut stages = Vec::new();
-    for (chain, stage) in chains.iter().flat_map(|c| c.stages.iter().map(move |s| (c, s))) {
-        let account = live.counts.stages[stage.number as usize];
-        let sampled = account.nanos as f64 * 1e-9;
-        let share = if account.timed > 0 { account.entered as f64 / account.timed as f64 } else { 0.0 };
-        stages.push(StageReport {
-            name: stage.name.clone(),
-            request: chain.name.clone(),
-            on: stage.on,
-            entered: account.entered,
-            skipped: account.skipped,
-            failed: account.failed,
-            seconds: sampled * share,
-        });
-    }
-    let stage_name = |number: u32| {
-        chains.iter().flat_map(|c| &c.stages).find(|s| s.number == number).map_or("", |s| &s.name)
-    };
-    let messages =
-        live.counts.messages.iter().map(|m| format!("{}: {}", stage_name(m.stage), m.text)).collect();
-    let damage = live.counts.damage.iter().map(|d| {
-        format!("{} at byte {}, event {} (id {} serial {})", d.kind, d.offset, d.event, d.id, d.serial)
-    });
-    let parameters =
-        texts(tree, &format!("{}/Parameters", analyzer.root())).into_iter().map(|(path, value)| {
-            let origin = live.origins.get(&path.to_lowercase()).cloned().unwrap_or_default();
-            let value = match value {
-                serde_json::Value::String(text) => text,
-                serde_json::Value::Array(items) => {
-                    let items: Vec<&str> = items.iter().filter_map(|v| v.as_str()).collect();
-                    items.join(" ")
-                }
-                other => other.to_string(),
-            };
-            Explained { path, value, origin }
-        });
-    let requests = chains.iter().zip(&live.counts.requests);
-    RunReport {
-        run,
-        input: live.input.path.clone(),
-        files,
-        events: live.counts.by_id(),
-        system: live.counts.system,
-        requests: requests
-            .map(|(c, account)| RequestReport { name: c.name.clone(), account: *account })
-            .collect(),
-        stages,
-        tests,
-        failures: live.counts.failures.clone(),
-        damage: damage.collect(),
-        reasons: live.counts.reasons.clone(),
-        messages,
-        histograms: histograms.list.iter().map(HistogramReport::new).collect(),
-        refused: live.counts.retyped,
-        refusals: live.refused.values().flatten().take(SHOWN).cloned().collect(),
-        errors,
-        parameters: parameters.collect(),
     }
 }

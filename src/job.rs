@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pactolus_formats::tuple::TableKind;
 use pactolus_formats::{Compression, Limits, Pool};
+use pactolus_odb::Odb;
 
 use crate::Error;
 use crate::epoch::Selection;
@@ -240,6 +241,9 @@ pub struct Job {
     pub protect: Vec<String>,
     /// Files loaded into the ODB before everything else.
     pub odb_load: Vec<PathBuf>,
+    /// The ODB to work on, which others may change meanwhile: what they set takes effect within one
+    /// block. Without one, each run has an ODB of its own that begins as the job says.
+    pub odb: Option<Odb>,
     /// Other files that no output may replace: the definition.
     pub keep: Vec<PathBuf>,
     /// Which events of each input.
@@ -293,6 +297,7 @@ impl Default for Job {
             parameters: Vec::new(),
             protect: Vec::new(),
             odb_load: Vec::new(),
+            odb: None,
             keep: Vec::new(),
             selection: Selection::default(),
             filter: false,

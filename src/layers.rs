@@ -5,22 +5,27 @@
 //! load), configuration files, single parameters of the command line. Every run starts from the
 //! same base, so no value leaks from one run into the next. Then they are gone: whoever sets a
 //! value later wins.
+//!
+//! A job on an ODB that it shares with others is different in two ways: a run starts from what is in
+//! there at its begin, and what is applied to it stays there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pactolus_odb::{Dump, Load, Loaded, Path as OdbPath, Tree, Typed, nearest};
+use pactolus_odb::{Dump, Load, Loaded, Odb, Path as OdbPath, Record, Tree, Typed, nearest};
 
 use crate::analyzer::Analyzer;
 use crate::job::{Job, expand};
 use crate::module::BoxError;
-use crate::stage::{Mountable, TooShort};
+use crate::stage::TooShort;
 use crate::{Error, Run};
 
+mod definitions;
 mod tree;
 
-pub(crate) use tree::{EQUIPMENT, bank_switch, dumped, event_definition, event_definitions, statistics};
+pub(crate) use definitions::{EQUIPMENT, EventDefinition, dumped, event_definitions, with_those_of};
+pub(crate) use tree::{bank_switch, statistics};
 
 /// Which layer last set each parameter, by path in lower case.
 pub(crate) type Origins = BTreeMap<String, String>;
@@ -43,6 +48,8 @@ pub(crate) struct Base {
 /// The settled values of one run.
 pub(crate) struct Settled {
     pub(crate) tree: Tree,
+    /// What is known of the events of the run.
+    pub(crate) definitions: Vec<EventDefinition>,
     pub(crate) origins: Origins,
     pub(crate) warnings: Vec<String>,
     /// The configuration files of this run.
@@ -70,16 +77,31 @@ impl Base {
             store: Files::new(),
             given,
         };
+        let mut dumps = Vec::new();
         for path in &job.odb_load {
             let bytes = base.read(path)?;
-            let dump = parse_dump(path, &bytes, &mut base.warnings)?;
+            dumps.push((path, parse_dump(path, &bytes, &mut base.warnings)?));
             base.store.insert(path.to_string_lossy().into_owned(), bytes);
-            // With times and access modes, as far as the file has them.
-            let loaded = base.tree.load(&dump, &Load { exact: true, ..Load::default() });
-            all_loaded(path, &loaded)?;
-            note(&mut base.origins, &loaded.set, &format!("store {}", path.display()));
         }
-        tree::create(analyzer, job, &mut base.tree, &mut base.origins)?;
+        let start = |tree: &mut Tree| {
+            let mut origins = Origins::new();
+            for (path, dump) in &dumps {
+                // With times and access modes, as far as the file has them.
+                let loaded = tree.load(dump, &Load { exact: true, ..Load::default() });
+                all_loaded(path, &loaded)?;
+                note(&mut origins, &loaded.set, &format!("store {}", path.display()));
+            }
+            tree::create(analyzer, job, tree, &mut origins)?;
+            Ok(origins)
+        };
+        (base.tree, base.origins) = match &job.odb {
+            Some(odb) => at_once(odb, start)?,
+            None => {
+                let mut tree = Tree::new();
+                let origins = start(&mut tree)?;
+                (tree, origins)
+            }
+        };
         Ok(base)
     }
 
@@ -104,28 +126,104 @@ impl Base {
         run: &Run,
         dump: Option<&[u8]>,
     ) -> Result<Settled, Error> {
-        let Base { mut tree, mut origins, mut warnings, .. } = self.clone();
-        let number = run.number;
-        let root = analyzer.root();
-        // The time of the run, not of this computer: the same job gives the same tree.
-        tree.set_now(run.start.unwrap_or(0));
+        let mut warnings = self.warnings.clone();
         let (mut configs, mut files) = (Vec::new(), Files::new());
         for pattern in &job.config {
-            let path = PathBuf::from(expand(&pattern.to_string_lossy(), number));
+            let path = PathBuf::from(expand(&pattern.to_string_lossy(), run.number));
             let bytes = self.read(&path)?;
             configs.push(Config { dump: parse_dump(&path, &bytes, &mut warnings)?, path: path.clone() });
             files.insert(path.to_string_lossy().into_owned(), bytes);
         }
+        let begin = Begin { root: analyzer.root(), job, run, dump, configs };
+        let (tree, applied) = match &job.odb {
+            Some(odb) => at_once(odb, |tree| begin.apply(tree, self.origins_in(tree), true))?,
+            None => {
+                let mut tree = self.tree.clone();
+                // The time of the run, not of this computer: the same job gives the same tree.
+                tree.set_now(run.start.unwrap_or(0));
+                let applied = begin.apply(&mut tree, self.origins.clone(), false)?;
+                (tree, applied)
+            }
+        };
+        let Applied { mut origins, warnings: more } = applied;
+        warnings.extend(more);
+        let mut definitions = event_definitions(&tree);
+        if job.odb.is_some() {
+            // What the run says of its events is no affair of others.
+            definitions = with_those_of(definitions, dump.map(dumped).as_ref());
+            for (path, _) in tree.walk(&format!("{}/Parameters", begin.root)).into_iter().flatten() {
+                origins.entry(path.to_string().to_lowercase()).or_insert_with(|| "the ODB".into());
+            }
+        }
+        Ok(Settled { tree, definitions, origins, warnings, files })
+    }
+
+    /// Where the values come from that nobody has changed since the job began.
+    fn origins_in(&self, tree: &Tree) -> Origins {
+        let is_as_it_was = |path: &str| match (tree.value(path), self.tree.value(path)) {
+            (Ok(now), Ok(then)) => now.same(&then),
+            _ => false,
+        };
+        self.origins
+            .iter()
+            .filter(|(path, _)| is_as_it_was(path))
+            .map(|(p, o)| (p.clone(), o.clone()))
+            .collect()
+    }
+}
+
+/// Changes an ODB in one transaction, with errors of our own: after one, nothing is changed. The tree
+/// as it is then, and what `change` answers, which may be called again and so must begin anew.
+fn at_once<T>(odb: &Odb, mut change: impl FnMut(&mut Tree) -> Result<T, Error>) -> Result<(Tree, T), Error> {
+    let mut refused = None;
+    let done = odb.change(|tree| {
+        refused = None;
+        match change(tree) {
+            Ok(answer) => Ok((tree.clone(), answer)),
+            Err(error) => {
+                refused = Some(error);
+                Err(pactolus_odb::Error::Store("the change is refused".into()))
+            }
+        }
+    });
+    match refused {
+        Some(error) => Err(error),
+        None => Ok(done?),
+    }
+}
+
+/// All that is applied at the begin of a run.
+struct Begin<'a> {
+    root: String,
+    job: &'a Job,
+    run: &'a Run,
+    dump: Option<&'a [u8]>,
+    configs: Vec<Config>,
+}
+
+/// What came of that.
+struct Applied {
+    origins: Origins,
+    warnings: Vec<String>,
+}
+
+impl Begin<'_> {
+    /// Changes the tree that the run begins with. `shared`: with others.
+    fn apply(&self, tree: &mut Tree, mut origins: Origins, shared: bool) -> Result<Applied, Error> {
+        let Begin { root, job, run, dump, configs } = self;
+        let number = run.number;
+        let mut warnings = Vec::new();
+        let first = tree.clone();
         if dump.is_some() {
-            tree::load_switch(&root, &mut tree)?;
+            tree::load_switch(root, tree, !shared)?;
         }
         if let Some(text) = dump.filter(|text| !is_blank(text))
-            && self.loads_dumps(&root, job, &configs)?
+            && self.loads_dumps(first, !shared)?
         {
             match Dump::parse(text) {
                 Ok(dump) => {
                     let before = tree.clone();
-                    let protection = Protection::new(&root, &job.protect, &before);
+                    let protection = Protection::new(root, &job.protect, &before);
                     let allow = |path: &OdbPath| protection.allows(path);
                     // What a dump holds beyond the parameters of this analyzer is its own affair.
                     let loaded = tree.load(&dump, &Load { allow: Some(&allow), ..Load::default() });
@@ -134,35 +232,35 @@ impl Base {
                 Err(error) => warnings.push(format!("run {number}: its ODB dump cannot be read: {error}")),
             }
         }
-        for Config { path, dump } in &configs {
+        for Config { path, dump } in configs {
             let known = tree.clone();
             let loaded = tree.load(dump, &Load::default());
             all_loaded(path, &loaded)?;
-            unknown(&root, &known, path, &loaded.set, &mut warnings);
+            unknown(root, &known, path, &loaded.set, &mut warnings);
             note(&mut origins, &loaded.set, &path.display().to_string());
         }
         for (name, value) in &job.parameters {
-            let path = parameter_path(&tree, &root, name);
+            let path = parameter_path(tree, root, name);
             tree.set_text(&path, value).map_err(Error::Parameter)?;
             let whole = tree.find(&path).map_or(path, |found| found.path.to_string());
             origins.insert(whole.to_lowercase(), format!("-p {name}={value}"));
         }
-        tree::set_run(&mut tree, number)?;
-        Ok(Settled { tree, origins, warnings, files })
+        tree::set_run(tree, number)?;
+        Ok(Applied { origins, warnings })
     }
 
     /// Whether the run's dump is to be loaded: never what the dump itself says.
-    fn loads_dumps(&self, root: &str, job: &Job, configs: &[Config]) -> Result<bool, Error> {
-        let mut tree = self.tree.clone();
-        tree::load_switch(root, &mut tree)?;
-        for Config { dump, .. } in configs {
+    fn loads_dumps(&self, mut tree: Tree, default: bool) -> Result<bool, Error> {
+        let root = &self.root;
+        tree::load_switch(root, &mut tree, default)?;
+        for Config { dump, .. } in &self.configs {
             tree.load(dump, &Load::default());
         }
-        for (name, value) in &job.parameters {
+        for (name, value) in &self.job.parameters {
             // What is wrong with it is said when it is applied.
             let _ = tree.set_text(&parameter_path(&tree, root, name), value);
         }
-        setting(&tree, &format!("{root}/ODB Load"), true)
+        setting(&tree, &format!("{root}/ODB Load"), default)
     }
 }
 
@@ -292,12 +390,11 @@ impl<'t> Protection<'t> {
 
 /// Fills a module's fields from its directory, and checks arrays against the declared banks.
 pub(crate) fn fill(
-    module: &mut Mountable,
+    record: &mut dyn Record,
     tree: &Tree,
     directory: &OdbPath,
     elements: impl Fn([u8; 4]) -> Option<usize>,
 ) -> Result<(), BoxError> {
-    let record = module.record();
     record.load(tree, directory)?;
     let fields = record.fields();
     for per in record.per() {

@@ -61,9 +61,11 @@ struct Readme;
 mod analyzer;
 mod awaited;
 mod banks;
+mod begun;
 mod block;
 mod catalogue;
 mod chain;
+mod copies;
 mod definition;
 mod emit;
 mod epoch;
@@ -72,6 +74,7 @@ mod event;
 mod events;
 mod fold;
 pub mod histo;
+mod hot;
 mod job;
 mod layers;
 mod ledger;
@@ -110,8 +113,8 @@ pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use provenance::sha256_of;
 pub use report::{
-    Broken, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport, StageReport,
-    WithoutText, Written,
+    Broken, Change, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport,
+    StageReport, WithoutText, Written,
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;

@@ -9,6 +9,11 @@
 //! 4. [`event`](Module::event) for each event of the request, on any thread, in any order. Should
 //!    not allocate. An error or panic costs this event only.
 //! 5. [`eor`](Module::eor).
+//!
+//! Where others change parameters or switches of a shared ODB while events flow, a new *epoch* begins, at
+//! a block: a [`Module`] goes through 1 to 3 anew, as another copy. A [`Sequential`] module goes on with
+//! what it remembers: its fields are filled again and 2 is called again, not 3. A stage that is off is left
+//! alone until it is on.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -46,19 +51,20 @@ pub trait Module: Record + Send + Sync {
         Banks::default()
     }
 
-    /// Parameters are in place; no event has been seen.
+    /// Parameters are in place; this instance has seen no event.
     ///
     /// # Errors
-    /// Any: the analysis does not start.
+    /// Any: the analysis does not start. Where parameters were changed in the middle of a run, the values
+    /// before stay in force.
     fn prepare(&mut self, setup: &mut Setup<'_>) -> Result<()> {
         let _ = setup;
         Ok(())
     }
 
-    /// Begin of run.
+    /// Begin of run, or of an epoch in the middle of it.
     ///
     /// # Errors
-    /// Any: the analysis does not start.
+    /// As of [`prepare`](Module::prepare).
     fn bor(&self, run: &Run) -> Result<()> {
         let _ = run;
         Ok(())
@@ -70,7 +76,7 @@ pub trait Module: Record + Send + Sync {
     /// Any: it costs this event, is counted, and the next event comes.
     fn event(&self, event: &Event<'_>, context: &Context<'_>) -> Result<Verdict>;
 
-    /// End of run, with what was folded from all blocks.
+    /// End of run, with what was folded from all blocks, if the stage is on then.
     ///
     /// # Errors
     /// Any: reported as an error of the run.
@@ -89,19 +95,25 @@ pub trait Sequential: Record + Send {
         Banks::default()
     }
 
-    /// Parameters are in place; no event has been seen.
+    /// Parameters are in place: before the first event, and again whenever they were changed in the middle
+    /// of a run. So set what follows from parameters here, handles of tests and histograms included, and
+    /// do not add to what is there (`self.handles = ...`, not `self.handles.push(...)`). What the module
+    /// remembers of events is left as it is, and begins in [`bor`](Sequential::bor). It must book the same
+    /// whatever it remembers.
     ///
     /// # Errors
-    /// Any: the analysis does not start.
+    /// Any: the analysis does not start. Where parameters were changed in the middle of a run, the values
+    /// before stay in force if a fresh copy of the module fails; if only this one does, it is replaced by
+    /// that copy, which is an error of the run.
     fn prepare(&mut self, setup: &mut Setup<'_>) -> Result<()> {
         let _ = setup;
         Ok(())
     }
 
-    /// Begin of run.
+    /// Begin of run, or in the middle of it, when the stage is switched on for the first time.
     ///
     /// # Errors
-    /// Any: the analysis does not start.
+    /// As of [`prepare`](Sequential::prepare).
     fn bor(&mut self, run: &Run) -> Result<()> {
         let _ = run;
         Ok(())
@@ -113,7 +125,7 @@ pub trait Sequential: Record + Send {
     /// Any: it costs this event, is counted, and the next event comes.
     fn event(&mut self, event: &Event<'_>, context: &Context<'_>) -> Result<Verdict>;
 
-    /// End of run, with what was folded from all blocks.
+    /// End of run, with what was folded from all blocks, if the stage is on then.
     ///
     /// # Errors
     /// Any: reported as an error of the run.
@@ -133,7 +145,7 @@ pub struct Setup<'a> {
 }
 
 /// What the modules of a run have booked.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Booked {
     pub(crate) tests: Vec<String>,
     pub(crate) histograms: Vec<Arc<Shape>>,

@@ -7,6 +7,7 @@ use pactolus_formats::tuple::Batch;
 use pactolus_formats::wire::{Bytes, Malformed, Wire, put_bytes};
 use pactolus_formats::{Error as FormatError, EventView, mid};
 
+use crate::copies::Copy;
 use crate::epoch::Epoch;
 use crate::event::Event;
 use crate::ledger::Counts;
@@ -99,6 +100,8 @@ pub(crate) struct Partial {
     pub(crate) counts: Counts,
     /// What stages did to events, where somebody compares.
     pub(crate) watched: Vec<Seen>,
+    /// Events for a shared ODB. No part has any.
+    pub(crate) copies: Vec<Copy>,
 }
 
 impl Partial {
@@ -113,7 +116,8 @@ impl Partial {
     pub(crate) fn capacity(&self) -> usize {
         let bytes = [&self.mid.bytes, &self.asc.bytes, &self.deferred_bytes].map(Vec::capacity);
         let deferred = self.deferred.capacity() * (size_of::<Deferred>() + 2 * size_of::<usize>());
-        bytes.into_iter().sum::<usize>() + deferred
+        let copies: usize = self.copies.iter().map(Copy::capacity).sum();
+        bytes.into_iter().sum::<usize>() + deferred + copies
     }
 
     /// Bytes of its tables.
@@ -131,6 +135,7 @@ impl Partial {
         self.tallies.used = 0;
         self.tables.clear();
         self.watched.clear();
+        self.copies.clear();
         if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
             self.counts.clear();
         } else {
@@ -218,7 +223,7 @@ impl Wire for Deferred {
 
 impl Wire for Partial {
     fn put(&self, to: &mut Vec<u8>) {
-        let Partial { mid, asc, deferred, deferred_bytes, tallies, tables, counts, watched } = self;
+        let Partial { mid, asc, deferred, deferred_bytes, tallies, tables, counts, watched, .. } = self;
         mid.put(to);
         asc.put(to);
         deferred.put(to);
@@ -245,6 +250,7 @@ impl Wire for Partial {
             tables: from.value()?,
             counts: from.value()?,
             watched: from.value()?,
+            copies: Vec::new(),
         })
     }
 }

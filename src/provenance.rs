@@ -169,22 +169,33 @@ impl Provenance {
         Provenance { head, runs: Vec::new() }
     }
 
-    /// A run is complete. `files`: what it was read from; `tree`: its ODB.
-    pub(crate) fn run(&mut self, analyzer: &Analyzer, number: u32, files: Vec<Value>, tree: &Tree) {
+    /// A run is complete. `files`: what it was read from; `epochs`: number, first event behind another
+    /// epoch, and values of each.
+    pub(crate) fn run<'t>(
+        &mut self,
+        analyzer: &Analyzer,
+        number: u32,
+        files: Vec<Value>,
+        epochs: impl Iterator<Item = (u32, Option<u64>, &'t Tree)>,
+    ) {
         let root = analyzer.root();
         // Subruns make a list.
         let input = match <[Value; 1]>::try_from(files) {
             Ok([file]) => file,
             Err(files) => Value::Array(files),
         };
-        let mut values = Map::new();
-        for directory in ["Parameters", "Module switches", "Bank switches"] {
-            for (path, value) in texts(tree, &format!("{root}/{directory}")) {
-                values.insert(path, value);
+        let epochs = epochs.map(|(number, first, tree)| {
+            let mut values = Map::new();
+            for directory in ["Parameters", "Module switches", "Bank switches"] {
+                values.extend(texts(tree, &format!("{root}/{directory}")));
             }
-        }
-        self.runs
-            .push(json!({ "run": number, "input": input, "epochs": [{ "epoch": 0, "values": values }] }));
+            match first {
+                None => json!({ "epoch": number, "values": values }),
+                Some(first) => json!({ "epoch": number, "first_event": first, "values": values }),
+            }
+        });
+        let epochs: Vec<Value> = epochs.collect();
+        self.runs.push(json!({ "run": number, "input": input, "epochs": epochs }));
     }
 
     /// For outputs of the last run, or of all runs.
@@ -194,6 +205,11 @@ impl Provenance {
         whole.insert("runs".into(), Value::Array(runs.to_vec()));
         Value::Object(whole)
     }
+}
+
+/// A value as text, the elements of an array one behind the other.
+pub(crate) fn text(value: &pactolus_odb::Value) -> String {
+    (0..value.len()).map(|i| value.text(i)).collect::<Vec<_>>().join(" ")
 }
 
 /// The values below a directory as text, arrays as lists.

@@ -1,6 +1,7 @@
 //! What a job has done.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use pactolus_formats::Damage;
@@ -94,7 +95,9 @@ pub struct RunReport {
     pub refusals: Vec<String>,
     /// What went wrong at the end of the run.
     pub errors: Vec<String>,
-    /// Each parameter with its value and origin.
+    /// The epochs behind the first one: of a run whose ODB others change meanwhile.
+    pub epochs: Vec<EpochReport>,
+    /// Each parameter with its value and origin, as they are at end of run.
     pub parameters: Vec<Explained>,
 }
 
@@ -132,6 +135,38 @@ pub struct Explained {
     pub value: String,
     /// The layer that last set it.
     pub origin: String,
+}
+
+/// Behind epoch 0: what others have changed in a shared ODB while the run went on, and from which event on
+/// it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EpochReport {
+    /// Its number in the run.
+    pub epoch: u32,
+    /// Number of its first event in the run, counted from 1.
+    pub first_event: u64,
+    /// The first of the values that differ from those of the epoch before.
+    pub changes: Vec<Change>,
+    /// How many more do.
+    pub more: usize,
+}
+
+/// A value that somebody has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Where, with the index in an array.
+    pub path: String,
+    /// The value before, unless there was none.
+    pub old: Option<String>,
+    /// The value now, unless there is none.
+    pub new: Option<String>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".into());
+        write!(f, "{}: {} -> {}", self.path, shown(&self.old), shown(&self.new))
+    }
 }
 
 /// Broken bytes in an input, with the place where reading went on.
@@ -230,6 +265,8 @@ pub struct Report {
     pub bytes: u64,
     /// Wall-clock time in seconds.
     pub seconds: f64,
+    /// Where the ODB is, if it is one that others share and whoever called knows.
+    pub odb_dir: Option<PathBuf>,
     /// The ODB as the last run left it.
     #[serde(skip)]
     pub odb: Option<pactolus_odb::Tree>,

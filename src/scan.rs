@@ -172,7 +172,7 @@ impl Scan {
                     scan.skip(damage);
                     cut = true;
                 }
-                Stop::Full | Stop::Bor | Stop::Eor => {}
+                Stop::Full | Stop::Bor | Stop::Eor | Stop::Pause => {}
             }
         }
         let input = reader.input();

@@ -193,6 +193,9 @@ impl Analyzer {
         let warnings = self.rehearse()?;
         job.check()?;
         let refused = |why: &str| Err(Error::Job(format!("--shard: {why}")));
+        if job.odb.is_some() {
+            return refused("a shared ODB may change from one shard to the next: leave --odb out");
+        }
         if job.inputs.iter().any(InputFile::is_stdin) {
             return refused("every shard reads the whole input, and standard input can be read once only");
         }
@@ -225,6 +228,9 @@ impl Analyzer {
         progress: &mut dyn FnMut(&Progress),
         stdout: &mut dyn Write,
     ) -> Result<Report, Error> {
+        if job.odb.is_some() {
+            return Err(Error::Job("a merge has the ODB of its parts, not a shared one".into()));
+        }
         let mut warnings = self.rehearse()?;
         // It may have been built again, or for this computer.
         if job.program.is_some() && parts.head.program.is_some() && job.program != parts.head.program {

@@ -4,19 +4,23 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crc32c::crc32c;
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Damage, Error as FormatError, Input, Pool};
+use pactolus_odb::Odb;
 use serde_json::json;
 
-use crate::analyzer::{Analyzer, Begun};
-use crate::awaited::Awaited;
+use crate::analyzer::Analyzer;
+use crate::awaited::{Arrived, Awaited};
+use crate::begun::Begun;
 use crate::block::{Until, Worker};
 use crate::epoch::Epoch;
 use crate::events::{Events, Layouts};
+use crate::hot::{Found, Hot, Taken};
 use crate::job::{InputFile, Job, Stop};
 use crate::layers::Base;
 use crate::provenance::{DigestOf, Digested};
@@ -61,6 +65,10 @@ impl Ticket {
 pub(crate) enum Item {
     /// A run begins.
     Begin(Box<Begun>, Box<InputFile>),
+    /// Others have changed the ODB: the blocks behind are of another epoch.
+    Epoch(Box<Taken>),
+    /// What looks odd.
+    Warning(String),
     /// A block has gone through the wide stages.
     Block(Box<Ticket>),
     /// A block that another shard passes through them.
@@ -161,6 +169,10 @@ impl Work {
 /// is known early what modules make of a block, before many of them are in flight.
 pub(crate) const FIRST: usize = 16 << 10;
 
+/// How long nobody hears of a writer who is silent, and how often it is asked whether anybody waits.
+const SILENCE: Duration = Duration::from_millis(500);
+const GLANCE: Duration = Duration::from_millis(50);
+
 /// Bytes of messages before the BOR that wait for it at the most.
 const BEFORE_BOR: usize = 64 << 20;
 
@@ -177,6 +189,10 @@ struct Reading {
     held: Option<Box<Ticket>>,
     /// Somebody else writes it, and may take his time.
     is_pipe: bool,
+    /// What he has written, if what is whole is not to wait for more.
+    arrived: Option<Arrived>,
+    /// There was no more the last time.
+    paused: bool,
     /// The run goes on in the next file.
     more: bool,
 }
@@ -185,6 +201,8 @@ struct Reading {
 #[derive(Default)]
 struct Going {
     epoch: Option<Arc<Epoch>>,
+    /// Follows an ODB that others change.
+    hot: Option<Hot>,
     /// What its ODB and its requests define.
     layouts: Layouts,
     /// Events of the subruns before this one.
@@ -302,12 +320,17 @@ impl<'j> Source<'j> {
             |awaited: std::io::Result<Awaited>| awaited.map_err(FormatError::io("read", &file.path));
         // A pipe that has a name.
         let is_pipe = std::fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-        let (input, digest) = if file.is_stdin() {
+        // What others change is to take effect soon, however slow the stream is.
+        let mut arrived = None;
+        let mut hear = |reader: &Awaited| arrived = self.job.odb.as_ref().map(|_| reader.arrived());
+        let (mut input, digest) = if file.is_stdin() {
             let reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
+            hear(&reader);
             (Input::new_with(reader, "(standard input)", limits)?, None)
         } else if is_pipe {
             let path = file.path.clone();
             let reader = awaited(Awaited::new(move || File::open(path), stops))?;
+            hear(&reader);
             let (digested, digest) = Digested::new(reader, later);
             let digest = Some(digest).filter(|_| !self.job.outputs.is_empty());
             (Input::new_with(digested, &file.path, limits)?, digest)
@@ -318,6 +341,9 @@ impl<'j> Source<'j> {
             let (digested, digest) = Digested::new(opened, later);
             (self.wide(Input::new_with(digested, &file.path, limits)?), Some(digest))
         };
+        if let Some(arrived) = arrived.clone() {
+            input = input.silent_when(move || arrived.is_empty());
+        }
         let mut events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
         events.learn(match &run.epoch {
             Some(_) => run.layouts.clone(),
@@ -325,7 +351,19 @@ impl<'j> Source<'j> {
         });
         let (touched, complete) = (false, false);
         let is_pipe = is_pipe || file.is_stdin();
-        Ok(Reading { file: file.clone(), events, digest, complete, touched, run, held: None, is_pipe, more })
+        Ok(Reading {
+            file: file.clone(),
+            events,
+            digest,
+            complete,
+            touched,
+            run,
+            held: None,
+            is_pipe,
+            arrived,
+            paused: false,
+            more,
+        })
     }
 
     /// Reads a block.
@@ -334,11 +372,19 @@ impl<'j> Source<'j> {
             self.spare.push(ticket);
             return self.close(reading);
         }
+        if reading.paused && self.is_silent(&reading) {
+            self.spare.push(ticket);
+            // Who waits for the next event hears what the time is.
+            self.send(Item::Read { done: self.done + reading.events.input().consumed(), total: self.total });
+            self.reading = Some(reading);
+            return Ok(());
+        }
         // With `strict` an event is a block, so that nothing behind the first trouble is seen by any
         // stage.
         let target = if self.job.strict { 1 } else { self.job.block.min(FIRST << self.blocks.min(16)) };
         let read = reading.events.read(&mut ticket.block, target);
         let ends = read.map_err(FormatError::io("read", &reading.file.path))?;
+        reading.paused = ends == Ends::Pause;
         let next = ticket.block.first + ticket.block.count;
         ticket.block.first += reading.run.events;
         let data = ticket.block.data;
@@ -371,6 +417,18 @@ impl<'j> Source<'j> {
         }
         self.reading = Some(reading);
         Ok(())
+    }
+
+    /// Waits for the writer of a pipe; whether he is still silent then, or nobody waits any more.
+    fn is_silent(&self, reading: &Reading) -> bool {
+        let Some(arrived) = &reading.arrived else { return false };
+        let until = Instant::now() + SILENCE;
+        while arrived.wait(GLANCE) {
+            if self.stops() || Instant::now() >= until {
+                return true;
+            }
+        }
+        false
     }
 
     /// Closes an input. Its run may go on in the next.
@@ -437,6 +495,7 @@ impl<'j> Source<'j> {
         match (reading.run.epoch.clone(), &mut reading.held) {
             (Some(epoch), _) => {
                 ticket.file = reading.run.files.len();
+                let epoch = self.epoch_of(reading, &ticket.block).unwrap_or(epoch);
                 self.work(ticket, epoch, reading.run.data, reading.digest.clone());
             }
             // Messages may stand before the BOR, and wait for it.
@@ -451,6 +510,27 @@ impl<'j> Source<'j> {
             (None, held) => *held = Some(ticket),
         }
         Ok(())
+    }
+
+    /// The epoch that begins with this block, if somebody has changed the ODB since the last one.
+    fn epoch_of(&mut self, reading: &mut Reading, block: &Block) -> Option<Arc<Epoch>> {
+        let hot = reading.run.hot.as_mut().filter(|hot| hot.has_moved())?;
+        // An epoch without data would be one that nobody sees.
+        let place = block.events().position(|event| event.kind() == Kind::Data)?;
+        match hot.look(self.analyzer, self.job, block.first + place as u64)? {
+            Found::Taken(taken) => {
+                let epoch = Arc::clone(&taken.epoch);
+                reading.run.layouts = hot.layouts(&epoch);
+                reading.events.learn(reading.run.layouts.clone());
+                reading.run.epoch = Some(Arc::clone(&epoch));
+                self.send(Item::Epoch(taken));
+                Some(epoch)
+            }
+            Found::Refused(why) => {
+                self.send(Item::Warning(why));
+                None
+            }
+        }
     }
 
     fn work(
@@ -483,12 +563,12 @@ impl<'j> Source<'j> {
         }
         let number = bor.map(|b| b.0).or(reading.file.run).unwrap_or(0);
         let run = Run { number, start: bor.map(|b| b.1), online: false };
+        let revision = self.job.odb.as_ref().map(Odb::revision);
         let begun = self.analyzer.begin(self.job, self.base, run, bor.map(|b| b.2))?;
+        reading.run.hot = Hot::new(self.analyzer, self.job, &begun, revision);
         let epoch = Arc::clone(&begun.epoch);
-        if let Ok(tree) = begun.odb.snapshot() {
-            reading.run.layouts = Layouts::during(&epoch, &tree);
-            reading.events.learn(reading.run.layouts.clone());
-        }
+        reading.run.layouts = Layouts::during(&epoch, &begun.definitions);
+        reading.events.learn(reading.run.layouts.clone());
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
         if let Some(ticket) = reading.held.take() {
             self.work(ticket, Arc::clone(&epoch), 0, None);
@@ -508,6 +588,7 @@ impl<'j> Source<'j> {
     /// Ends the run, if one has begun.
     fn end(&mut self, run: &mut Going) {
         let files = std::mem::take(&mut run.files);
+        run.hot = None;
         if run.epoch.take().is_some() {
             self.send(Item::End(files));
         }

@@ -136,6 +136,14 @@ impl Tally {
         }
     }
 
+    /// Makes room for more tests.
+    fn grow(&mut self, tests: usize) {
+        for set in [&mut self.settled, &mut self.pending, &mut self.evaluated] {
+            set.0.resize(tests.div_ceil(64), 0);
+        }
+        self.counts.resize(tests, 0);
+    }
+
     /// Forgets everything, for the next stretch.
     fn reset(&mut self, tests: usize) {
         if self.counts.len() != tests {
@@ -181,6 +189,12 @@ pub(crate) struct Tests {
 impl Tests {
     pub(crate) fn new(names: Vec<String>) -> Tests {
         Tests { total: Tally::new(names.len()), names, always: 0 }
+    }
+
+    /// Tests that a later epoch has booked besides: `names` begins with those that are known.
+    pub(crate) fn grow(&mut self, names: &[String]) {
+        self.names.extend(names.iter().skip(self.names.len()).cloned());
+        self.total.grow(self.names.len());
     }
 
     /// Adds the next stretch.
@@ -293,5 +307,23 @@ mod tests {
     #[test]
     fn without_a_test_nothing_is_counted() {
         assert!(run(&[(&[], true)], &[]).is_empty());
+    }
+
+    #[test]
+    fn tests_that_are_booked_later_do_not_change_the_others() {
+        let (board, mut tally) = (Board::new(1), Tally::new(1));
+        let mut tests = Tests::new(vec!["a".into()]);
+        board.set(Test::new(0), true);
+        board.take_into(&mut tally);
+        tests.join(&tally);
+        let names: Vec<String> = (0..70).map(|i| if i == 0 { "a".into() } else { format!("t{i}") }).collect();
+        tests.grow(&names);
+        let board = Board::new(70);
+        board.set(Test::new(69), true);
+        board.keep();
+        board.take_into(&mut tally);
+        tests.join(&tally);
+        let wanted = [("Always true".to_owned(), 1), ("a".to_owned(), 1), ("t69".to_owned(), 1)];
+        assert_eq!(tests.counts(), wanted);
     }
 }

@@ -205,6 +205,9 @@ impl Verify {
         job: &Job,
         progress: &mut dyn FnMut(usize, usize, &Case),
     ) -> Result<Verified, Error> {
+        if job.odb.is_some() {
+            return Err(Error::Job("a shared ODB may change from one combination to the next".into()));
+        }
         if job.inputs.iter().any(InputFile::is_stdin) {
             return Err(Error::Job("standard input can be read once only: name a file".into()));
         }

@@ -14,7 +14,7 @@ use pactolus::{
 use crate::args::AnalyzeArgs;
 use crate::patient::Patient;
 use crate::progress::Display;
-use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, shard, summary};
+use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, shard, shared, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -25,6 +25,12 @@ pub(crate) const WHAT_WAS_READ: &str = "what was analyzed is written";
 pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     let analyzer = analyzer(app, args.analyzer.as_deref())?;
     let mut job = job(&args)?;
+    // Shards and their merge have none: it may change from one to the next.
+    let odb_dir = match args.shard {
+        Some(_) => args.odb.clone(),
+        None => shared::place(args.odb.as_deref()),
+    };
+    job.odb = odb_dir.as_deref().map(shared::open).transpose()?;
     if let Some(shard) = args.shard {
         job.stop = app.stoppable(shard::NO_PART);
         return shard::run(app, &args, &analyzer, &job, shard, (out, err));
@@ -37,6 +43,7 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
         json: args.json,
         explain: args.explain,
         odb_save: args.odb_save.as_deref(),
+        odb_dir: odb_dir.as_deref(),
         stopped: WHAT_WAS_READ,
     };
     whole(&job, &say, out, err, |progress, out| analyzer.run_to(&job, progress, out))
@@ -51,6 +58,8 @@ pub(crate) struct Say<'a> {
     pub(crate) json: bool,
     pub(crate) explain: bool,
     pub(crate) odb_save: Option<&'a Path>,
+    /// Where the ODB is that others share.
+    pub(crate) odb_dir: Option<&'a Path>,
     /// What becomes of a job that the user stops.
     pub(crate) stopped: &'a str,
 }
@@ -91,6 +100,7 @@ pub(crate) fn whole(
     let report = work(&mut |progress| display.show(progress), events);
     display.end();
     let mut report = report?;
+    report.odb_dir = say.odb_dir.map(Path::to_owned);
     report.warnings.extend(without_histograms(job, &report));
     let saved = say.odb_save.map_or(Ok(()), |path| save_odb(&report, path));
     // Standard output may be taken by events.

@@ -105,6 +105,11 @@ pub(crate) struct AnalyzeArgs {
     #[command(flatten)]
     pub(crate) believe: Believe,
 
+    /// Work on the ODB in this directory, which other programs may change meanwhile: parameters and
+    /// switches take effect within one block of events. PACTOLUS_ODB names it, too
+    #[arg(long, value_name = "DIR")]
+    pub(crate) odb: Option<PathBuf>,
+
     /// Files loaded into the ODB before everything else
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) odb_load: Vec<PathBuf>,
@@ -134,6 +139,7 @@ Examples:
   pactolus analyze -a lab.toml run00042.mid -o -.Trigger.arrow | python3 plot.py
   pactolus analyze -a lab.toml /data -o /results/run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -o run%05d.mid --shard 3/8
+  pactolus analyze -a lab.toml --odb /var/lib/odb - -o run%05d.parquet < stream.mid
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could not

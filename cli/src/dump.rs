@@ -263,7 +263,7 @@ impl Dump<'_> {
                     let _ = writeln!(err, "pactolus: {}: {damage}", name.display());
                 }
                 Stop::End => break,
-                Stop::Full | Stop::Bor | Stop::Eor => {}
+                Stop::Full | Stop::Bor | Stop::Eor | Stop::Pause => {}
             }
         }
         if let Some(refused) = reader.refused().filter(|refused| refused.count() > 0) {

@@ -24,6 +24,7 @@ mod program;
 mod progress;
 mod scan;
 mod shard;
+mod shared;
 mod signals;
 mod simulate;
 mod summary;

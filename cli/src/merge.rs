@@ -94,6 +94,7 @@ pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dy
         json: args.json,
         explain: args.explain,
         odb_save: args.odb_save.as_deref(),
+        odb_dir: None,
         stopped: WHOLE_RUNS,
     };
     whole(&job, &say, out, err, |progress, out| analyzer.merge(parts, &job, progress, out))

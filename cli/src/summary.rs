@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use pactolus::{Report, RunReport, WithoutText};
+use pactolus::{EpochReport, Report, RunReport, WithoutText};
 
 use crate::dump::text::count;
 use crate::progress::thousands;
@@ -12,6 +12,9 @@ const SHOWN: usize = 20;
 
 /// Runs, events per request, damage, time per stage, files.
 pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(dir) = &report.odb_dir {
+        writeln!(out, "ODB in {}", dir.display())?;
+    }
     for run in &report.runs {
         print_run(run, verbose, out)?;
     }
@@ -115,12 +118,33 @@ fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<
             )?;
         }
     }
+    print_epochs(run, verbose, out)?;
     if verbose {
         for (name, count) in &run.tests {
             writeln!(out, "  test \"{name}\": {count}")?;
         }
     }
     print_trouble(run, verbose, out)
+}
+
+/// What others have changed while the run went on.
+fn print_epochs(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
+    let most = if verbose { usize::MAX } else { SHOWN };
+    for EpochReport { epoch, first_event, changes, more } in run.epochs.iter().take(most) {
+        writeln!(out, "  epoch {epoch} from event {first_event} on:")?;
+        let shown = if verbose { changes.len() } else { changes.len().min(5) };
+        for change in &changes[..shown] {
+            writeln!(out, "    {change}")?;
+        }
+        let more = more + changes.len() - shown;
+        if more > 0 {
+            writeln!(out, "    and {more} more")?;
+        }
+    }
+    if run.epochs.len() > most {
+        writeln!(out, "  and {} more epochs", run.epochs.len() - most)?;
+    }
+    Ok(())
 }
 
 /// What went wrong in a run.

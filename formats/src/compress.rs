@@ -96,6 +96,12 @@ pub trait ByteSource: Read {
     fn resume(&mut self) -> io::Result<bool> {
         Ok(false)
     }
+
+    /// Whether nothing more has come yet, so that the next read would wait for somebody else. The
+    /// readers of events hand on what is whole then ([`Stop::Pause`](crate::mid::Stop::Pause)).
+    fn would_wait(&self) -> bool {
+        false
+    }
 }
 
 impl ByteSource for &[u8] {}
@@ -110,6 +116,10 @@ impl<S: ByteSource + ?Sized> ByteSource for &mut S {
     fn resume(&mut self) -> io::Result<bool> {
         (**self).resume()
     }
+
+    fn would_wait(&self) -> bool {
+        (**self).would_wait()
+    }
 }
 
 impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
@@ -119,5 +129,9 @@ impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
 
     fn resume(&mut self) -> io::Result<bool> {
         (**self).resume()
+    }
+
+    fn would_wait(&self) -> bool {
+        (**self).would_wait()
     }
 }

@@ -1,9 +1,7 @@
 //! The keys that an analyzer adds to the ODB: the tree that `mana` makes.
 
-use std::sync::Arc;
-
-use pactolus_formats::{BankName, Layout, Tid};
-use pactolus_odb::{Directory, Dump, Load, Path as OdbPath, Tree, Value, nearest};
+use pactolus_formats::{BankName, Tid};
+use pactolus_odb::{Path as OdbPath, Tree, Value, nearest};
 
 use super::Origins;
 use crate::Error;
@@ -11,9 +9,6 @@ use crate::analyzer::Analyzer;
 use crate::chain::Mounted;
 use crate::job::Job;
 use crate::request::Request;
-
-/// Where an experiment keeps its events.
-pub(crate) const EQUIPMENT: &str = "/Equipment";
 
 /// Length of names in event definitions.
 const NAME: usize = 32;
@@ -64,8 +59,8 @@ pub(super) fn create(
 }
 
 /// The switch for loading dumps, which `mana` makes when it meets the first.
-pub(super) fn load_switch(root: &str, tree: &mut Tree) -> Result<(), Error> {
-    missing(tree, &format!("{root}/ODB Load"), true)
+pub(super) fn load_switch(root: &str, tree: &mut Tree, default: bool) -> Result<(), Error> {
+    missing(tree, &format!("{root}/ODB Load"), default)
 }
 
 /// The key of a bank's output switch; `None` if the name cannot be one of a key.
@@ -180,63 +175,6 @@ pub(super) fn set_run(tree: &mut Tree, run: u32) -> Result<(), Error> {
     tree.replace("/Runinfo/Run number", run as i32)?;
     tree.replace("/Runinfo/Online Mode", 0i32)?;
     Ok(())
-}
-
-/// What the experiment's ODB says of an event.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct EventDefinition {
-    /// Name of the equipment.
-    pub(crate) name: String,
-    /// Event id.
-    pub(crate) id: i32,
-    /// The members, if the event is in FIXED format.
-    pub(crate) fixed: Option<Arc<Layout>>,
-    /// Members of STRUCT banks.
-    pub(crate) structs: Vec<(BankName, Arc<Layout>)>,
-}
-
-/// The definition of events with this id: the first equipment that has it, as in MIDAS.
-pub(crate) fn event_definition(tree: &Tree, id: i32) -> Option<EventDefinition> {
-    event_definitions(tree).into_iter().find(|d| d.id == id)
-}
-
-/// All event definitions.
-pub(crate) fn event_definitions(tree: &Tree) -> Vec<EventDefinition> {
-    let Ok(equipment) = tree.directory(EQUIPMENT) else { return Vec::new() };
-    equipment.iter().filter_map(|key| definition(tree, key.name())).collect()
-}
-
-/// The tree of an ODB dump; an empty one if it cannot be read.
-pub(crate) fn dumped(text: &[u8]) -> Tree {
-    let mut tree = Tree::new();
-    if let Ok(dump) = Dump::parse(text) {
-        tree.load(&dump, &Load::default());
-    }
-    tree
-}
-
-fn definition(tree: &Tree, name: &str) -> Option<EventDefinition> {
-    let id = tree.get::<i32>(&format!("{EQUIPMENT}/{name}/Common/Event ID")).ok()?;
-    let format: String = tree.get(&format!("{EQUIPMENT}/{name}/Common/Format")).unwrap_or_default();
-    let variables = tree.directory(&format!("{EQUIPMENT}/{name}/Variables")).ok();
-    let fixed =
-        (format.eq_ignore_ascii_case("FIXED")).then(|| Arc::new(variables.map(layout).unwrap_or_default()));
-    let structs = variables.into_iter().flat_map(Directory::iter).filter_map(|key| {
-        let members = key.directory()?;
-        Some((BankName::parse(key.name())?, Arc::new(layout(members))))
-    });
-    Some(EventDefinition { name: name.to_owned(), id, fixed, structs: structs.collect() })
-}
-
-/// The keys of a directory as members of a structure.
-fn layout(directory: &Directory) -> Layout {
-    let mut layout = Layout::new();
-    for key in directory.iter() {
-        if let Some(value) = key.value() {
-            layout.push(key.name(), value.tid(), value.len(), value.item_size());
-        }
-    }
-    layout
 }
 
 /// A TOML value as the value of a key, of type `tid` if one is wanted.

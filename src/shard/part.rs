@@ -7,7 +7,8 @@ use std::time::Instant;
 use crc32c::{crc32c, crc32c_append};
 use pactolus_formats::wire::{Wire, put_bytes};
 
-use crate::analyzer::{Analyzer, Begun};
+use crate::analyzer::Analyzer;
+use crate::begun::Begun;
 use crate::epoch::Epoch;
 use crate::fold::Progress;
 use crate::histo::Store;
@@ -93,6 +94,9 @@ impl<'j> Part<'j> {
                 return Ok(None);
             }
             Item::Failed(error) => return Err(error),
+            Item::Epoch(_) | Item::Warning(_) => {
+                return Err(Error::Internal("a shard has followed a shared ODB".into()));
+            }
             _ => self.place += 1,
         }
         match item {
@@ -119,7 +123,7 @@ impl<'j> Part<'j> {
                 self.report.warnings.push(format!("{} holds no event", input.path.display()));
                 self.write(Tag::Empty)?;
             }
-            Item::Read { .. } | Item::Elsewhere(_) | Item::Failed(_) => {}
+            Item::Read { .. } | Item::Elsewhere(_) | Item::Failed(_) | Item::Epoch(_) | Item::Warning(_) => {}
         }
         Ok(None)
     }

@@ -9,6 +9,7 @@
 
 pub mod bench;
 pub mod modules;
+pub mod stream;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

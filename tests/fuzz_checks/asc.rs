@@ -59,7 +59,7 @@ fn read(input: impl ByteSource, target: usize, len: usize) -> Was {
                 return was;
             }
             Stop::Damaged(damage) => was.damage.push(damage),
-            Stop::Full | Stop::Bor | Stop::Eor => {}
+            Stop::Full | Stop::Bor | Stop::Eor | Stop::Pause => {}
         }
     }
     panic!("no end after {len} bytes");

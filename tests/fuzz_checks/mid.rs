@@ -68,6 +68,7 @@ fn read(mut reader: Reader<impl ByteSource>, target: usize, len: usize) -> Was {
             Stop::End => return was,
             Stop::Damaged(damage) => was.damage.push(damage),
             Stop::Eor => assert_eq!(events.last().map(EventView::kind), Some(Kind::Eor)),
+            Stop::Pause => panic!("a slice never pauses"),
             Stop::Bor | Stop::Full => assert!(!events.is_empty()),
         }
     }

@@ -11,10 +11,8 @@ use pactolus::odb::shell::Shell;
 use pactolus::odb::store::{Options, Shared};
 
 use super::source::Source;
+use crate::shared::{self, VARIABLE};
 use crate::{DAMAGED, OK};
-
-/// The variable that names the ODB where no argument does.
-const VARIABLE: &str = "PACTOLUS_ODB";
 
 /// An ODB with a shell on it.
 pub(super) struct Place {
@@ -91,9 +89,7 @@ fn existing(dir: &Path) -> Result<Odb, Box<dyn Error>> {
 
 /// The path of the argument, or else of the environment.
 pub(super) fn named(path: Option<&Path>) -> Result<PathBuf, String> {
-    let variable = || std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-    path.map(Path::to_owned)
-        .or_else(variable)
+    shared::place(path)
         .ok_or_else(|| format!("no ODB is named: give a directory or a file, or set {VARIABLE}"))
 }
 

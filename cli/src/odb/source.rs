@@ -141,7 +141,7 @@ fn from_run(input: Input, begins_a_run: bool, eor: bool, name: &Path) -> Result<
             Stop::Damaged(damage) => {
                 broken.get_or_insert(damage);
             }
-            Stop::Full | Stop::Bor | Stop::Eor => {}
+            Stop::Full | Stop::Bor | Stop::Eor | Stop::Pause => {}
         }
     }
 }

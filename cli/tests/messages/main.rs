@@ -25,6 +25,7 @@ mod odb;
 mod outputs;
 mod packed;
 mod shards;
+mod shared;
 mod sources;
 mod tables;
 mod verify;
@@ -203,6 +204,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         outputs::all,
         hist::all,
         shards::all,
+        shared::all,
         verify::all,
     ];
     for (message, provoke) in topics.into_iter().flat_map(|all| all()) {
@@ -288,10 +290,14 @@ const SOURCES: &[&str] = &[
     "odb/src/store/shared/env.rs",
     "odb/src/store/shared/mirror.rs",
     "odb/src/store/shared/place.rs",
+    "src/copies.rs",
+    "src/fold/copied.rs",
+    "src/fold/written.rs",
     "src/histo/files.rs",
     "src/histo/root/read.rs",
     "src/histo/runs.rs",
     "src/histo/table.rs",
+    "src/hot.rs",
     "src/job.rs",
     "src/events.rs",
     "src/pipe.rs",
@@ -316,6 +322,7 @@ const SOURCES: &[&str] = &[
     "cli/src/odb/source.rs",
     "cli/src/patient.rs",
     "cli/src/scan/check.rs",
+    "cli/src/shared.rs",
     "cli/src/verify.rs",
 ];
 
@@ -341,9 +348,18 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     // What the library says in one line stands in several.
     "stage \"...\" of request \"...\" differs, ...",
     "stage \"...\" of request \"...\" follows: ...",
+    // In the text below a table.
+    "what may have changed",
+    "run ...: events are not copied to the ODB: ...",
+    // Parts of them.
+    "it is ..., the bank ...",
+    "it is a directory, the bank ...",
+    "the change of ... and ... more",
+    "stage \"...\": ...",
     // A fault of ours.
     "the thread that writes is gone",
     "cannot write its report: ...",
+    "a shard has followed a shared ODB",
     "the access modes of ...",
     "... ... without keys",
     "a shard before this",
@@ -376,6 +392,8 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     // Reasons in the sources.
     "LMDB maps its files",
     "a flag of LMDB that is about the disk",
+    "a merge has the ODB of its parts, not a shared one",
+    "a shared ODB may change from one combination to the next",
     // Never printed: what was wrong at first is.
     "bzip2 stream is corrupt",
     // There with fewer dots.

@@ -121,7 +121,9 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
     ///
     /// A begin-of-run event is a block of its own, an end-of-run event is the last of its block;
     /// a FIXED event that is refused ends the block before it, so that [`Block::first`] tells the
-    /// numbers of all events. The sizes of blocks follow from the input and `target` alone.
+    /// numbers of all events. The sizes of blocks follow from the input and `target` alone, unless the
+    /// input says that it [would wait](ByteSource::would_wait): then the block ends behind the last whole
+    /// event.
     ///
     /// After [`Stop::Damaged`] the block holds the events before the damage, and the next call
     /// goes on behind it: at the next line that begins an event. A stretch of damage counts as one
@@ -140,6 +142,7 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
                 Step::Event(_) => {}
                 Step::Refused => block.begin(self.base + self.at as u64, self.number),
                 Step::Stop(stop) => return Ok(stop),
+                Step::More if self.input.would_wait() => return Ok(Stop::Pause),
                 Step::More => self.fill()?,
                 Step::Damaged { kind, from } => return self.damaged(kind, from).map(Stop::Damaged),
             }
@@ -322,7 +325,12 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
             }
             match self.input.read(&mut self.text[self.len..]) {
                 Ok(0) => self.ended = true,
-                Ok(n) => self.len += n,
+                Ok(n) => {
+                    self.len += n;
+                    if self.input.would_wait() {
+                        break;
+                    }
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
                     self.ended = true;

@@ -25,6 +25,8 @@ pub struct Input {
     /// See [`Limits::window`].
     window: usize,
     bytes: Bytes,
+    /// Whether the stream has nothing more now, if somebody says.
+    silent: Option<Box<dyn Fn() -> bool + Send>>,
 }
 
 enum Bytes {
@@ -122,7 +124,7 @@ impl Input {
             }
         };
         let (peeked, window) = (VecDeque::new(), limits.window);
-        Ok(Input { name, compression, progress, peeked, window, bytes })
+        Ok(Input { name, compression, progress, peeked, window, bytes, silent: None })
     }
 
     /// Decompresses ahead, on a thread of its own, and with the pool where the stream has parts that
@@ -157,6 +159,15 @@ impl Input {
             },
             bytes => bytes,
         };
+        self
+    }
+
+    /// Says when the stream has nothing more to give at the moment: then the readers of events hand on
+    /// what they have. Of a compressed stream nobody knows that, since what has come may hold more
+    /// than was given: it is read as before.
+    #[must_use]
+    pub fn silent_when(mut self, silent: impl Fn() -> bool + Send + 'static) -> Input {
+        self.silent = Some(Box::new(silent));
         self
     }
 
@@ -261,6 +272,12 @@ impl ByteSource for Input {
             Bytes::Packed(decoder) => decoder.resume(),
             Bytes::Ahead(ahead) => ahead.resume(),
         }
+    }
+
+    fn would_wait(&self) -> bool {
+        let Bytes::Plain { sniffed, .. } = &self.bytes else { return false };
+        let is_given = self.peeked.is_empty() && sniffed.position() == sniffed.get_ref().len() as u64;
+        is_given && self.silent.as_ref().is_some_and(|silent| silent())
     }
 }
 

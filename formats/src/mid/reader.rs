@@ -20,6 +20,8 @@ pub enum Stop {
     Eor,
     /// The input ended.
     End,
+    /// Nothing more has come yet ([`ByteSource::would_wait`]). The block may be empty.
+    Pause,
     /// Broken bytes behind it were left out. The next block begins where reading goes on.
     Damaged(Damage),
 }
@@ -97,7 +99,9 @@ impl<R: ByteSource> Reader<R> {
     /// Fills `block` with whole events of about `target` bytes in all.
     ///
     /// A begin-of-run event is a block of its own, an end-of-run event is the last of its block.
-    /// The sizes of blocks follow from the input and `target` alone.
+    /// The sizes of blocks follow from the input and `target` alone, unless the input says that it
+    /// [would wait](ByteSource::would_wait): then the block ends behind the last event that vouches for
+    /// itself or is vouched for. It is believed, whatever comes behind it.
     ///
     /// # Errors
     /// Those of the operating system. Broken and cut compressed streams are [`Stop::Damaged`].
@@ -127,6 +131,7 @@ impl<R: ByteSource> Reader<R> {
                     None => break Ok(Stop::End),
                     Some(kind) => kind,
                 },
+                Scan::More(_) if self.input.would_wait() => break Ok(Stop::Pause),
                 Scan::More(needed) => {
                     self.fill((end + needed).max(target))?;
                     continue;
@@ -235,6 +240,8 @@ impl<R: ByteSource> Reader<R> {
                     match self.known.begins(&rest[size..], &header, self.ended) {
                         Answer::Yes => {}
                         Answer::No => full = false,
+                        // Nobody knows when.
+                        Answer::More(_) if self.input.would_wait() => full = false,
                         Answer::More(needed) => return Scan::More(size + needed),
                     }
                 }

@@ -138,6 +138,7 @@ pub(crate) fn read_from(
             Stop::Bor => "bor",
             Stop::Eor => "eor",
             Stop::End => "end",
+            Stop::Pause => "pause",
             Stop::Damaged(_) => "damaged",
         });
         match stop {

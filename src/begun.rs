@@ -1,0 +1,432 @@
+//! Runs and epochs before their first event: parameters in place, modules prepared.
+
+use std::sync::Arc;
+
+use pactolus_formats::tuple::{ColumnDef, TableDef};
+use pactolus_formats::{BankName, Layout};
+use pactolus_odb::{Odb, Path as OdbPath, Record, Tree};
+
+use crate::analyzer::Analyzer;
+use crate::chain::{Chain, Mounted};
+use crate::copies::Copies;
+use crate::epoch::{Epoch, Format, RunChain, unique};
+use crate::histo::{Automatic, Store};
+use crate::job::{Job, OutputKind};
+use crate::layers::{Base, EventDefinition, Files, Origins, Settled, bank_switch, fill, setting};
+use crate::module::{Booked, BoxError, Setup};
+use crate::request::Request;
+use crate::sink::Sinks;
+use crate::stage::{AnySequential, Body, Either, Length, Mountable, Stage, guarded};
+use crate::{Error, Run};
+
+/// A run whose first event may come.
+pub(crate) struct Begun {
+    pub(crate) epoch: Arc<Epoch>,
+    pub(crate) sequential: Vec<Box<dyn AnySequential>>,
+    /// The ODB of the run, which others may have too.
+    pub(crate) odb: Odb,
+    /// The values that the run begins with.
+    pub(crate) tree: Tree,
+    /// What later epochs take over.
+    pub(crate) earlier: Earlier,
+    /// What is known of its events.
+    pub(crate) definitions: Vec<EventDefinition>,
+    pub(crate) origins: Origins,
+    pub(crate) warnings: Vec<String>,
+    /// What it was begun from, so that it can be begun again elsewhere: the payload of its BOR ...
+    pub(crate) dump: Option<Vec<u8>>,
+    /// ... and its configuration files.
+    pub(crate) files: Files,
+}
+
+/// An epoch whose first event may come.
+pub(crate) struct Made {
+    pub(crate) epoch: Epoch,
+    pub(crate) sequential: Vec<Fresh>,
+}
+
+/// A sequential stage of an epoch, as if no event had been before.
+pub(crate) struct Fresh {
+    pub(crate) module: Box<dyn AnySequential>,
+    /// What was booked before it, so that one that is prepared again gets the same handles ...
+    pub(crate) before: Booked,
+    /// ... and with it.
+    pub(crate) after: Booked,
+    /// Its switch is on.
+    pub(crate) on: bool,
+    /// The run has begun for it with this epoch.
+    pub(crate) begins: bool,
+}
+
+/// Where a stage is made.
+struct Place<'a> {
+    /// Its number in the analyzer.
+    number: u32,
+    run: &'a Run,
+    tree: &'a Tree,
+    /// For which sequential stages the run has begun.
+    begun: &'a [bool],
+}
+
+/// What a new epoch takes over from those before it in the run.
+#[derive(Clone, Default)]
+pub(crate) struct Earlier {
+    /// How many there were.
+    pub(crate) epochs: u32,
+    /// The tests booked so far: they keep their numbers.
+    pub(crate) tests: Vec<String>,
+    /// Where they fill their histograms.
+    pub(crate) stores: Vec<Arc<Store>>,
+    /// For which sequential stages the run has begun.
+    pub(crate) begun: Vec<bool>,
+    /// Which events the ODB wants.
+    pub(crate) copies: Option<Arc<Copies>>,
+}
+
+impl Earlier {
+    /// Takes note of one more.
+    pub(crate) fn add(&mut self, epoch: &Epoch, sequential: &[Fresh]) {
+        self.epochs = epoch.number + 1;
+        self.tests.clone_from(&epoch.tests);
+        self.copies.clone_from(&epoch.copies);
+        if !self.stores.iter().any(|store| Arc::ptr_eq(store, &epoch.histograms)) {
+            self.stores.push(Arc::clone(&epoch.histograms));
+        }
+        self.begun.resize(sequential.len(), false);
+        self.begun.iter_mut().zip(sequential).for_each(|(begun, fresh)| *begun |= fresh.begins);
+    }
+}
+
+impl Analyzer {
+    /// Settles the parameters of a run and prepares the modules.
+    pub(crate) fn begin(
+        &self,
+        job: &Job,
+        base: &Base,
+        run: Run,
+        dump: Option<&[u8]>,
+    ) -> Result<Begun, Error> {
+        let Settled { tree, definitions, origins, mut warnings, files } =
+            base.settle(self, job, &run, dump)?;
+        let Made { epoch, sequential } = self.epoch(job, &run, (&tree, &definitions), Earlier::default())?;
+        let banks = job.outputs.iter().any(|output| output.kind != OutputKind::Histograms);
+        if banks && !job.filter {
+            warnings.extend(self.all_off(&epoch.chains));
+        }
+        let odb = job.odb.clone().unwrap_or_else(|| Odb::from(tree.clone()));
+        let (epoch, dump) = (Arc::new(epoch), dump.map(<[u8]>::to_vec));
+        let mut earlier = Earlier::default();
+        earlier.add(&epoch, &sequential);
+        let sequential = sequential.into_iter().map(|fresh| fresh.module).collect();
+        Ok(Begun { epoch, sequential, odb, tree, earlier, definitions, origins, warnings, dump, files })
+    }
+
+    /// Prepares the modules for the values of a tree, and what is defined of the events of the run.
+    pub(crate) fn epoch(
+        &self,
+        job: &Job,
+        run: &Run,
+        (tree, definitions): (&Tree, &[EventDefinition]),
+        earlier: Earlier,
+    ) -> Result<Made, Error> {
+        let Earlier { epochs, tests, stores, begun, mut copies } = earlier;
+        let mut booked = Booked { tests, histograms: Vec::new() };
+        let mut sequential = Vec::new();
+        let mut chains = Vec::new();
+        let mut number = 0;
+        for chain in &self.chains {
+            let mut stages = Vec::new();
+            for mounted in &chain.stages {
+                let place = Place { number, run, tree, begun: &begun };
+                stages.push(self.stage(mounted, place, &mut booked, &mut sequential)?);
+                number += 1;
+            }
+            let mut ready = self.chain(&chain.request, stages, chain, (tree, definitions))?;
+            ready.automatic = automatic(&chain.request, chain, &ready.layouts, &mut booked)?;
+            chains.push(ready);
+        }
+        if self.chains.is_empty() {
+            chains = without_definition(definitions);
+        }
+        put_in_fold(&mut chains, &self.chains);
+        let switch = format!("{}/Output/Events to ODB", self.root());
+        if epochs == 0 && job.odb.is_some() && setting(tree, &switch, true)? {
+            copies = Some(Arc::new(Copies::new(chains.iter().filter(|chain| !chain.fallback).count())));
+        }
+        // Equal bookings share their histograms, whatever lies between them.
+        let known = stores.into_iter().find(|store| store.shapes() == booked.histograms);
+        let histograms = known.unwrap_or_else(|| Arc::new(Store::new(run.number, booked.histograms)));
+        let epoch = Epoch {
+            run: run.clone(),
+            number: epochs,
+            unique: unique(),
+            chains,
+            tests: booked.tests,
+            histograms,
+            copies,
+            filter: job.filter,
+            wanted: Sinks::wanted(job),
+            selection: job.selection,
+            strict: job.strict,
+            watch: job.watch.as_ref().map(|_| self.reads()),
+        };
+        Ok(Made { epoch, sequential })
+    }
+
+    /// The banks that each stage declares to read, under the names of its mount.
+    fn reads(&self) -> Vec<Vec<BankName>> {
+        let stages = self.chains.iter().flat_map(|chain| &chain.stages);
+        stages.map(|stage| stage.reads().map(|bank| bank.name).collect()).collect()
+    }
+
+    /// A stage with its switch and parameters in place.
+    fn stage(
+        &self,
+        mounted: &Mounted,
+        place: Place<'_>,
+        booked: &mut Booked,
+        sequential: &mut Vec<Fresh>,
+    ) -> Result<Stage, Error> {
+        let Place { number, run, tree, begun } = place;
+        let name = &mounted.name;
+        let failed = |source| Error::Stage { stage: name.clone(), run: run.number, source };
+        let on = setting(tree, &format!("{}/Module switches/{name}", self.root()), true)?;
+        let mut module = mounted.module.fresh();
+        let before = match &module.0 {
+            Either::Wide(_) => None,
+            Either::Sequential(_) => Some(booked.clone()),
+        };
+        // One that remembers goes on where it was: its run has begun.
+        let goes_on = before.is_some() && begun.get(sequential.len()).is_some_and(|begun| *begun);
+        if on {
+            self.prepare(mounted, module.record(), tree).map_err(failed)?;
+            // A panic of a module is an error like another, here too.
+            let declared = |bank: BankName| self.elements(mounted, bank);
+            let mut setup = Setup::new(run, name, booked, &declared);
+            guarded(|| module.prepare(&mut setup)).map_err(failed)?;
+            if !goes_on {
+                guarded(|| module.bor(run)).map_err(failed)?;
+            }
+        }
+        let lengths = shortest(&mut module);
+        let body = match module.0 {
+            Either::Wide(module) => Body::Wide(Arc::from(module)),
+            Either::Sequential(module) => {
+                let (before, after) = (before.unwrap_or_default(), booked.clone());
+                sequential.push(Fresh { module, before, after, on, begins: on && !goes_on });
+                Body::Sequential(sequential.len() - 1)
+            }
+        };
+        Ok(Stage { name: name.clone(), number, on, body, names: mounted.banks.clone(), lengths })
+    }
+
+    /// Fills the parameters of a module from the ODB.
+    pub(crate) fn prepare(
+        &self,
+        mounted: &Mounted,
+        record: &mut dyn Record,
+        tree: &Tree,
+    ) -> Result<(), BoxError> {
+        let directory = OdbPath::parse(&format!("{}/Parameters/{}", self.root(), mounted.name))?;
+        fill(record, tree, &directory, |bank| self.elements(mounted, BankName::new(bank)))
+    }
+
+    /// A request with what the ODB says of its events.
+    fn chain(
+        &self,
+        request: &Request,
+        stages: Vec<Stage>,
+        chain: &Chain,
+        (tree, definitions): (&Tree, &[EventDefinition]),
+    ) -> Result<RunChain, Error> {
+        let common = format!("{}/{}/Common", self.root(), request.name);
+        let id = setting(tree, &format!("{common}/Event ID"), request.id)?;
+        let definition = definitions.iter().find(|event| event.id == id).cloned().unwrap_or_default();
+        let format = match request.fixed.clone().or(definition.fixed) {
+            Some(layout) => Format::Fixed(layout),
+            None if id == -1 => Format::Mixed(
+                definitions
+                    .iter()
+                    .filter_map(|event| Some((u16::try_from(event.id).ok()?, event.fixed.clone()?)))
+                    .collect(),
+            ),
+            None => Format::Banks,
+        };
+        let mut off = Vec::new();
+        for bank in &request.banks {
+            if let Some(path) = bank_switch(&self.root(), bank.name)
+                && setting(tree, &path, 1_u32)? == 0
+            {
+                off.push(bank.name);
+            }
+        }
+        let mut layouts: Vec<(BankName, Arc<Layout>)> =
+            request.banks.iter().filter_map(|b| Some((b.name, b.layout.clone()?))).collect();
+        let written = chain.stages.iter().flat_map(Mounted::writes);
+        layouts.extend(written.filter_map(|b| Some((b.name, b.layout?))));
+        layouts.extend(definition.structs);
+        Ok(RunChain {
+            name: request.name.clone(),
+            id,
+            mask: setting(tree, &format!("{common}/Trigger mask"), request.mask)?,
+            enabled: setting(tree, &format!("{common}/Enabled"), true)?,
+            use_tests: request.use_tests,
+            fallback: false,
+            table: Arc::new(table(&request.name, &format, &off, columns(request, chain), &layouts)),
+            format,
+            off,
+            layouts,
+            stages,
+            automatic: Vec::new(),
+            in_fold: false,
+        })
+    }
+
+    /// As in mana, a listed bank is not written until its switch is on, which is easily forgotten.
+    fn all_off(&self, chains: &[RunChain]) -> Vec<String> {
+        let listed = self.chains.iter().map(|c| c.request.banks.len());
+        let silent = chains.iter().zip(listed).filter(|(c, listed)| *listed > 0 && c.off.len() == *listed);
+        let names: Vec<String> = silent.map(|(c, _)| format!("\"{}\"", c.name)).collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "no bank of {} is written: their switches in {}/Bank switches are all off",
+            names.join(", "),
+            self.root()
+        )]
+    }
+}
+
+/// Requests from the experiment's own ODB, and one for all that it does not name.
+fn without_definition(definitions: &[EventDefinition]) -> Vec<RunChain> {
+    let plain = |name: String, id, format: Format, layouts: Vec<(BankName, Arc<Layout>)>| RunChain {
+        table: Arc::new(table(&name, &format, &[], Vec::new(), &layouts)),
+        name,
+        id,
+        mask: -1,
+        enabled: true,
+        use_tests: false,
+        fallback: id == -1,
+        format,
+        off: Vec::new(),
+        layouts,
+        stages: Vec::new(),
+        automatic: Vec::new(),
+        in_fold: false,
+    };
+    let mut chains: Vec<RunChain> = Vec::new();
+    for event in definitions {
+        // Of several equipments with one id, the first counts, as in MIDAS.
+        if chains.iter().all(|c| c.id != event.id) && event.id >= 0 {
+            let format = event.fixed.clone().map_or(Format::Banks, Format::Fixed);
+            chains.push(plain(event.name.clone(), event.id, format, event.structs.clone()));
+        }
+    }
+    chains.push(plain("other".into(), -1, Format::Banks, Vec::new()));
+    chains
+}
+
+/// The histograms of the banks that a request marks.
+fn automatic(
+    request: &Request,
+    chain: &Chain,
+    layouts: &[(BankName, Arc<Layout>)],
+    booked: &mut Booked,
+) -> Result<Vec<Automatic>, Error> {
+    let mut marked = Vec::new();
+    for bank in request.banks.iter().filter(|bank| !bank.histograms.is_empty()) {
+        let written = chain.stages.iter().flat_map(Mounted::writes).find(|b| b.name == bank.name);
+        let elements = bank.elements.or(written.and_then(|b| b.elements));
+        let layout = layouts.iter().find(|(name, _)| *name == bank.name).map(|(_, layout)| layout);
+        let booking = Automatic::book(booked, &request.name, bank, elements, layout);
+        marked.extend(booking.map_err(|e| Error::Job(e.to_string()))?);
+    }
+    Ok(marked)
+}
+
+/// The columns that are known before the first event: the declared banks, then what stages append.
+fn columns(request: &Request, chain: &Chain) -> Vec<ColumnDef> {
+    let mut columns: Vec<ColumnDef> = Vec::new();
+    for bank in &request.banks {
+        let column = sized(ColumnDef::new(bank.name, bank.tid.code()), bank.elements);
+        columns.push(column.description(&bank.description).unit(&bank.unit));
+    }
+    for bank in chain.stages.iter().flat_map(Mounted::writes) {
+        match columns.iter_mut().find(|c| c.name == bank.name) {
+            Some(known) => {
+                if known.unit.is_empty() {
+                    known.unit = bank.unit.to_owned();
+                }
+                if known.elements.is_none() {
+                    *known = sized(known.clone(), bank.elements);
+                }
+            }
+            None => {
+                let column = ColumnDef::new(bank.name, bank.tid.code()).unit(bank.unit);
+                columns.push(sized(column, bank.elements));
+            }
+        }
+    }
+    columns
+}
+
+/// A column with the number of elements, if that is known.
+fn sized(column: ColumnDef, elements: Option<usize>) -> ColumnDef {
+    match elements {
+        Some(1) | None => ColumnDef { elements, ..column },
+        Some(several) => column.elements(several).many(),
+    }
+}
+
+fn table(
+    name: &str,
+    format: &Format,
+    off: &[BankName],
+    mut columns: Vec<ColumnDef>,
+    layouts: &[(BankName, Arc<Layout>)],
+) -> TableDef {
+    columns.retain(|c| !off.contains(&c.name));
+    for (name, layout) in layouts.iter().filter(|(name, _)| !off.contains(name)) {
+        match columns.iter_mut().find(|c| c.name == *name) {
+            Some(column) => {
+                column.layout.get_or_insert_with(|| Arc::clone(layout));
+            }
+            None => columns
+                .push(ColumnDef::new(*name, pactolus_formats::Tid::Struct.code()).layout(Arc::clone(layout))),
+        }
+    }
+    let fixed = match format {
+        Format::Fixed(layout) => Some(Arc::clone(layout)),
+        Format::Banks | Format::Mixed(_) => None,
+    };
+    TableDef { name: name.to_owned(), banks: if fixed.is_some() { Vec::new() } else { columns }, fixed }
+}
+
+/// For each bank, the shortest array that has one value per element.
+fn shortest(module: &mut Mountable) -> Vec<Length> {
+    let mut lengths: Vec<Length> = Vec::new();
+    for per in module.record().per() {
+        let bank = BankName::new(per.bank);
+        match lengths.iter_mut().find(|l| l.bank == bank) {
+            Some(known) if known.len <= per.len => {}
+            Some(known) => *known = Length { bank, key: per.key.to_owned(), len: per.len },
+            None => lengths.push(Length { bank, key: per.key.to_owned(), len: per.len }),
+        }
+    }
+    lengths
+}
+
+/// Chains behind one that makes events in the fold run there as well, so that new events and
+/// events from the source reach them in the order of the run. Another epoch may decide otherwise: a block
+/// is all of one epoch, and within it either way gives the same order.
+fn put_in_fold(chains: &mut [RunChain], mounted: &[Chain]) {
+    let mut behind = false;
+    for (chain, mounted) in chains.iter_mut().zip(mounted) {
+        let sequential = chain.stages.iter().any(|s| s.on && matches!(s.body, Body::Sequential(_)));
+        let queues = mounted.stages.iter().any(|s| s.module.banks().queues());
+        // A chain that makes events before a sequential stage must know their maker's fate first.
+        chain.in_fold = behind || sequential && queues;
+        behind |= chain.in_fold && queues;
+    }
+}

@@ -1,0 +1,146 @@
+//! From one epoch of a run to the next.
+
+use std::sync::Arc;
+
+use pactolus_formats::BankName;
+use pactolus_odb::Tree;
+
+use super::{Fold, Live};
+use crate::analyzer::Analyzer;
+use crate::begun::Fresh;
+use crate::chain::Mounted;
+use crate::epoch::Epoch;
+use crate::histo::{Histograms, Store};
+use crate::hot::Taken;
+use crate::module::{BoxError, Setup};
+use crate::report::{Change, EpochReport};
+use crate::stage::{AnySequential, guarded};
+
+/// Changed values that a report shows of an epoch.
+const SHOWN: usize = 20;
+
+/// An epoch of the run, for report and provenance.
+pub(super) struct Values {
+    pub(super) number: u32,
+    /// Number of its first event in the run; `None` for the first epoch.
+    pub(super) first: Option<u64>,
+    pub(super) tree: Tree,
+    changes: Vec<Change>,
+    /// Changes that are not listed.
+    more: usize,
+    /// What it has filled, perhaps together with others.
+    histograms: Arc<Store>,
+}
+
+impl Values {
+    /// Those at begin of run.
+    pub(super) fn first(epoch: &Epoch, tree: Tree) -> Values {
+        let histograms = Arc::clone(&epoch.histograms);
+        Values { number: epoch.number, first: None, tree, changes: Vec::new(), more: 0, histograms }
+    }
+
+    /// What a report says of it, unless it is the first.
+    pub(super) fn report(&self) -> Option<EpochReport> {
+        let Values { number, first, changes, more, .. } = self;
+        Some(EpochReport { epoch: *number, first_event: (*first)?, changes: changes.clone(), more: *more })
+    }
+}
+
+impl Fold<'_> {
+    /// Others have changed the ODB: what comes behind is of this epoch.
+    pub(super) fn epoch(&mut self, taken: Taken) {
+        let Some(live) = &mut self.live else { return };
+        let Taken { epoch, sequential, tree, first, mut changes } = taken;
+        live.tests.grow(&epoch.tests);
+        for change in &changes {
+            let array = change.path.strip_suffix(']').and_then(|path| path.rsplit_once('['));
+            let path = array.map_or(&*change.path, |(path, _)| path);
+            live.origins.insert(path.to_lowercase(), format!("changed before event {first}"));
+        }
+        for (i, fresh) in sequential.into_iter().enumerate() {
+            take_over(self.analyzer, live, &epoch, (&tree, i), fresh);
+        }
+        let more = changes.len().saturating_sub(SHOWN);
+        changes.truncate(SHOWN);
+        let histograms = Arc::clone(&epoch.histograms);
+        live.epochs.push(Values {
+            number: epoch.number,
+            first: Some(first),
+            tree,
+            changes,
+            more,
+            histograms,
+        });
+        live.epoch = epoch;
+    }
+
+    /// What all epochs of a run have filled. Where bins differ, the later ones are kept.
+    pub(super) fn histograms_of(&mut self, live: &Live) -> Histograms {
+        let mut sum = live.epoch.histograms.take();
+        let mut taken = vec![&live.epoch.histograms];
+        for Values { histograms, .. } in live.epochs.iter().rev() {
+            if taken.iter().any(|store| Arc::ptr_eq(store, histograms)) {
+                continue;
+            }
+            taken.push(histograms);
+            for name in sum.join(&histograms.take()) {
+                self.warn(format!(
+                    "histogram \"{name}\" has other bins in a later epoch of run {}: what was filled before is left out",
+                    live.epoch.run.number
+                ));
+            }
+        }
+        sum
+    }
+}
+
+/// Passes what sequential stage `i` remembers on to the next epoch, with its new parameters.
+fn take_over(analyzer: &Analyzer, live: &mut Live, epoch: &Epoch, (tree, i): (&Tree, usize), fresh: Fresh) {
+    let sequential = analyzer.chains.iter().flat_map(|chain| &chain.stages).filter(|s| s.is_sequential());
+    let (Some(mounted), Some(running)) = (sequential.into_iter().nth(i), live.sequential.get_mut(i)) else {
+        return;
+    };
+    // What is switched off keeps what it has for later.
+    if !fresh.on {
+        return;
+    }
+    if fresh.begins {
+        *running = fresh.module;
+        return;
+    }
+    let mut failed = |error: BoxError| {
+        let (name, number) = (&mounted.name, epoch.number);
+        live.errors.push(format!("stage \"{name}\", epoch {number}: {error}"));
+    };
+    match again(analyzer, mounted, &**running, (epoch, tree), &fresh) {
+        Ok(module) => *running = module,
+        Err(error) => {
+            failed(format!("{error}; it has lost what it remembered").into());
+            *running = fresh.module;
+            if let Err(error) = guarded(|| running.bor(&epoch.run)) {
+                failed(error);
+            }
+        }
+    }
+}
+
+/// A copy of a running module, prepared for other parameters.
+fn again(
+    analyzer: &Analyzer,
+    mounted: &Mounted,
+    running: &dyn AnySequential,
+    (epoch, tree): (&Epoch, &Tree),
+    fresh: &Fresh,
+) -> Result<Box<dyn AnySequential>, BoxError> {
+    let mut module = running.fresh();
+    analyzer.prepare(mounted, module.as_record(), tree)?;
+    let declared = |bank: BankName| analyzer.elements(mounted, bank);
+    // From here on it books the same under the same numbers.
+    let mut booked = fresh.before.clone();
+    let mut setup = Setup::new(&epoch.run, &mounted.name, &mut booked, &declared);
+    guarded(|| module.prepare(&mut setup))?;
+    if booked != fresh.after {
+        return Err("it books other tests or histograms than a module at begin of run".into());
+    }
+    Ok(module)
+}

@@ -1,0 +1,180 @@
+//! What others change in the ODB of a job while its events flow.
+//!
+//! Before a block is handed on, the reader asks for the revision of the ODB, an atomic load. If that has
+//! moved, what matters to this analyzer is compared: parameters, switches, and the settings of requests.
+//! A difference is the end of an epoch: modules are made and prepared anew, as at begin of run, and the
+//! block is the first of the next epoch. What cannot be taken (a limit is broken, a module refuses) leaves
+//! the epoch in force.
+
+use std::sync::Arc;
+
+use pactolus_odb::{Odb, Path as OdbPath, Tree};
+
+use crate::analyzer::Analyzer;
+use crate::begun::{Begun, Earlier, Fresh, Made};
+use crate::epoch::Epoch;
+use crate::events::Layouts;
+use crate::job::Job;
+use crate::layers::EventDefinition;
+use crate::provenance::text;
+use crate::report::Change;
+use crate::{Error, Run};
+
+/// The ODB of a run, as far as the run has followed it.
+pub(crate) struct Hot {
+    run: Run,
+    odb: Odb,
+    /// The last that was looked at; none if that failed.
+    revision: Option<u64>,
+    /// The values in force.
+    tree: Tree,
+    /// Values that could not be taken, which is said once.
+    refused: Option<Tree>,
+    /// Somebody knows that the ODB cannot be read.
+    told: bool,
+    /// What of the ODB matters.
+    watched: Vec<OdbPath>,
+    definitions: Vec<EventDefinition>,
+    earlier: Earlier,
+}
+
+/// A change that was found.
+pub(crate) enum Found {
+    /// It takes effect.
+    Taken(Box<Taken>),
+    /// It does not, for this reason.
+    Refused(String),
+}
+
+/// The next epoch.
+pub(crate) struct Taken {
+    pub(crate) epoch: Arc<Epoch>,
+    pub(crate) sequential: Vec<Fresh>,
+    /// Its values.
+    pub(crate) tree: Tree,
+    /// Number of its first event in the run.
+    pub(crate) first: u64,
+    /// What was changed.
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Hot {
+    /// Follows the ODB from the begin of a run on; `None` if it is that of the run alone. `revision`: from
+    /// before the begin.
+    pub(crate) fn new(analyzer: &Analyzer, job: &Job, begun: &Begun, revision: Option<u64>) -> Option<Hot> {
+        let odb = job.odb.clone()?;
+        let root = analyzer.root();
+        let directories =
+            ["Parameters", "Module switches", "Bank switches"].map(|name| format!("{root}/{name}"));
+        let commons = analyzer.chains.iter().map(|chain| format!("{root}/{}/Common", chain.request.name));
+        let watched = directories.into_iter().chain(commons).filter_map(|path| OdbPath::parse(&path).ok());
+        Some(Hot {
+            run: begun.epoch.run.clone(),
+            odb,
+            revision,
+            tree: begun.tree.clone(),
+            refused: None,
+            told: false,
+            watched: watched.collect(),
+            definitions: begun.definitions.clone(),
+            earlier: begun.earlier.clone(),
+        })
+    }
+
+    /// Whether anything in the ODB has changed since the last time.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.revision != Some(self.odb.revision())
+    }
+
+    /// What others have changed since the last time, for events from number `first` on.
+    pub(crate) fn look(&mut self, analyzer: &Analyzer, job: &Job, first: u64) -> Option<Found> {
+        let tree = match self.odb.store().snapshot() {
+            Ok((revision, tree)) => {
+                (self.revision, self.told) = (Some(revision), false);
+                tree
+            }
+            Err(error) => {
+                self.revision = None;
+                let told = std::mem::replace(&mut self.told, true);
+                return (!told).then(|| self.refuse("what may have changed", first, &error.into()));
+            }
+        };
+        let changes = if self.is_same(&self.tree, &tree) { Vec::new() } else { self.changes(&tree) };
+        let what = match changes.as_slice() {
+            [] => {
+                // Names, order and access modes are no values. What is shared is compared at once.
+                (self.tree, self.refused) = (tree, None);
+                return None;
+            }
+            [one] => format!("the change of {one}"),
+            [one, others @ ..] => format!("the change of {one} and {} more", others.len()),
+        };
+        if self.refused.as_ref().is_some_and(|refused| self.is_same(refused, &tree)) {
+            return None;
+        }
+        match analyzer.epoch(job, &self.run, (&tree, &self.definitions), self.earlier.clone()) {
+            Ok(Made { epoch, sequential }) => {
+                self.earlier.add(&epoch, &sequential);
+                self.tree = tree.clone();
+                self.refused = None;
+                let epoch = Arc::new(epoch);
+                Some(Found::Taken(Box::new(Taken { epoch, sequential, tree, first, changes })))
+            }
+            Err(error) => {
+                self.refused = Some(tree);
+                Some(self.refuse(&what, first, &error))
+            }
+        }
+    }
+
+    fn refuse(&self, what: &str, first: u64, error: &Error) -> Found {
+        // The run is named already.
+        let why = match error {
+            Error::Stage { stage, source, .. } => format!("stage \"{stage}\": {source}"),
+            other => other.to_string(),
+        };
+        Found::Refused(format!(
+            "run {}, before event {first}: {what} does not take effect, epoch {} goes on: {why}",
+            self.run.number,
+            self.earlier.epochs - 1
+        ))
+    }
+
+    /// What is defined under an epoch.
+    pub(crate) fn layouts(&self, epoch: &Epoch) -> Layouts {
+        Layouts::during(epoch, &self.definitions)
+    }
+
+    fn is_same(&self, a: &Tree, b: &Tree) -> bool {
+        self.watched.iter().all(|path| a.same_below(b, path))
+    }
+
+    /// Every value in which `tree` differs from what is in force; elements of an array each on their own.
+    fn changes(&self, tree: &Tree) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let differences = self.watched.iter().flat_map(|path| self.tree.diff_below(tree, path));
+        for difference in differences {
+            let path = difference.path.to_string();
+            match (&difference.left, &difference.right) {
+                (Some(old), Some(new))
+                    if old.len() == new.len() && old.len() > 1 && old.tid() == new.tid() =>
+                {
+                    let differs = |i: &usize| match (old.element(*i), new.element(*i)) {
+                        (Some(old), Some(new)) => !old.same(&new),
+                        _ => true,
+                    };
+                    changes.extend((0..old.len()).filter(differs).map(|i| Change {
+                        path: format!("{path}[{i}]"),
+                        old: Some(old.text(i)),
+                        new: Some(new.text(i)),
+                    }));
+                }
+                (old, new) => {
+                    let (old, new) = (old.as_ref().map(text), new.as_ref().map(text));
+                    changes.push(Change { path, old, new });
+                }
+            }
+        }
+        changes
+    }
+}
