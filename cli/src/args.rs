@@ -139,12 +139,12 @@ Examples:
   pactolus analyze -a lab.toml run00042.mid -o -.Trigger.arrow | python3 plot.py
   pactolus analyze -a lab.toml /data -o /results/run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -o run%05d.mid --shard 3/8
-  pactolus analyze -a lab.toml --odb /var/lib/odb - -o run%05d.parquet < stream.mid
+  daq-stream | pactolus analyze - -a lab.toml --odb daq -o run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
-Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could not
-run; 3 stopped by the user; 5 an output could not be written, standard output
-closed by its reader included.";
+Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could
+not run; 3 stopped by the user; 5 an output could not be written,
+standard output closed by its reader included.";
 
 /// Letters of mana without a meaning here, and what takes their place.
 const FOREIGN: &[(&str, &str)] = &[
