@@ -127,11 +127,17 @@ impl Key {
 
     /// Same names, values and access modes below here, bit by bit; times of writing do not count.
     pub fn same(&self, other: &Key) -> bool {
+        self.compare(other, false)
+    }
+
+    /// As [`Key::same`], and written at the same time if `times` count.
+    pub(crate) fn compare(&self, other: &Key, times: bool) -> bool {
         self.mode == other.mode
             && self.name == other.name
+            && (!times || self.last_written == other.last_written)
             && match (&self.content, &other.content) {
                 (Content::Value(a), Content::Value(b)) => a.same(b),
-                (Content::Directory(a), Content::Directory(b)) => a.same(b),
+                (Content::Directory(a), Content::Directory(b)) => a.compare(b, times),
                 _ => false,
             }
     }
@@ -340,9 +346,9 @@ impl Directory {
         self.names = Names::of(self.children.iter());
     }
 
-    fn same(&self, other: &Directory) -> bool {
-        self.len() == other.len()
-            && self.children.iter().zip(&other.children).all(|(a, b)| Arc::ptr_eq(a, b) || a.same(b))
+    fn compare(&self, other: &Directory, times: bool) -> bool {
+        let mut both = self.children.iter().zip(&other.children);
+        self.len() == other.len() && both.all(|(a, b)| Arc::ptr_eq(a, b) || a.compare(b, times))
     }
 }
 

@@ -30,7 +30,7 @@ pub trait Store: Send + Sync {
     fn snapshot(&self) -> Result<(u64, Tree)>;
 
     /// Applies `change` to the newest tree. If it returns an error, nothing is changed and the error
-    /// comes back; if it leaves the tree as it was, the revision stays.
+    /// comes back; if it leaves the tree as it was, times of writing included, the revision stays.
     ///
     /// `change` sees a tree that nobody else changes until it returns. It may be called again if the
     /// place was changed meanwhile, so it must do nothing but change the tree; and it must not use
@@ -41,7 +41,8 @@ pub trait Store: Send + Sync {
     fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<()>) -> Result<()>;
 
     /// Waits until the revision is another than `seen`, at most for `timeout`; the revision then. A
-    /// change between the call that gave `seen` and this one is not missed.
+    /// change between the call that gave `seen` and this one is not missed. A place that is gone is not
+    /// waited for: the next snapshot says so.
     fn wait(&self, seen: u64, timeout: Duration) -> u64;
 }
 

@@ -377,6 +377,11 @@ impl Tree {
         Arc::ptr_eq(&self.root, &other.root) || self.root.same(&other.root)
     }
 
+    /// The same, and written at the same times.
+    pub(crate) fn identical(&self, other: &Tree) -> bool {
+        Arc::ptr_eq(&self.root, &other.root) || self.root.compare(&other.root, true)
+    }
+
     /// Is all that is below `path` the same in the other tree: names, order, values, access modes? What
     /// the two share is not looked at, so with a copy of this tree it takes no longer than the changes.
     /// A path that neither has is the same in both.

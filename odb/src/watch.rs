@@ -70,6 +70,8 @@ impl Watch {
         loop {
             let left = end.map_or(timeout, |end| end.saturating_duration_since(Instant::now()));
             if self.odb.store().wait(self.revision, left) == self.revision {
+                // One that is not there any more does not change, and says so.
+                self.odb.store().snapshot()?;
                 if end.is_some_and(|end| Instant::now() >= end) {
                     return Ok(None);
                 }

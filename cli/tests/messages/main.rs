@@ -383,6 +383,11 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "... is full (... MiB), nothing was changed: delete what is large",
     "... is on a network file system (...), where processes do not share memory: take a directory on a disk of this computer, or below /dev/shm",
     "FUSE, as sshfs",
+    // It takes a process that is stopped, a directory that is deleted, a full disk; the tests of the store do.
+    "...: process ... is in the midst of a change and does not end it; was it stopped? (kill -CONT ...)",
+    "... was deleted while it was open: what is set there now is not seen here, nor the other way round",
+    "the disk of ... is full, nothing was changed",
+    "...: another program has opened it with more room than this one",
     // Damage of a database that no few bytes make; the tests of the store do.
     "... keys are in no directory",
     "there is no key number ...",

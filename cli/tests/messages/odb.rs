@@ -197,7 +197,7 @@ fn files() -> Provokers {
         };
         "no directory or file ...; --create makes a new ODB there" => |p| p.run("odb @daq -c pwd");
         "no ODB in ...; --create makes one" => |p| p.run("odb @. -c pwd");
-        "ODB store: no rights to read and write in ... (...): its owner can give them, chmod g+rw" => |p| {
+        "ODB store: no rights to read and write ... (...): give them to the directory (chmod g+rwx ...), and let the owner of the files open it once" => |p| {
             p.run("odb --create /sys/pactolus -c pwd")
         };
         "ODB store: ... cannot be mapped (...): a limit of virtual memory is too small for it (ulimit -v)" => |p| {

@@ -76,9 +76,20 @@ fn the_revision_grows_with_every_change_only(store: &dyn Store) {
         assert_eq!(store.revision(), last, "reading leaves the revision");
         change(store, |tree| tree.set("/x", value));
     }
+    let set_at = |time| {
+        change(store, |tree| {
+            tree.set_now(time);
+            tree.set("/x", 4)
+        });
+        tree(store).find("/x").unwrap().key.last_written()
+    };
+    assert_eq!(set_at(1000), 1000);
+    last = store.revision();
+    assert_eq!(set_at(2000), 2000, "a value that is set anew is written anew");
+    assert!(store.revision() > last);
     last = store.revision();
     change(store, |_| Ok(()));
-    change(store, |tree| tree.set("/x", 4));
+    set_at(2000);
     assert_eq!(store.revision(), last, "what changes nothing leaves the revision");
 }
 

@@ -17,7 +17,8 @@ pub struct Local {
     revision: AtomicU64,
     /// Writers take turns.
     turn: Mutex<()>,
-    /// A turn has changed something.
+    /// Somebody has changed something: held for no longer than to say so.
+    news: Mutex<()>,
     changed: Condvar,
 }
 
@@ -49,19 +50,20 @@ impl Store for Local {
         let mut tree = before.clone();
         tree.set_now(now());
         change(&mut tree)?;
-        if !tree.same(&before) {
+        if !tree.identical(&before) {
             let mut place = self.tree.write().unwrap_or_else(PoisonError::into_inner);
             *place = tree;
             self.revision.fetch_add(1, Ordering::Release);
+            drop(place);
+            drop(self.news.lock().unwrap_or_else(PoisonError::into_inner));
             self.changed.notify_all();
         }
         Ok(())
     }
 
     fn wait(&self, seen: u64, timeout: Duration) -> u64 {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Revisions grow under the lock only.
-        drop(self.changed.wait_timeout_while(turn, timeout, |()| self.revision() == seen));
+        let news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.changed.wait_timeout_while(news, timeout, |()| self.revision() == seen));
         self.revision()
     }
 }

@@ -27,7 +27,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ use heed::{Database, Env, MdbError, RoTxn, RwTxn, WithoutTls};
 use pactolus_formats::wire::{self, Wire};
 
 use self::bell::Bell;
-use self::env::{DATA, Opened};
+use self::env::{DATA, Identity, Opened};
 use self::keeper::Keeper;
 use self::mirror::{Mirror, Plan, ROOT, Stored};
 use super::{Store, now};
@@ -81,7 +81,7 @@ pub struct Options {
     /// nothing is lost in a power cut.
     pub durable: bool,
     /// The most that it can hold \[bytes]. Only what is used takes room on the disk and in memory.
-    /// What another process has opened with more can be read and not always written.
+    /// All processes should say the same.
     pub size: usize,
 }
 
@@ -108,11 +108,36 @@ struct Inner {
     durable: bool,
     /// The newest tree that this process has seen, and its revision.
     newest: RwLock<(u64, Tree)>,
-    /// Its keys by their numbers.
+    /// Its keys by their numbers. Taken last: who waits for others does not hold it.
     mirror: Mutex<Mirror>,
+    /// The threads of this process take turns, too, before they ask other processes.
+    turn: Mutex<()>,
+    /// The file that was opened, which may have been deleted since.
+    file: Identity,
     opened: Instant,
     /// When readers that have died were last looked for [s after `opened`].
     swept: AtomicU64,
+    /// When it was last looked whether the file is there [s after `opened`], and whether it is not.
+    looked: AtomicU64,
+    gone: AtomicBool,
+}
+
+/// The right to write, and how to give it back: the fields go in this order.
+struct Writing<'i> {
+    txn: RwTxn<'i>,
+    /// What the revision is when it is committed.
+    revision: u64,
+    _end: End<'i>,
+    _turn: MutexGuard<'i, ()>,
+}
+
+/// Says, when it goes, that the writer is done.
+struct End<'i>(&'i Bell);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 /// The databases that are open in this process: LMDB must not open one twice.
@@ -143,6 +168,10 @@ impl Shared {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|known| known.strong_count() > 0);
         if let Some(inner) = open.iter().filter_map(Weak::upgrade).find(|inner| inner.dir == dir) {
+            // LMDB would not open another one under this name.
+            inner.looked.store(u64::MAX, Ordering::Relaxed);
+            inner.look_for();
+            inner.still_there()?;
             return Ok(Shared { inner });
         }
         let inner = Arc::new(Inner::open(&dir, options)?);
@@ -160,14 +189,6 @@ impl Shared {
         self.inner.durable
     }
 
-    /// Brings to the disk all that was committed, by whomever.
-    ///
-    /// # Errors
-    /// If the disk fails.
-    pub fn sync(&self) -> Result<()> {
-        self.inner.env.force_sync().map_err(|error| self.inner.failed(error))
-    }
-
     /// Reads the whole database anew and compares: every key stands in one directory, under a name of its
     /// own, and is what this process believes it to be.
     ///
@@ -175,13 +196,12 @@ impl Shared {
     /// With the first thing that is wrong.
     pub fn check(&self) -> Result<()> {
         let inner = &self.inner;
+        let writing = inner.begin()?;
         let mut mirror = inner.lock();
-        let fresh = inner.look(|txn, now| {
-            inner.catch_up(&mut mirror, txn, now)?;
-            inner.load(txn)
-        })?;
+        inner.catch_up(&mut mirror, &writing.txn, writing.revision - 1)?;
+        let fresh = inner.load(&writing.txn)?;
         match (mirror.tree(), fresh.tree()) {
-            (Some(known), Some(stored)) if known.same(&stored) => Ok(()),
+            (Some(known), Some(stored)) if known.identical(&stored) => Ok(()),
             _ => Err(Error::Store(format!(
                 "{}: the database is not what was written to it",
                 inner.dir.display()
@@ -203,12 +223,12 @@ impl Store for Shared {
 
     fn snapshot(&self) -> Result<(u64, Tree)> {
         let inner = &self.inner;
+        inner.still_there()?;
         if let Some(newest) = inner.newest(self.revision()) {
             return Ok(newest);
         }
-        let mut mirror = inner.lock();
-        let now = inner.look(|txn, now| {
-            inner.catch_up(&mut mirror, txn, now)?;
+        let now = inner.look(|mirror, txn, now| {
+            inner.catch_up(mirror, txn, now)?;
             Ok(now)
         })?;
         inner.newest(now).ok_or_else(|| Error::Store("a snapshot is newer than it can be".into()))
@@ -216,13 +236,12 @@ impl Store for Shared {
 
     fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<()>) -> Result<()> {
         let who = this_thread();
+        self.inner.look_for();
+        self.inner.still_there()?;
         self.inner.bell.ask(who);
-        let changed = self.inner.transact(change)?;
-        if changed {
-            self.inner.bell.ring();
-            self.inner.bell.stand_back(who);
-        }
-        Ok(())
+        let done = self.inner.transact(change);
+        self.inner.bell.stand_back(who);
+        done
     }
 
     fn wait(&self, seen: u64, timeout: Duration) -> u64 {
@@ -234,6 +253,11 @@ impl Store for Shared {
                 return now;
             }
             self.inner.bell.sleep(left, || self.revision() != seen);
+            self.inner.look_for();
+            if self.inner.gone.load(Ordering::Relaxed) {
+                // Nothing comes any more.
+                return self.revision();
+            }
         }
     }
 }
@@ -267,13 +291,14 @@ impl Inner {
             durable,
             newest: RwLock::new((0, Tree::new())),
             mirror: Mutex::default(),
+            turn: Mutex::default(),
+            file: env::identity(dir)?,
             opened: Instant::now(),
             swept: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
         };
-        {
-            let mut mirror = inner.lock();
-            inner.look(|txn, now| inner.reload(&mut mirror, txn, now))?;
-        }
+        inner.look(|mirror, txn, now| inner.reload(mirror, txn, now))?;
         Ok(inner)
     }
 
@@ -300,18 +325,18 @@ impl Inner {
     /// A transaction that begins notes the number of the last commit, then copies the page with the roots.
     /// If two commits come between, the page is of another moment than the number: LMDB does not mind,
     /// we do. So it counts only if no commit has come before the copy was made.
-    fn look<T>(&self, read: impl FnOnce(&RoTxn<'_>, u64) -> Result<T>) -> Result<T> {
+    fn look<T>(&self, read: impl FnOnce(&mut Mirror, &RoTxn<'_>, u64) -> Result<T>) -> Result<T> {
         for _ in 0..TRIES {
             let txn = self.read_txn()?;
             let now = txn.id() as u64;
             fence(Ordering::SeqCst);
             if self.revision() <= now {
-                return read(&txn, now);
+                return read(&mut self.lock(), &txn, now);
             }
         }
         // Commits come too fast. They wait for who has the right to write.
-        let txn = self.env.write_txn().map_err(|error| self.failed(error))?;
-        read(&txn, txn.id() as u64 - 1)
+        let writing = self.begin()?;
+        read(&mut self.lock(), &writing.txn, writing.revision - 1)
     }
 
     fn revision(&self) -> u64 {
@@ -332,7 +357,8 @@ impl Inner {
     /// Brings the mirror to revision `now`, which `txn` sees.
     fn catch_up(&self, mirror: &mut Mirror, txn: &RoTxn<'_>, now: u64) -> Result<()> {
         let known = self.newest.read().unwrap_or_else(PoisonError::into_inner).0;
-        if known == now {
+        // Another thread may have come further.
+        if known >= now {
             return Ok(());
         }
         let Some(changed) = self.changed(txn, known, now)? else {
@@ -405,18 +431,34 @@ impl Inner {
         self.publish_of(mirror, now)
     }
 
-    /// Whether something has changed.
-    fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<()>) -> Result<bool> {
-        let mut mirror = self.lock();
-        let mut txn = self.env.write_txn().map_err(|error| self.failed(error))?;
+    /// Waits for the right to write.
+    fn begin(&self) -> Result<Writing<'_>> {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let myself = std::process::id();
+        self.bell.await_writer(myself).map_err(|writer| {
+            Error::Store(format!(
+                "{}: process {writer} is in the midst of a change and does not end it; was it stopped? \
+                 (kill -CONT {writer})",
+                self.dir.display()
+            ))
+        })?;
+        let txn = self.env.write_txn().map_err(|error| self.failed(error))?;
+        self.bell.begin(myself);
         let revision = txn.id() as u64;
+        Ok(Writing { txn, revision, _end: End(&self.bell), _turn: turn })
+    }
+
+    fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<()>) -> Result<()> {
+        // They are given back in the opposite order.
+        let Writing { _turn, _end, mut txn, revision } = self.begin()?;
+        let mut mirror = self.lock();
         self.catch_up(&mut mirror, &txn, revision - 1)?;
-        let Some((_, before)) = self.newest(0) else { return Ok(false) };
+        let Some((_, before)) = self.newest(0) else { return Ok(()) };
         let mut tree = before.clone();
         tree.set_now(now());
         change(&mut tree)?;
-        if tree.same(&before) {
-            return Ok(false);
+        if tree.identical(&before) {
+            return Ok(());
         }
         let free = self.db.get(&txn, FREE).map_err(|error| self.failed(error))?;
         let free = wire::Bytes::new(free.unwrap_or_default()).value::<u64>().unwrap_or(ROOT + 1);
@@ -430,7 +472,26 @@ impl Inner {
             self.keeper.dirty(&self.env);
         }
         self.sweep();
-        Ok(true)
+        Ok(())
+    }
+
+    /// Looks, at most once a second, whether the database that was opened is still the one in its directory.
+    fn look_for(&self) {
+        let seconds = self.opened.elapsed().as_secs();
+        if self.looked.swap(seconds, Ordering::Relaxed) != seconds {
+            let is_there = env::identity(&self.dir).is_ok_and(|file| file == self.file);
+            self.gone.store(!is_there, Ordering::Relaxed);
+        }
+    }
+
+    fn still_there(&self) -> Result<()> {
+        if !self.gone.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(Error::Store(format!(
+            "{} was deleted while it was open: what is set there now is not seen here, nor the other way round",
+            self.dir.display()
+        )))
     }
 
     fn write(&self, txn: &mut RwTxn<'_>, plan: &Plan, (revision, free): (u64, u64)) -> heed::Result<()> {

@@ -1,19 +1,21 @@
-//! What wakes other processes: three words in a mapped file.
+//! What wakes other processes: four words in a mapped file.
 //!
 //! | word | what |
 //! |---|---|
 //! | 0 | strokes: grows behind every commit; waiters sleep on it |
 //! | 1 | 1 if somebody may be asleep |
 //! | 2 | who would like to write next |
+//! | 3 | the process that writes, if one does |
 //!
-//! They only hint: the revision alone says whether something has changed. So a process that dies
-//! between any two steps costs a sleeper a tenth of a second, or a writer a wake-up in vain.
+//! They only hint: the revision alone says whether something has changed, LMDB's lock who may write. So a
+//! process that dies between any two steps costs a sleeper a tenth of a second, or a writer a wake-up in
+//! vain.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memmap2::MmapRaw;
 
@@ -22,6 +24,9 @@ const SIZE: usize = 64;
 
 /// How long anybody sleeps without looking.
 const NAP: Duration = Duration::from_millis(100);
+
+/// How long a writer may take before others give up.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 20 });
 
 /// How long a writer stands back for another.
 const COURTESY: Duration = Duration::from_millis(1);
@@ -51,8 +56,34 @@ impl Bell {
         unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().cast::<u32>().add(n)) }
     }
 
-    /// Says that a commit is done.
-    pub(super) fn ring(&self) {
+    /// Waits while another process writes. One that is dead does not count.
+    ///
+    /// # Errors
+    /// Its number, if it takes too long: it may have been stopped in the midst.
+    pub(super) fn await_writer(&self, myself: u32) -> Result<(), u32> {
+        let writer = self.word(3).load(Ordering::SeqCst);
+        if matches!(writer, 0) || writer == myself {
+            return Ok(());
+        }
+        let is_at_it = || self.word(3).load(Ordering::SeqCst) == writer;
+        let started = Instant::now();
+        while is_at_it() && is_alive(writer) {
+            if started.elapsed() > PATIENCE {
+                return Err(writer);
+            }
+            self.sleep(COURTESY, || !is_at_it());
+        }
+        Ok(())
+    }
+
+    /// Says which process writes.
+    pub(super) fn begin(&self, myself: u32) {
+        self.word(3).store(myself, Ordering::SeqCst);
+    }
+
+    /// Says that it has written, or not, and wakes who waits for either.
+    pub(super) fn end(&self) {
+        self.word(3).store(0, Ordering::SeqCst);
         self.word(0).fetch_add(1, Ordering::SeqCst);
         if self.word(1).swap(0, Ordering::SeqCst) != 0 {
             wake(self.word(0));
@@ -83,6 +114,18 @@ impl Bell {
             sleep(self.word(0), strokes, COURTESY);
         }
     }
+}
+
+/// Is there a process of this number? One of somebody else's counts.
+#[cfg(unix)]
+fn is_alive(process: u32) -> bool {
+    let number = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+    number.is_some_and(|number| rustix::process::test_kill_process(number) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn is_alive(_: u32) -> bool {
+    true
 }
 
 #[cfg(target_os = "linux")]

@@ -18,12 +18,14 @@ const MAGIC: &[u8] = b"pactolus ODB";
 const VERSION: u32 = 1;
 /// Readers of all processes together.
 const READERS: u32 = 1024;
+/// How long it takes to make a database, at the most.
+const MAKING: Duration = Duration::from_secs(1);
 /// The file that holds the database.
 pub(super) const DATA: &str = "data.mdb";
 /// The file of its locks.
-const LOCK: &str = "lock.mdb";
+pub(super) const LOCK: &str = "lock.mdb";
 /// The file that wakes others.
-const BELL: &str = "bell";
+pub(super) const BELL: &str = "bell";
 
 /// A database, ready for use.
 pub(super) struct Opened {
@@ -38,14 +40,11 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Opened> {
     place::check(dir)?;
     let failed = |error: heed::Error| refused(dir, options.size, error);
     let unreadable = |error: std::io::Error| place::no_access(dir, &error);
-    let is_new = !dir.join(DATA).exists();
     let mut how = EnvOpenOptions::new().read_txn_without_tls();
     how.map_size(options.size).max_readers(READERS);
     let env = map(&how, dir).map_err(failed)?;
     let bell = Bell::open(&dir.join(BELL)).map_err(unreadable)?;
-    if is_new {
-        place::share(dir, &[DATA, LOCK, BELL]).map_err(unreadable)?;
-    }
+    place::share(dir, &[DATA, LOCK, BELL]);
     env.clear_stale_readers().map_err(failed)?;
     let db = if options.create {
         let mut txn = env.write_txn().map_err(failed)?;
@@ -56,11 +55,7 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Opened> {
         txn.commit().map_err(failed)?;
         db
     } else {
-        let txn = env.read_txn().map_err(failed)?;
-        let db = env.open_database::<Bytes, Bytes>(&txn, None).map_err(failed)?;
-        // One that is dropped would close the database.
-        txn.commit().map_err(failed)?;
-        db.ok_or_else(|| Error::NoStore { dir: dir.display().to_string() })?
+        existing(&env).map_err(failed)?.ok_or_else(|| Error::NoStore { dir: dir.display().to_string() })?
     };
     let txn = env.read_txn().map_err(failed)?;
     let durable = durable(dir, db.get(&txn, MARK).map_err(failed)?)?;
@@ -69,6 +64,37 @@ pub(super) fn open(dir: &Path, options: Options) -> Result<Opened> {
         no_sync(&env).map_err(failed)?;
     }
     Ok(Opened { env, db, bell, durable })
+}
+
+/// The database that is there. Somebody may be making it just now.
+fn existing(env: &Env<WithoutTls>) -> heed::Result<Option<Database<Bytes, Bytes>>> {
+    let started = Instant::now();
+    loop {
+        let txn = env.read_txn()?;
+        let db = env.open_database::<Bytes, Bytes>(&txn, None)?;
+        let db = match db {
+            Some(db) if !db.is_empty(&txn)? => Some(db),
+            _ => None,
+        };
+        // One that is dropped would close the database.
+        txn.commit()?;
+        if db.is_some() || started.elapsed() > MAKING {
+            return Ok(db);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What tells a file from another one of the same name: device and number.
+pub(super) type Identity = (u64, u64);
+
+/// That of the database in a directory.
+pub(super) fn identity(dir: &Path) -> Result<Identity> {
+    let file = dir.join(DATA).metadata().map_err(|error| place::no_access(dir, &error))?;
+    #[cfg(unix)]
+    return Ok((std::os::unix::fs::MetadataExt::dev(&file), std::os::unix::fs::MetadataExt::ino(&file)));
+    #[cfg(not(unix))]
+    return Ok((0, u64::from(file.is_file())));
 }
 
 /// Makes an empty tree.
@@ -103,6 +129,9 @@ pub(super) fn refused(dir: &Path, size: usize, error: heed::Error) -> Error {
     let at = dir.display();
     Error::Store(match error {
         heed::Error::Io(error) => return place::no_access(dir, &error),
+        heed::Error::Mdb(MdbError::MapResized) => {
+            format!("{at}: another program has opened it with more room than this one")
+        }
         heed::Error::Mdb(MdbError::MapFull) => {
             format!("{at} is full ({} MiB), nothing was changed: delete what is large", size >> 20)
         }
@@ -114,7 +143,7 @@ pub(super) fn refused(dir: &Path, size: usize, error: heed::Error) -> Error {
 }
 
 #[allow(unsafe_code, reason = "LMDB maps its files")]
-fn map(how: &EnvOpenOptions<WithoutTls>, dir: &Path) -> heed::Result<Env<WithoutTls>> {
+pub(super) fn map(how: &EnvOpenOptions<WithoutTls>, dir: &Path) -> heed::Result<Env<WithoutTls>> {
     let started = Instant::now();
     loop {
         // SAFETY: the files are changed by LMDB alone, and this process opens each database once

@@ -1,7 +1,7 @@
 //! The directory of a shared database: is it a place for one?
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
@@ -45,34 +45,67 @@ fn network(kind: u32) -> Option<&'static str> {
 
 /// What a refusal of the system means here.
 pub(super) fn no_access(dir: &Path, error: &io::Error) -> Error {
-    let dir = dir.display();
+    let at = dir.display();
     Error::Store(match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            format!("no rights to read and write in {dir} ({error}): its owner can give them, chmod g+rw")
-        }
-        io::ErrorKind::OutOfMemory => format!(
-            "{dir} cannot be mapped ({error}): a limit of virtual memory is too small for it (ulimit -v)"
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => format!(
+            "no rights to read and write {} ({error}): give them to the directory (chmod g+rwx {at}), and let \
+             the owner of the files open it once",
+            refused(dir).display()
         ),
-        _ => format!("{dir}: {error}"),
+        io::ErrorKind::OutOfMemory => {
+            format!(
+                "{at} cannot be mapped ({error}): a limit of virtual memory is too small for it (ulimit -v)"
+            )
+        }
+        _ if is_full(dir) => format!("the disk of {at} is full, nothing was changed"),
+        _ => format!("{at}: {error}"),
     })
 }
 
-/// Files of the database are as open to others as its directory.
-#[cfg(unix)]
-pub(super) fn share(dir: &Path, files: &[&str]) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let open = std::fs::metadata(dir)?.permissions().mode() & 0o066;
-    for file in files {
-        std::fs::set_permissions(dir.join(file), std::fs::Permissions::from_mode(0o600 | open))?;
+/// The file that may not be written, or else the directory.
+fn refused(dir: &Path) -> PathBuf {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, access};
+        let files = [super::env::DATA, super::env::LOCK, super::env::BELL].map(|file| dir.join(file));
+        let wanted = Access::READ_OK | Access::WRITE_OK;
+        let refused = |file: &PathBuf| access(file, wanted) == Err(rustix::io::Errno::ACCESS);
+        if let (Ok(()), Some(file)) = (access(dir, Access::EXEC_OK), files.into_iter().find(refused)) {
+            return file;
+        }
     }
-    Ok(())
+    dir.to_owned()
+}
+
+/// Is there no room for another page? LMDB tells of it as of an error of the device.
+fn is_full(dir: &Path) -> bool {
+    #[cfg(unix)]
+    return rustix::fs::statvfs(dir).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < 1 << 16);
+    #[cfg(not(unix))]
+    return false;
+}
+
+/// Makes the files of the database as open to others as its directory, for the same group. Who may not is
+/// not their owner, and has to take them as they are.
+#[cfg(unix)]
+pub(super) fn share(dir: &Path, files: &[&str]) {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    let Ok(directory) = std::fs::metadata(dir) else { return };
+    let mode = 0o600 | directory.mode() & 0o066;
+    for file in files.iter().map(|file| dir.join(file)) {
+        let Ok(known) = std::fs::metadata(&file) else { continue };
+        if known.gid() != directory.gid() {
+            let _ = chown(&file, None, Some(directory.gid()));
+        }
+        if known.mode() & 0o777 != mode {
+            let _ = std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode));
+        }
+    }
 }
 
 /// Files of the database are as open to others as the system makes them.
 #[cfg(not(unix))]
-pub(super) fn share(_: &Path, _: &[&str]) -> io::Result<()> {
-    Ok(())
-}
+pub(super) fn share(_: &Path, _: &[&str]) {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

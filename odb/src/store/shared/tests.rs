@@ -188,3 +188,94 @@ fn readers_that_were_killed_do_not_make_the_file_grow() {
     // 2000 times 8 kB, had nobody swept.
     assert!(size < 2 << 20, "the file has {size} bytes");
 }
+
+#[test]
+fn a_deleted_database_is_missed() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("odb");
+    let (odb, shared) = create(&dir);
+    odb.create("/x", 1).unwrap();
+    let mut watch = odb.watch("/x").unwrap();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let gone = watch.next(Duration::from_secs(60)).unwrap_err().to_string();
+    assert!(gone.contains("was deleted while it was open"), "{gone}");
+    assert!(odb.set("/x", 2).is_err() && odb.get::<i32>("/x").is_err());
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("data.mdb"), []).unwrap();
+    let again = error(Shared::open(&dir, options()));
+    assert!(again.contains("was deleted while it was open"), "{again}");
+    drop((odb, shared, watch));
+    create(&dir).0.create("/x", 1).unwrap();
+}
+
+#[test]
+fn a_time_is_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let (odb, shared) = create(place.path());
+    let written = |time| {
+        odb.change(|tree| {
+            tree.set_now(time);
+            tree.put("/A/x", 1)
+        })
+        .unwrap();
+        shared.check().unwrap();
+        odb.snapshot().unwrap().find("/A/x").unwrap().key.last_written()
+    };
+    assert_eq!([1000, 2000, 2000].map(written), [1000, 2000, 2000]);
+}
+
+#[test]
+fn a_database_in_the_making_is_waited_for() {
+    let place = tempfile::tempdir().unwrap();
+    // As it stands between the first look at its file and the first key.
+    let how = {
+        let mut how = heed::EnvOpenOptions::new().read_txn_without_tls();
+        how.map_size(1 << 20);
+        how
+    };
+    drop(env::map(&how, place.path()).unwrap());
+    let found = error(Shared::open(place.path(), Options::default()));
+    assert!(found.starts_with("no ODB in"), "{found}");
+    create(place.path()).0.create("/x", 1).unwrap();
+}
+
+const WRITER: &str = "PACTOLUS_TEST_WRITER";
+
+/// Another process that begins a change and does not come to an end.
+#[test]
+fn writer_that_hangs() {
+    let Some(place) = std::env::var_os(WRITER) else { return };
+    let odb = Odb::open(place).unwrap();
+    let _ = odb.change(|tree| {
+        println!("writes {}", tree.root().name());
+        thread::sleep(Duration::from_secs(600));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_writer_that_hangs_holds_up_no_reader_and_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let (odb, _shared) = create(place.path());
+    odb.create("/x", 1).unwrap();
+    let path =
+        thread::current().name().unwrap().replace("a_writer_that_hangs_holds_up_no_reader_and_is_named", "");
+    let mut writer = Command::new(std::env::current_exe().unwrap())
+        .args([&format!("{path}writer_that_hangs"), "--exact", "--nocapture"])
+        .env(WRITER, place.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let says = BufReader::new(writer.stdout.take().unwrap()).lines();
+    assert!(says.map_while(std::result::Result::ok).any(|line| line.contains("writes ")));
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| odb.set("/x", 2));
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(odb.get::<i32>("/x").unwrap(), 1, "readers do not wait");
+        let error = waits.join().unwrap().unwrap_err().to_string();
+        assert!(error.contains(&format!("process {} is in the midst of a change", writer.id())), "{error}");
+    });
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    odb.set("/x", 3).unwrap();
+}
