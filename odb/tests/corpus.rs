@@ -145,6 +145,24 @@ fn every_text_comes_back_the_same_in_all_three_forms() {
 }
 
 /// A shell in which lines must do what they say.
+#[test]
+fn every_odb_is_kept_whole_in_a_directory() {
+    for (what, bytes) in texts() {
+        let place = tempfile::tempdir().unwrap();
+        let dump = Dump::parse(&bytes).unwrap();
+        let odb = Odb::create_in(place.path()).unwrap();
+        odb.load(&dump, &Load { exact: true, ..Load::default() }).unwrap();
+        let written = odb.snapshot().unwrap();
+        let json = odb.save("/", &Save::json()).unwrap();
+        drop(odb);
+        let odb = Odb::open(place.path()).unwrap();
+        let read = odb.snapshot().unwrap();
+        assert!(read.same(&written), "{what}");
+        // With times and access modes.
+        assert_eq!(odb.save("/", &Save::json()).unwrap(), json, "{what}");
+    }
+}
+
 fn done(shell: &mut Shell, capture: &mut Capture, lines: &[&str]) {
     for line in lines {
         shell.run(line, capture).unwrap_or_else(|error| panic!("{line}: {error}"));

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Store;
-use crate::{Error, Result, Tree};
+use crate::{Error, MAX_DEPTH, MAX_NAME, Result, Tree};
 
 /// Runs every test on new, empty stores from `make`.
 ///
@@ -19,6 +19,7 @@ pub fn conformance(make: &dyn Fn() -> Arc<dyn Store>) {
     a_failed_transaction_changes_nothing(&*make());
     the_revision_grows_with_every_change_only(&*make());
     every_kind_of_change_is_kept(&*make());
+    what_is_large_long_or_deep_is_kept(&*make());
     writers_do_not_lose_each_others_work(make());
     readers_never_see_half_a_transaction(make());
     a_waiter_hears_of_a_change(make());
@@ -120,6 +121,24 @@ fn every_kind_of_change_is_kept(store: &dyn Store) {
     });
     assert_eq!(names(&tree(store)), ["a", "B2", "empty"]);
     assert_eq!(tree(store).get::<String>("/D/b2").unwrap(), "now a text");
+}
+
+fn what_is_large_long_or_deep_is_kept(store: &dyn Store) {
+    let deep = "/d".repeat(MAX_DEPTH - 1);
+    let name = "n".repeat(MAX_NAME);
+    let text = "µ".repeat(100_000);
+    change(store, |tree| {
+        tree.create(&format!("{deep}/x"), 1)?;
+        tree.create(&format!("/{name}"), text.as_str())?;
+        tree.create("/array", (0..300_000).collect::<Vec<i32>>())?;
+        (0..2000).try_for_each(|n| tree.create(&format!("/many/{n}"), n))
+    });
+    change(store, |tree| tree.set("/array[299999]", -1));
+    let tree = tree(store);
+    assert_eq!(tree.get::<i32>(&format!("{deep}/x")).unwrap(), 1);
+    assert_eq!(tree.get::<String>(&format!("/{name}")).unwrap(), text);
+    assert_eq!(tree.get::<Vec<i32>>("/array").unwrap()[299_998..], [299_998, -1]);
+    assert_eq!(tree.get::<i32>("/many/1999").unwrap(), 1999);
 }
 
 fn writers_do_not_lose_each_others_work(store: Arc<dyn Store>) {
