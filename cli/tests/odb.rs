@@ -187,6 +187,49 @@ fn the_shell_saves_files() {
     assert!(err.starts_with("pactolus: cannot create "), "{err}");
 }
 
+/// What is no file of its own is written into, not replaced.
+#[cfg(unix)]
+#[test]
+fn links_and_pipes_are_not_replaced() {
+    let state = corpus("odb/Logger.odb");
+    for how in ["save", "convert"] {
+        let files = Files::new(&[("there.odb", b"before")]);
+        let write = |name: &str| {
+            let path = files.path(name);
+            let (code, _, err) = match how {
+                "save" => run(&[&state, "-c", &format!("save '{path}' /Logger/Channels/0/Statistics")]),
+                _ => run(&["convert", &state, &path, "--path", "/Logger/Channels/0/Statistics"]),
+            };
+            assert_eq!((code, err.as_str()), (0, ""), "{how} {name}");
+        };
+        for (target, link) in [("there.odb", "link.odb"), ("link.odb", "second.odb"), ("new.odb", "lost.odb")]
+        {
+            std::os::unix::fs::symlink(target, files.path(link)).unwrap();
+        }
+        for (link, target) in [("second.odb", "there.odb"), ("lost.odb", "new.odb")] {
+            write(link);
+            assert!(std::fs::symlink_metadata(files.path(link)).unwrap().is_symlink(), "{how} {link}");
+            assert!(files.read(target).starts_with("[/Logger/"), "{how} {link}");
+        }
+        let (fifo, reader) = (files.path("fifo.odb"), files.path("fifo.odb"));
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let reader = Command::new("cat").arg(reader).stdout(Stdio::piped()).spawn().unwrap();
+        write("fifo.odb");
+        let read = reader.wait_with_output().unwrap().stdout;
+        assert!(read.starts_with(b"[/Logger/") && read.ends_with(b"\n\n"), "{how}");
+        assert_eq!(
+            files.names(),
+            ["fifo.odb", "link.odb", "lost.odb", "new.odb", "second.odb", "there.odb"],
+            "{how}"
+        );
+    }
+    let files = Files::new(&[]);
+    std::os::unix::fs::symlink("b.odb", files.path("a.odb")).unwrap();
+    std::os::unix::fs::symlink("a.odb", files.path("b.odb")).unwrap();
+    let (code, _, err) = run(&[&state, "-c", &format!("save '{}'", files.path("a.odb"))]);
+    assert_eq!((code, files.names()), (5, vec!["a.odb".to_owned(), "b.odb".to_owned()]), "{err}");
+}
+
 #[test]
 fn what_cannot_be_shown_is_said() {
     let refused = |file: &str, command: &str, wanted: &str| {
