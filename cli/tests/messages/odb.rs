@@ -328,6 +328,10 @@ fn commands() -> Provokers {
             let load = format!("load '{}'", p.path("a.odb").display());
             on_odb(p, &["create int x", "chmod R x", &load])
         };
+        "...: ... could not be read; the rest is loaded" => |p| {
+            p.put("a.odb", "[/]\nx = INT[3] :\n[0] 5\n");
+            on_odb(p, &[&format!("load '{}'", p.path("a.odb").display())])
+        };
         "'...' changes the ODB: ... is a file and is not changed: save it as .json and load that into an ODB" => |p| {
             shell(p, "set /Runinfo/State 1")
         };

@@ -59,6 +59,14 @@ pub enum Error {
         /// Keys that it has.
         all: usize,
     },
+    /// Some of a dump could not be read; where, was told.
+    #[error("{name}: {places} {} could not be read; the rest is loaded", if *.places == 1 { "place" } else { "places" })]
+    Unread {
+        /// The name of the dump.
+        name: String,
+        /// Places that could not.
+        places: usize,
+    },
     /// A database that is only read.
     #[error("'{command}' changes the ODB: {why}")]
     ReadOnly {
