@@ -231,6 +231,23 @@ fn links_and_pipes_are_not_replaced() {
 }
 
 #[test]
+fn the_shell_saves_to_standard_output() {
+    let state = corpus("odb/Logger.odb");
+    for name in ["-", "/dev/stdout"] {
+        let save = format!("save {name} /Logger/Channels/0/Statistics");
+        let (code, out, err) = run(&[&state, "-c", &save, "-c", "pwd"]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert!(out.starts_with("[/Logger/Channels/0/Statistics]\n") && out.ends_with("\n\n/\n"), "{out}");
+        let (_, out, _) = run(&[&state, "-c", &save.replace("save", "save -j")]);
+        assert!(out.starts_with("{\n"), "{out}");
+        if name != "-" {
+            let (code, out, err) = run(&["convert", &state, name, "--format", "odb"]);
+            assert_eq!((code, err.as_str(), out.starts_with("[/Logger")), (0, "", true), "{out}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_be_shown_is_said() {
     let refused = |file: &str, command: &str, wanted: &str| {
         check_refused(&[&corpus(file), "-c", command], 2, &format!("pactolus: {wanted}\n"));

@@ -268,6 +268,7 @@ fn commands() -> Provokers {
         };
         "nothing expected behind '...', '...' found; usage: ..." => |p| shell(p, "pwd here");
         "a file and a path expected, '...' is a third word; usage: ..." => |p| shell(p, "save a.odb / b");
+        "one of -x and -j expected, both found; usage: ..." => |p| shell(p, "save -xj -");
         "the quote at character ... does not end" => |p| shell(p, "ls '/Runinfo");
         "the backslash at character ... does not end" => |p| shell(p, "ls \\");
         "no key ..., did you mean '...'?" => |p| shell(p, "get /Runinfo/Stat");

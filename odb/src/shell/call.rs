@@ -14,16 +14,19 @@ pub(super) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// Takes the words with a hyphen off the front: which of `letters` were there. `--` ends them.
+    /// Takes the words with a hyphen out, wherever they stand: which of `letters` were there. Behind
+    /// `--` there are none, and a hyphen alone is a word.
     pub(super) fn flags(&mut self, letters: &str) -> Result<String> {
         let mut found = String::new();
-        while let Some(flags) = self.words.first().and_then(|word| word.strip_prefix('-')) {
-            if let Some(unknown) = flags.chars().find(|c| !letters.contains(*c) && flags != "-") {
-                return Err(self.usage(format!("'{}' knows no -{unknown}", self.command.name)));
-            }
-            found.push_str(flags);
-            if self.words.remove(0) == "--" {
-                break;
+        let mut words = std::mem::take(&mut self.words).into_iter();
+        while let Some(word) = words.next() {
+            match word.strip_prefix('-') {
+                Some("-") => self.words.extend(words.by_ref()),
+                None | Some("") => self.words.push(word),
+                Some(flags) => match flags.chars().find(|c| !letters.contains(*c)) {
+                    Some(c) => return Err(self.usage(format!("'{}' knows no -{c}", self.command.name))),
+                    None => found.push_str(flags),
+                },
             }
         }
         Ok(found)
