@@ -138,7 +138,7 @@ fn exact(value: &Value, index: usize) -> String {
     match value {
         Value::Float(a) => a.get(index).map(|x| short(&format!("{x:?}"))).unwrap_or_default(),
         Value::Double(a) => a.get(index).map(|x| short(&format!("{x:?}"))).unwrap_or_default(),
-        Value::Bitfield(a) => a.get(index).map(|x| format!("{x:#x}")).unwrap_or_default(),
+        Value::Bitfield(a) => a.get(index).map(|x| format!("{x:#04x}")).unwrap_or_default(),
         value => value.text(index),
     }
 }

@@ -232,6 +232,7 @@ mod tests {
         let lines = ["set Here/Common/Buffer 'two words'"];
         check(&lines, "set Here/Common/Buffer ", &["set Here/Common/Buffer \"two words\" |"]);
         check(&[], "set Runinfo ", &[]);
+        check(&["create bitfield b", "set b 15"], "set b ", &["set b 0x0f |"]);
     }
 
     #[test]

@@ -47,6 +47,14 @@ mod tests {
     }
 
     #[test]
+    fn a_bitfield_is_hexadecimal() {
+        let lines =
+            ["create bitfield b", "set b 15", "get b", "create bitfield c[2]", "set c 1 255", "get c"];
+        assert_eq!(answer(&sample(), false, &lines), "0x0f\n0x01\n0xff\n");
+        assert_eq!(answer(&sample(), true, &["create bitfield b", "set b 0x0f", "get b"]), "15\n");
+    }
+
+    #[test]
     fn machines_get_json() {
         check(true, "get Common/Buffer", "\"SYSTEM\"\n");
         check(true, "get Variables/ADC0[*]", "[17,18,19]\n");
