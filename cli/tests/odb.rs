@@ -247,6 +247,21 @@ fn the_shell_saves_to_standard_output() {
     }
 }
 
+/// Bytes that are no UTF-8 are commands as any others.
+#[test]
+fn commands_may_be_latin_1() {
+    let files = Files::new(&[]);
+    let mut program = program(&files.path("daq"), &["--create"]);
+    let mut program = program.spawn().unwrap();
+    let lines = b"create string /\xb5\r\nset /\xb5 '5 \xb5s'\nget /\xb5\nls\nget /x\xb5";
+    program.stdin.take().unwrap().write_all(lines).unwrap();
+    let output = program.wait_with_output().unwrap();
+    let out = output.stdout.escape_ascii().to_string();
+    assert_eq!(out, format!("5 \\xb5s\\n\\xb5{}5 \\xb5s\\n", " ".repeat(31)));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(err, "pactolus: get /x\u{fffd}: no key /x\u{fffd}, did you mean '\u{fffd}'?\n");
+}
+
 #[test]
 fn what_cannot_be_shown_is_said() {
     let refused = |file: &str, command: &str, wanted: &str| {

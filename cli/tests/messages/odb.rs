@@ -236,7 +236,7 @@ fn files() -> Provokers {
             p.put("a.odb", "[/]\nok = INT : 1\n").run("odb watch --odb @a.odb")
         };
         "cannot read (standard input): ..." => |p| {
-            p.put("a.odb", "[/]\nok = INT : 1\n").process("exec", "odb a.odb", b"ls \xff\n")
+            p.put("a.odb", "[/]\nok = INT : 1\n").process("exec 0<.; exec", "odb a.odb", b"")
         };
         "configuration file ...: ..." => |p| {
             p.put("run00042.mid", crate::mid::run_of(2).eor(42).bytes).put("a.json", "{ \"x\" : 1");
