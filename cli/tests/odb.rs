@@ -536,6 +536,14 @@ fn the_first_command_that_fails_ends_the_program() {
 }
 
 #[test]
+fn no_directory_is_made_where_a_file_is() {
+    let files = Files::new(&[("run1.mid", b"")]);
+    let (code, out, err) = run(&["--create", &files.path("run1.mid"), "-c", "ls"]);
+    let wanted = format!("pactolus: {} is a file: --create makes a directory\n", files.path("run1.mid"));
+    assert_eq!((code, out.as_str(), err), (2, "", wanted));
+}
+
+#[test]
 fn a_file_is_not_changed() {
     let file = corpus("mid/run00008.mid");
     let why = "run00008.mid is a file and is not changed: save it as .json and load that into an ODB";

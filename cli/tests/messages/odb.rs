@@ -231,6 +231,9 @@ fn files() -> Provokers {
             on_odb(p, &["pwd"]);
             p.run("odb --create --durable @daq -c pwd")
         };
+        "... is a file: --create makes a directory" => |p| {
+            p.put("run1.mid", "").run("odb --create @run1.mid -c pwd")
+        };
         "...: --eor: this is a directory, only run files have a second ODB" => |p| p.run("odb @. --eor -c pwd");
         "... is a file and does not change: the directory of an ODB expected" => |p| {
             p.put("a.odb", "[/]\nok = INT : 1\n").run("odb watch --odb @a.odb")
