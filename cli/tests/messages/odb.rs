@@ -275,6 +275,12 @@ fn commands() -> Provokers {
         "the quote at character ... does not end" => |p| shell(p, "ls '/Runinfo");
         "the backslash at character ... does not end" => |p| shell(p, "ls \\");
         "no key ..., did you mean '...'?" => |p| shell(p, "get /Runinfo/Stat");
+        "... leads to ...: no key ..., did you mean '...'?" => |p| {
+            on_odb(p, &["create int Alpha", "ln Alpha L", "ren Alpha Alpha2", "get L"])
+        };
+        "... leads to ...: no key ..." => |p| {
+            on_odb(p, &["create int Alpha", "ln Alpha L", "del Alpha", "get L"])
+        };
         "no key ..." => |p| shell(p, "get /Nowhere/At/All");
         "... is a directory, not a value" => |p| shell(p, "get /Runinfo");
         "... is a value, not a directory" => |p| shell(p, "cd /ADC");

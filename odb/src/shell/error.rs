@@ -40,6 +40,17 @@ pub enum Error {
     /// The tree.
     #[error(transparent)]
     Odb(#[from] crate::Error),
+    /// A link to a key that is not there.
+    #[error("{link} leads to {target}: {missing}")]
+    Leads {
+        /// Path of the link.
+        link: String,
+        /// Where it leads to.
+        target: String,
+        /// What is missing.
+        #[source]
+        missing: crate::Error,
+    },
     /// The answer could not be written.
     #[error("the answer could not be written: {0}")]
     Output(#[from] std::io::Error),
