@@ -187,6 +187,81 @@ fn the_shell_saves_files() {
     assert!(err.starts_with("pactolus: cannot create "), "{err}");
 }
 
+/// What is no file of its own is written into, not replaced.
+#[cfg(unix)]
+#[test]
+fn links_and_pipes_are_not_replaced() {
+    let state = corpus("odb/Logger.odb");
+    for how in ["save", "convert"] {
+        let files = Files::new(&[("there.odb", b"before")]);
+        let write = |name: &str| {
+            let path = files.path(name);
+            let (code, _, err) = match how {
+                "save" => run(&[&state, "-c", &format!("save '{path}' /Logger/Channels/0/Statistics")]),
+                _ => run(&["convert", &state, &path, "--path", "/Logger/Channels/0/Statistics"]),
+            };
+            assert_eq!((code, err.as_str()), (0, ""), "{how} {name}");
+        };
+        for (target, link) in [("there.odb", "link.odb"), ("link.odb", "second.odb"), ("new.odb", "lost.odb")]
+        {
+            std::os::unix::fs::symlink(target, files.path(link)).unwrap();
+        }
+        for (link, target) in [("second.odb", "there.odb"), ("lost.odb", "new.odb")] {
+            write(link);
+            assert!(std::fs::symlink_metadata(files.path(link)).unwrap().is_symlink(), "{how} {link}");
+            assert!(files.read(target).starts_with("[/Logger/"), "{how} {link}");
+        }
+        let (fifo, reader) = (files.path("fifo.odb"), files.path("fifo.odb"));
+        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+        let reader = Command::new("cat").arg(reader).stdout(Stdio::piped()).spawn().unwrap();
+        write("fifo.odb");
+        let read = reader.wait_with_output().unwrap().stdout;
+        assert!(read.starts_with(b"[/Logger/") && read.ends_with(b"\n\n"), "{how}");
+        assert_eq!(
+            files.names(),
+            ["fifo.odb", "link.odb", "lost.odb", "new.odb", "second.odb", "there.odb"],
+            "{how}"
+        );
+    }
+    let files = Files::new(&[]);
+    std::os::unix::fs::symlink("b.odb", files.path("a.odb")).unwrap();
+    std::os::unix::fs::symlink("a.odb", files.path("b.odb")).unwrap();
+    let (code, _, err) = run(&[&state, "-c", &format!("save '{}'", files.path("a.odb"))]);
+    assert_eq!((code, files.names()), (5, vec!["a.odb".to_owned(), "b.odb".to_owned()]), "{err}");
+}
+
+#[test]
+fn the_shell_saves_to_standard_output() {
+    let state = corpus("odb/Logger.odb");
+    for name in ["-", "/dev/stdout"] {
+        let save = format!("save {name} /Logger/Channels/0/Statistics");
+        let (code, out, err) = run(&[&state, "-c", &save, "-c", "pwd"]);
+        assert_eq!((code, err.as_str()), (0, ""));
+        assert!(out.starts_with("[/Logger/Channels/0/Statistics]\n") && out.ends_with("\n\n/\n"), "{out}");
+        let (_, out, _) = run(&[&state, "-c", &save.replace("save", "save -j")]);
+        assert!(out.starts_with("{\n"), "{out}");
+        if name != "-" {
+            let (code, out, err) = run(&["convert", &state, name, "--format", "odb"]);
+            assert_eq!((code, err.as_str(), out.starts_with("[/Logger")), (0, "", true), "{out}");
+        }
+    }
+}
+
+/// Bytes that are no UTF-8 are commands as any others.
+#[test]
+fn commands_may_be_latin_1() {
+    let files = Files::new(&[]);
+    let mut program = program(&files.path("daq"), &["--create"]);
+    let mut program = program.spawn().unwrap();
+    let lines = b"create string /\xb5\r\nset /\xb5 '5 \xb5s'\nget /\xb5\nls\nget /x\xb5";
+    program.stdin.take().unwrap().write_all(lines).unwrap();
+    let output = program.wait_with_output().unwrap();
+    let out = output.stdout.escape_ascii().to_string();
+    assert_eq!(out, format!("5 \\xb5s\\n\\xb5{}5 \\xb5s\\n", " ".repeat(31)));
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(err, "pactolus: get /x\u{fffd}: no key /x\u{fffd}, did you mean '\u{fffd}'?\n");
+}
+
 #[test]
 fn what_cannot_be_shown_is_said() {
     let refused = |file: &str, command: &str, wanted: &str| {
@@ -458,6 +533,14 @@ fn the_first_command_that_fails_ends_the_program() {
     assert_eq!(err, wanted);
     // What could be loaded is.
     check(&[&daq, "-c", "get x", "-c", "get y"], "0\n2\n");
+}
+
+#[test]
+fn no_directory_is_made_where_a_file_is() {
+    let files = Files::new(&[("run1.mid", b"")]);
+    let (code, out, err) = run(&["--create", &files.path("run1.mid"), "-c", "ls"]);
+    let wanted = format!("pactolus: {} is a file: --create makes a directory\n", files.path("run1.mid"));
+    assert_eq!((code, out.as_str(), err), (2, "", wanted));
 }
 
 #[test]

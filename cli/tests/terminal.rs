@@ -146,6 +146,23 @@ fn what_is_typed_is_completed_and_kept() {
 }
 
 #[test]
+fn what_is_typed_ahead_is_kept() {
+    let place = TempDir::new().unwrap();
+    let odb = filled(&place);
+    let mut terminal = Terminal::new(place.path());
+    // As a paste into a terminal that does not mark pastes.
+    terminal.types("mkdir q1\rmkdir q2\rmkdir q3\rget Runinfo/State\rget 'Runinfo/Run num");
+    terminal.sees("\n3\r\n");
+    terminal.types("ber'\r");
+    terminal.sees("\n8\r\n");
+    for name in ["/q1", "/q2", "/q3"] {
+        assert!(odb.exists(name), "{name}");
+    }
+    terminal.types("quit\r");
+    terminal.ends();
+}
+
+#[test]
 fn ctrl_c_ends_a_command_and_not_the_shell() {
     let place = TempDir::new().unwrap();
     let odb = filled(&place);

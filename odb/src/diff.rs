@@ -14,7 +14,7 @@
 use std::fmt::Write as _;
 
 use crate::shell::plain;
-use crate::{Difference, Value};
+use crate::{Difference, Index, Value};
 
 /// Elements of one array that are shown; JSON has all.
 const MOST: usize = 16;
@@ -49,6 +49,29 @@ struct Side {
 /// Differences as lines; arrays that differ in single elements have one for each of them.
 pub fn lines(differences: &[Difference]) -> Vec<Line> {
     differences.iter().flat_map(of).collect()
+}
+
+/// As [`lines`], where only these elements count.
+pub fn lines_of(differences: &[Difference], elements: Index) -> Vec<Line> {
+    let (first, last) = match elements {
+        Index::One(index) => (index, index),
+        Index::Range(first, last) => (first, last),
+        Index::All => (0, usize::MAX),
+    };
+    let changed = |difference: &&Difference| {
+        let (left, right) = (difference.left.as_ref(), difference.right.as_ref());
+        let longest = left.map_or(0, Value::len).max(right.map_or(0, Value::len));
+        (first..longest.min(last.saturating_add(1))).any(|index| {
+            match (left.and_then(|value| value.element(index)), right.and_then(|value| value.element(index)))
+            {
+                (Some(a), Some(b)) => !a.same(&b),
+                _ => true,
+            }
+        })
+    };
+    let mut lines: Vec<Line> = differences.iter().filter(changed).flat_map(of).collect();
+    lines.retain(|line| line.index.is_none_or(|index| (first..=last).contains(&index)));
+    lines
 }
 
 /// Lines for people: `-` for what only the left has, `+` for what only the right has, `~` for
@@ -115,7 +138,7 @@ fn exact(value: &Value, index: usize) -> String {
     match value {
         Value::Float(a) => a.get(index).map(|x| short(&format!("{x:?}"))).unwrap_or_default(),
         Value::Double(a) => a.get(index).map(|x| short(&format!("{x:?}"))).unwrap_or_default(),
-        Value::Bitfield(a) => a.get(index).map(|x| format!("{x:#x}")).unwrap_or_default(),
+        Value::Bitfield(a) => a.get(index).map(|x| format!("{x:#04x}")).unwrap_or_default(),
         value => value.text(index),
     }
 }

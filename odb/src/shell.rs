@@ -125,8 +125,10 @@ impl Shell {
             let nearest = nearest(&name, COMMANDS.iter().map(|command| command.name)).map(str::to_owned);
             Error::Unknown { name, nearest }
         })?;
-        let words = words.collect();
-        (command.run)(&mut Call { command, words, tree: self.odb.snapshot()?, shell: self, around })
+        let words: Vec<String> = words.collect();
+        let (tree, at) = (self.odb.snapshot()?, self.at.clone());
+        let mut call = Call { command, words: words.clone(), tree: tree.clone(), shell: self, around };
+        (command.run)(&mut call).map_err(|error| call::named(&tree, &at, &words, error))
     }
 
     /// The commands, in the order of the help.

@@ -255,6 +255,7 @@ impl Tree {
                 if key.directory().is_some() {
                     return Err(Error::IsDirectory { path: at.to_string() });
                 }
+                within(value.len(), &at)?;
                 self.change(&place, |key| {
                     key.content = Content::Value(value);
                     key.last_written = now;
@@ -349,9 +350,7 @@ impl Tree {
         if key.value().is_none() {
             return Err(Error::IsDirectory { path: at.to_string() });
         }
-        if len > Value::MAX_LEN {
-            return Err(Error::TooLong { path: at.to_string(), wanted: len, limit: Value::MAX_LEN });
-        }
+        within(len, &at)?;
         let now = self.now;
         self.change(&place.positions, |key| {
             if let Content::Value(value) = &mut key.content {
@@ -402,6 +401,14 @@ impl Tree {
         }
         Some(Arc::clone(key))
     }
+}
+
+/// No array is longer than a key can hold.
+fn within(len: usize, path: &Path) -> Result<()> {
+    if len <= Value::MAX_LEN {
+        return Ok(());
+    }
+    Err(Error::TooLong { path: path.to_string(), wanted: len, limit: Value::MAX_LEN })
 }
 
 fn writable(key: &Key, path: &Path) -> Result<()> {

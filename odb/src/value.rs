@@ -215,11 +215,14 @@ impl Value {
     }
 
     /// As [`Value::write_text`], but a FLOAT of which 7 digits are not enough, and a DOUBLE of which
-    /// 16 are not, gets as many as it needs.
+    /// 16 are not, gets as many as it needs, and a BITFIELD is a number: `0x0f`.
     pub(crate) fn write_exact(&self, index: usize, out: &mut Vec<u8>) {
         let number = match self {
             Value::Float(a) => a.get(index).map(|&x| f64::from(x)),
             Value::Double(a) => a.get(index).copied(),
+            Value::Bitfield(a) => {
+                return out.extend(a.get(index).iter().flat_map(|x| format!("{x:#04x}").into_bytes()));
+            }
             _ => return self.write_text(index, out),
         };
         let Some(x) = number else { return };

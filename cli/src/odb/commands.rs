@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use pactolus::odb::shell::{self, Shell, Surroundings};
+use pactolus::odb::spelling;
 
 use super::OdbArgs;
 use super::place::{How, Place, named};
@@ -26,12 +27,16 @@ pub(super) fn run(app: &App, args: &OdbArgs, out: &mut dyn Write, err: &mut dyn 
     let mut shell = place.shell;
     let mut program = Program::new(out, err).colour(app.screen.colour);
     if args.commands.is_empty() {
-        for line in io::stdin().lock().lines() {
-            let line = line.map_err(|e| format!("cannot read (standard input): {e}"))?;
-            one(&mut shell, &line, &mut program)?;
-            if shell.ended() {
+        let mut input = io::stdin().lock();
+        let mut line = Vec::new();
+        while !shell.ended() {
+            line.clear();
+            let read = input.read_until(b'\n', &mut line);
+            if read.map_err(|e| format!("cannot read (standard input): {e}"))? == 0 {
                 break;
             }
+            // Names and strings may have any bytes.
+            one(&mut shell, spelling::from_bytes(&line).trim_end_matches(['\r', '\n']), &mut program)?;
         }
     }
     for line in args.commands.iter() {
@@ -56,6 +61,9 @@ pub(super) fn ended(error: shell::Error, line: &str) -> Box<dyn Error> {
     match error {
         shell::Error::Output(error) => error.into(),
         shell::Error::Save(error) | shell::Error::Load(error) => error,
-        error => format!("{line}: {error}").into(),
+        error => {
+            let text = spelling::to_bytes(&format!("{line}: {error}"));
+            String::from_utf8_lossy(&text).into()
+        }
     }
 }

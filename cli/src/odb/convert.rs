@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use pactolus::formats::WholeFile;
 use pactolus::odb::dump::Kind;
 use pactolus::odb::{Mode, Save, Tree};
 
@@ -59,11 +58,7 @@ pub(super) fn run(args: &ConvertArgs, out: &mut dyn Write, err: &mut dyn Write) 
     let save = save(args)?;
     let tree = Source::whole(&args.input, args.eor, err)?;
     let text = save.write(&tree, &args.path)?;
-    if args.output.as_os_str() == "-" {
-        out.write_all(&text).and_then(|()| out.flush())?;
-    } else {
-        WholeFile::write(&args.output, &text).map_err(pactolus::Error::Output)?;
-    }
+    super::program::write(&args.output, &text, out)?;
     if let Some(left_out) = left_out(&tree, &args.path, save.kind) {
         writeln!(err, "pactolus: {} does not hold {left_out}; .json does", save.kind)?;
     }

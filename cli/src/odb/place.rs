@@ -47,6 +47,9 @@ impl Place {
                 )
                 .into());
             }
+            if path.exists() && !path.is_dir() {
+                return Err(format!("{} is a file: --create makes a directory", path.display()).into());
+            }
             let odb = if how.create { created(&path, how.durable)? } else { existing(&path)? };
             return Ok(Place { shell: Shell::new(odb), name, code: OK });
         }

@@ -1,7 +1,9 @@
 //! What the shell finds in this program: standard output, files, the clock, perhaps a terminal.
 
 use std::error::Error;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -50,7 +52,7 @@ impl Surroundings for Program<'_> {
     }
 
     fn save(&mut self, name: &str, contents: &[u8]) -> Result<(), Box<dyn Error>> {
-        WholeFile::write(name, contents).map_err(|error| pactolus::Error::Output(error).into())
+        write(name.as_ref(), contents, &mut self.out)
     }
 
     fn load(&mut self, name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
@@ -91,6 +93,36 @@ impl Surroundings for Program<'_> {
         };
         if self.colour && !colour.is_empty() { [colour, text, b"\x1b[0m"].concat() } else { text.to_vec() }
     }
+}
+
+/// Writes a file whole, or not at all; `-` is the output. Links to files stay links, and what is no
+/// regular file (a FIFO, a device) is written into.
+pub(super) fn write(path: &Path, contents: &[u8], out: &mut dyn Write) -> Result<(), Box<dyn Error>> {
+    // The system's name for the output may be that of a file, which would be replaced below our hands.
+    if path == Path::new("-") || path == Path::new("/dev/stdout") {
+        return Ok(out.write_all(contents).and_then(|()| out.flush())?);
+    }
+    let unwritten = pactolus::formats::Error::io("write", path);
+    let written = match fs::metadata(path) {
+        Ok(there) if !there.is_file() && !there.is_dir() => {
+            let opened = File::options().write(true).open(path);
+            opened.and_then(|mut file| file.write_all(contents)).map_err(unwritten)
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritten(error)),
+        _ => WholeFile::write(target(path), contents),
+    };
+    written.map_err(|error| pactolus::Error::Output(error).into())
+}
+
+/// Where the links at the end of a path lead to, whether it is there or not.
+fn target(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // The system has refused circles already, unless somebody makes one now.
+    for _ in 0..64 {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
 }
 
 /// An output that the user can end.

@@ -59,7 +59,7 @@ pub(super) fn run(app: &App, place: Place, out: &mut dyn Write, err: &mut dyn Wr
                 Ok(()) if shell.ended() => break,
                 Ok(()) => {}
                 // Ctrl-C ends the command, not the shell.
-                Err(shell::Error::Output(_)) if stop.load(Ordering::Relaxed) => break,
+                Err(shell::Error::Output(_) | shell::Error::Save(_)) if stop.load(Ordering::Relaxed) => break,
                 Err(shell::Error::Output(error)) => return Err(error.into()),
                 Err(error) => {
                     program.refuse(&error)?;

@@ -231,12 +231,15 @@ fn files() -> Provokers {
             on_odb(p, &["pwd"]);
             p.run("odb --create --durable @daq -c pwd")
         };
+        "... is a file: --create makes a directory" => |p| {
+            p.put("run1.mid", "").run("odb --create @run1.mid -c pwd")
+        };
         "...: --eor: this is a directory, only run files have a second ODB" => |p| p.run("odb @. --eor -c pwd");
         "... is a file and does not change: the directory of an ODB expected" => |p| {
             p.put("a.odb", "[/]\nok = INT : 1\n").run("odb watch --odb @a.odb")
         };
         "cannot read (standard input): ..." => |p| {
-            p.put("a.odb", "[/]\nok = INT : 1\n").process("exec", "odb a.odb", b"ls \xff\n")
+            p.put("a.odb", "[/]\nok = INT : 1\n").process("exec 0<.; exec", "odb a.odb", b"")
         };
         "configuration file ...: ..." => |p| {
             p.put("run00042.mid", crate::mid::run_of(2).eor(42).bytes).put("a.json", "{ \"x\" : 1");
@@ -268,9 +271,16 @@ fn commands() -> Provokers {
         };
         "nothing expected behind '...', '...' found; usage: ..." => |p| shell(p, "pwd here");
         "a file and a path expected, '...' is a third word; usage: ..." => |p| shell(p, "save a.odb / b");
+        "one of -x and -j expected, both found; usage: ..." => |p| shell(p, "save -xj -");
         "the quote at character ... does not end" => |p| shell(p, "ls '/Runinfo");
         "the backslash at character ... does not end" => |p| shell(p, "ls \\");
         "no key ..., did you mean '...'?" => |p| shell(p, "get /Runinfo/Stat");
+        "... leads to ...: no key ..., did you mean '...'?" => |p| {
+            on_odb(p, &["create int Alpha", "ln Alpha L", "ren Alpha Alpha2", "get L"])
+        };
+        "... leads to ...: no key ..." => |p| {
+            on_odb(p, &["create int Alpha", "ln Alpha L", "del Alpha", "get L"])
+        };
         "no key ..." => |p| shell(p, "get /Nowhere/At/All");
         "... is a directory, not a value" => |p| shell(p, "get /Runinfo");
         "... is a value, not a directory" => |p| shell(p, "cd /ADC");
@@ -327,6 +337,10 @@ fn commands() -> Provokers {
             p.put("a.odb", "[/]\nx = INT : 5\n");
             let load = format!("load '{}'", p.path("a.odb").display());
             on_odb(p, &["create int x", "chmod R x", &load])
+        };
+        "...: ... could not be read; the rest is loaded" => |p| {
+            p.put("a.odb", "[/]\nx = INT[3] :\n[0] 5\n");
+            on_odb(p, &[&format!("load '{}'", p.path("a.odb").display())])
         };
         "'...' changes the ODB: ... is a file and is not changed: save it as .json and load that into an ODB" => |p| {
             shell(p, "set /Runinfo/State 1")

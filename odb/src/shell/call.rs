@@ -1,7 +1,7 @@
 //! A command with its words, while it is done.
 
 use super::{Command, Error, Result, Shell, Surroundings};
-use crate::{Found, Path, Tree};
+use crate::{Found, Path, Tree, Value, spelling};
 
 /// A command with its words, while it is done.
 pub(super) struct Call<'c> {
@@ -14,16 +14,19 @@ pub(super) struct Call<'c> {
 }
 
 impl Call<'_> {
-    /// Takes the words with a hyphen off the front: which of `letters` were there. `--` ends them.
+    /// Takes the words with a hyphen out, wherever they stand: which of `letters` were there. Behind
+    /// `--` there are none, and a hyphen alone is a word.
     pub(super) fn flags(&mut self, letters: &str) -> Result<String> {
         let mut found = String::new();
-        while let Some(flags) = self.words.first().and_then(|word| word.strip_prefix('-')) {
-            if let Some(unknown) = flags.chars().find(|c| !letters.contains(*c) && flags != "-") {
-                return Err(self.usage(format!("'{}' knows no -{unknown}", self.command.name)));
-            }
-            found.push_str(flags);
-            if self.words.remove(0) == "--" {
-                break;
+        let mut words = std::mem::take(&mut self.words).into_iter();
+        while let Some(word) = words.next() {
+            match word.strip_prefix('-') {
+                Some("-") => self.words.extend(words.by_ref()),
+                None | Some("") => self.words.push(word),
+                Some(flags) => match flags.chars().find(|c| !letters.contains(*c)) {
+                    Some(c) => return Err(self.usage(format!("'{}' knows no -{c}", self.command.name))),
+                    None => found.push_str(flags),
+                },
             }
         }
         Ok(found)
@@ -129,6 +132,29 @@ impl Call<'_> {
     /// Writes an answer.
     pub(super) fn say(&mut self, text: impl AsRef<[u8]>) -> Result<()> {
         Ok(self.around.out().write_all(text.as_ref())?)
+    }
+}
+
+/// Names the first link of a path that leads to no key, where that is why a key was not found.
+pub(super) fn named(tree: &Tree, at: &Path, words: &[String], error: Error) -> Error {
+    let Error::Odb(missing @ crate::Error::NotFound { .. }) = error else { return error };
+    let link = words.iter().filter_map(|word| {
+        let path = at.join(word).ok()?;
+        let mut link = Path::ROOT;
+        for name in path.names() {
+            link.push(name).ok()?;
+            let found = tree.find_link(&link.to_string()).ok()?;
+            if let (Some(Value::Link(target)), Err(why)) = (found.key.value(), tree.find(&link.to_string())) {
+                let is_why = matches!((&why, &missing), (crate::Error::NotFound { path: one, .. },
+                    crate::Error::NotFound { path: other, .. }) if one == other);
+                return is_why.then(|| (found.path, spelling::from_bytes(target)));
+            }
+        }
+        None
+    });
+    match link.into_iter().next() {
+        Some((link, target)) => Error::Leads { link: link.to_string(), target, missing },
+        None => Error::Odb(missing),
     }
 }
 

@@ -6,10 +6,13 @@ use crate::Mode;
 pub(super) const COMMAND: Command = Command {
     name: "chmod",
     usage: "chmod MODE PATH",
-    help: "say what may be done with a key, or with all in a directory\n\
+    help: "say what may be done with a key, or in a directory\n\
         MODE has letters: R read, W write, D delete, E exclusive; or is MIDAS's sum of\n\
         1 for read, 2 for write, 4 for delete, 8 for exclusive.\n\
         As in odbedit, a directory changes with all that is below it.\n\
+        Without R, ls and get do not show the value; json, save, diff and watch have it,\n\
+        as copies of the tree. Without W, a value is not set, cut or loaded into. Keys\n\
+        can be made in a directory, renamed and moved whatever the mode.\n\
         Example: chmod R /Experiment/Name",
     takes: &[Takes::Other, Takes::Path],
     run,

@@ -120,8 +120,9 @@ fn commands(word: &str) -> Vec<Found> {
 
 /// The flags that the usage of a command shows.
 fn flags(command: &Command, word: &str) -> Vec<Found> {
-    let words = command.usage.split(['[', ']', ' ']);
-    words.filter(|flag| flag.starts_with('-') && flag.starts_with(word)).map(Found::word).collect()
+    let words = command.usage.split(['[', ']', ' ']).filter_map(|word| word.strip_prefix('-'));
+    let flags = words.flat_map(str::chars).map(|letter| format!("-{letter}"));
+    flags.filter(|flag| flag.starts_with(word)).map(|flag| Found::word(&flag)).collect()
 }
 
 /// Types of keys; in lower case if the word is.
@@ -231,6 +232,7 @@ mod tests {
         let lines = ["set Here/Common/Buffer 'two words'"];
         check(&lines, "set Here/Common/Buffer ", &["set Here/Common/Buffer \"two words\" |"]);
         check(&[], "set Runinfo ", &[]);
+        check(&["create bitfield b", "set b 15"], "set b ", &["set b 0x0f |"]);
     }
 
     #[test]
@@ -262,7 +264,7 @@ mod tests {
         check(&[], "create d", &["create dword|", "create double|"]);
         check(&[], "create FL", &["create FLOAT |"]);
         check(&[], "create int Equ", &["create int Equipment/|"]);
-        check(&[], "ls -", &["ls -l|", "ls -r|"]);
+        check(&[], "ls -", &["ls -l|", "ls -r|", "ls -v|"]);
         check(&[], "ls -l Run", &["ls -l Runinfo/|"]);
     }
 

@@ -40,6 +40,17 @@ pub enum Error {
     /// The tree.
     #[error(transparent)]
     Odb(#[from] crate::Error),
+    /// A link to a key that is not there.
+    #[error("{link} leads to {target}: {missing}")]
+    Leads {
+        /// Path of the link.
+        link: String,
+        /// Where it leads to.
+        target: String,
+        /// What is missing.
+        #[source]
+        missing: crate::Error,
+    },
     /// The answer could not be written.
     #[error("the answer could not be written: {0}")]
     Output(#[from] std::io::Error),
@@ -58,6 +69,14 @@ pub enum Error {
         failed: usize,
         /// Keys that it has.
         all: usize,
+    },
+    /// Some of a dump could not be read; where, was told.
+    #[error("{name}: {places} {} could not be read; the rest is loaded", if *.places == 1 { "place" } else { "places" })]
+    Unread {
+        /// The name of the dump.
+        name: String,
+        /// Places that could not.
+        places: usize,
     },
     /// A database that is only read.
     #[error("'{command}' changes the ODB: {why}")]

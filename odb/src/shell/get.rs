@@ -47,10 +47,35 @@ mod tests {
     }
 
     #[test]
+    fn a_bitfield_is_hexadecimal() {
+        let lines =
+            ["create bitfield b", "set b 15", "get b", "create bitfield c[2]", "set c 1 255", "get c"];
+        assert_eq!(answer(&sample(), false, &lines), "0x0f\n0x01\n0xff\n");
+        assert_eq!(answer(&sample(), true, &["create bitfield b", "set b 0x0f", "get b"]), "15\n");
+    }
+
+    #[test]
     fn machines_get_json() {
         check(true, "get Common/Buffer", "\"SYSTEM\"\n");
         check(true, "get Variables/ADC0[*]", "[17,18,19]\n");
         check(true, "get Variables/ADC0[0]", "17\n");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_named() {
+        let lines = ["mkdir A/x", "create int A/x/y", "ln A/x L", "ln L M", "ren A A2"];
+        let said = |line| answer(&sample(), false, &[&lines[..], &[line]].concat());
+        let wanted = "no key /A, did you mean 'A2'?\n";
+        assert_eq!(said("get L"), format!("! /L leads to /A/x: {wanted}"));
+        assert_eq!(said("set L/y 1"), format!("! /L leads to /A/x: {wanted}"));
+        assert_eq!(said("cd L/z/y"), format!("! /L leads to /A/x: {wanted}"));
+        assert_eq!(
+            said("ls A2 M/y"),
+            "! one word expected, 'M/y' is a second one (paths with blanks need quotes); \
+            usage: ls [-lrv] [PATH]\n"
+        );
+        assert_eq!(said("get M/y"), format!("! /M leads to /L: {wanted}"));
+        assert_eq!(said("get /A/x"), format!("! {wanted}"));
     }
 
     #[test]
@@ -66,6 +91,6 @@ mod tests {
             "get Variables/ACD0",
             "! no key /Equipment/Trigger/Variables/ACD0, did you mean 'ADC0'?\n",
         );
-        check(false, "get /Lost", "! no key /Nothing\n");
+        check(false, "get /Lost", "! /Lost leads to /Nothing: no key /Nothing\n");
     }
 }

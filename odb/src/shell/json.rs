@@ -29,7 +29,7 @@ pub(super) const JSLS: Command = Command {
 pub(super) const JSVALUES: Command = Command {
     name: "jsvalues",
     usage: "jsvalues [PATH]",
-    help: "print the values below a directory as JSON, links followed\n\
+    help: "print the values below as JSON, links followed\n\
         Names are in lower case; the member `NAME/name` has the spelling.",
     takes: &[Takes::Directory],
     run: jsvalues,

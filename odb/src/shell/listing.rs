@@ -32,12 +32,27 @@ Key name                        Type    #Val  Size  Last Opn Mode Value
 /// Bytes of a directory in `odbedit`'s listing of a link to one: MIDAS's `KEYLIST`.
 const DIRECTORY_SIZE: usize = 12;
 
+/// In place of a value.
+const LOST: &str = "<cannot resolve link>";
+const HIDDEN: &str = "<no read access>";
+
+/// What is listed of each key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Name and value.
+    Short,
+    /// Everything.
+    Long,
+    /// The value alone.
+    Values,
+}
+
 /// A listing that is being written.
 pub(super) struct Listing<'t> {
     tree: &'t Tree,
     /// The time \[Unix seconds].
     now: u32,
-    long: bool,
+    look: Look,
     /// Only keys of such names.
     pattern: Option<String>,
     paint: &'t dyn Fn(Paint, &[u8]) -> Vec<u8>,
@@ -48,12 +63,16 @@ impl<'t> Listing<'t> {
     pub(super) fn new(
         tree: &'t Tree,
         now: u32,
-        long: bool,
+        look: Look,
         pattern: Option<String>,
         paint: &'t dyn Fn(Paint, &[u8]) -> Vec<u8>,
     ) -> Listing<'t> {
-        let out = if long { HEAD.into() } else { Vec::new() };
-        Listing { tree, now, long, pattern, paint, out }
+        let out = if look == Look::Long { HEAD.into() } else { Vec::new() };
+        Listing { tree, now, look, pattern, paint, out }
+    }
+
+    fn is_long(&self) -> bool {
+        self.look == Look::Long
     }
 
     pub(super) fn finish(self) -> Vec<u8> {
@@ -75,6 +94,9 @@ impl<'t> Listing<'t> {
         if self.pattern.as_ref().is_some_and(|wanted| !pattern::matches(wanted, key.name())) {
             return;
         }
+        if self.look == Look::Values {
+            return self.only_values(key, path);
+        }
         let mut line = Line::default();
         let name = spelling::to_bytes(name(key));
         line.at(4 * level, &name);
@@ -90,9 +112,9 @@ impl<'t> Listing<'t> {
             if let Ok(found) = self.tree.find(&path.to_string()) {
                 shown = Shown::target(found.key, found.index);
             } else {
-                shown.note = Some("<cannot resolve link>");
+                shown.note = Some(LOST);
             }
-        } else if key.directory().is_some() && !self.long {
+        } else if key.directory().is_some() && !self.is_long() {
             return self.end(line);
         }
         if line.width >= TYPE {
@@ -105,10 +127,24 @@ impl<'t> Listing<'t> {
         self.values(line, &shown);
     }
 
+    /// The elements of a key alone, or of what a link leads to.
+    fn only_values(&mut self, key: &Key, path: &Path) {
+        let shown = match (key.value(), self.tree.find(&path.to_string())) {
+            (Some(Value::Link(_)), Ok(found)) => Shown::target(found.key, found.index),
+            (Some(Value::Link(_)), Err(_)) => Shown { note: Some(LOST), ..Shown::of(key) },
+            (Some(_), _) => Shown::of(key),
+            (None, _) => return,
+        };
+        for index in 0..if shown.note.is_some() { 1 } else { shown.len } {
+            self.out.extend(shown.text(index));
+            self.out.push(b'\n');
+        }
+    }
+
     fn values(&mut self, mut line: Line, shown: &Shown<'_>) {
         let first = shown.text(0);
         let lines = shown.is_string() && first.contains(&b'\n');
-        if self.long {
+        if self.is_long() {
             line.at(TYPE, shown.tid.as_bytes());
             line.at(LEN, shown.len.to_string().as_bytes());
             line.at(SIZE, shown.size.to_string().as_bytes());
@@ -121,12 +157,12 @@ impl<'t> Listing<'t> {
                 }
             }
         }
-        let column = if self.long { VALUE } else { TYPE };
+        let column = if self.is_long() { VALUE } else { TYPE };
         if lines {
             line.at(column, b"<multi-line>");
-        } else if shown.len == 1 {
+        } else if shown.len == 1 || shown.note.is_some() {
             line.at(column, &first);
-        } else if self.long {
+        } else if self.is_long() {
             line.at(column, b"");
         }
         self.end(line);
@@ -134,15 +170,15 @@ impl<'t> Listing<'t> {
             self.out.extend_from_slice(&first);
             self.out.push(b'\n');
         }
-        if shown.len == 1 {
+        if shown.len == 1 || shown.note.is_some() {
             return;
         }
         for index in 0..shown.len {
             let mut line = Line::default();
-            if self.long {
+            if self.is_long() {
                 line.at(INDEX, format!("[{index}]").as_bytes());
             }
-            line.at(if self.long { ELEMENT } else { TYPE }, &shown.text(index));
+            line.at(if self.is_long() { ELEMENT } else { TYPE }, &shown.text(index));
             self.end(line);
         }
     }
@@ -178,7 +214,10 @@ impl<'k> Shown<'k> {
     fn of(key: &'k Key) -> Shown<'k> {
         let (mode, last_written, tid) = (key.mode(), key.last_written(), key.tid().name());
         let (value, note, len, size) = match key.content() {
-            Content::Value(value) => (Some(value), None, value.len(), value.item_size()),
+            Content::Value(value) => {
+                let note = (!mode.has(Mode::READ)).then_some(HIDDEN);
+                (Some(value), note, value.len(), value.item_size())
+            }
             Content::Directory(_) => (None, Some("<subdirectory>"), 1, DIRECTORY_SIZE),
         };
         Shown { value, element: None, note, tid, len, size, mode, last_written }

@@ -9,8 +9,9 @@ pub(super) const COMMAND: Command = Command {
     help: "load a dump: .odb, .xml or .json\n\
         Its first bytes say which. Keys come to where the dump says that they were\n\
         saved, or below the current directory. Missing keys are made, others are set\n\
-        and keep their type. A key that cannot be loaded is told of, the others are\n\
-        loaded; then the command has failed. A broken dump is not loaded at all.\n\
+        and keep their type. What cannot be read or loaded is told of, the rest is\n\
+        loaded; then the command has failed. XML and JSON that break off or break the\n\
+        rules of their form are not loaded at all.\n\
         -x  also the access modes and times of .json, and /System/Clients: for an ODB\n\
         \x20   that shall be as the saved one",
     takes: &[Takes::File],
@@ -29,14 +30,10 @@ fn run(call: &mut Call<'_>) -> Result<()> {
     let loaded =
         call.change(|tree| Ok(tree.load(&dump, &Load { at: at.clone(), exact, ..Load::default() })))?;
     if loaded.failed.is_empty() {
-        return Ok(());
+        let places = dump.remarks.len();
+        return if places == 0 { Ok(()) } else { Err(Error::Unread { name, places }) };
     }
-    for (_, error) in loaded.failed.iter().take(MOST) {
-        call.around.warn(&format!("{name}: key left out: {error}"));
-    }
-    if let Some(more @ 1..) = loaded.failed.len().checked_sub(MOST) {
-        call.around.warn(&format!("{name}: and {more} more"));
-    }
+    tell(call, &name, loaded.failed.iter().map(|(_, error)| format!("key left out: {error}")));
     let failed = loaded.failed.len();
     Err(Error::NotLoaded { name, failed, all: failed + loaded.set.len() })
 }
@@ -45,13 +42,19 @@ fn run(call: &mut Call<'_>) -> Result<()> {
 pub(super) fn read(call: &mut Call<'_>, name: &str) -> Result<Dump> {
     let bytes = call.around.load(name).map_err(Error::Load)?;
     let dump = Dump::parse(&bytes).map_err(|error| Error::Load(format!("{name}: {error}").into()))?;
-    for remark in dump.remarks.iter().take(MOST) {
-        call.around.warn(&format!("{name}: {remark}"));
+    tell(call, name, dump.remarks.iter().map(ToString::to_string));
+    Ok(dump)
+}
+
+/// Tells of the first of them, and how many there are besides.
+fn tell(call: &mut Call<'_>, name: &str, lines: impl ExactSizeIterator<Item = String>) {
+    let more = lines.len().saturating_sub(MOST);
+    for line in lines.take(MOST) {
+        call.around.warn(&format!("{name}: {line}"));
     }
-    if let Some(more @ 1..) = dump.remarks.len().checked_sub(MOST) {
+    if more > 0 {
         call.around.warn(&format!("{name}: and {more} more"));
     }
-    Ok(dump)
 }
 
 #[cfg(test)]
@@ -98,6 +101,23 @@ mod tests {
             &["chmod R Runinfo", "load a", "get Runinfo/State"],
             "? a: key left out: /Runinfo/State is write protected\n\
              ! a: 1 of 1 keys could not be loaded\n3\n",
+        );
+    }
+
+    #[test]
+    fn a_cut_dump_is_loaded_and_has_failed() {
+        let warned = "? a.odb: line 5 (byte 49): an array of 3 ends after 1\n";
+        check(
+            &[("a.odb", "[/Runinfo]\nState = INT : 2\nlist = INT[3] :\n[0] 5\n")],
+            &["load a.odb", "get Runinfo/State"],
+            &format!("{warned}! a.odb: 1 place could not be read; the rest is loaded\n2\n"),
+        );
+        check(
+            &[("a.odb", "[/Runinfo]\nonce\nupon\nState = INT : 2\n")],
+            &["load a.odb", "get Runinfo/State"],
+            "? a.odb: line 2 (byte 11): neither a section nor 'name = TYPE : value'\n\
+             ? a.odb: line 3 (byte 16): neither a section nor 'name = TYPE : value'\n\
+             ! a.odb: 2 places could not be read; the rest is loaded\n2\n",
         );
     }
 

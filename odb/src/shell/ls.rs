@@ -1,16 +1,17 @@
 //! `ls`: what is in a directory.
 
-use super::listing::Listing;
+use super::listing::{Listing, Look};
 use super::{Call, Command, Result, Takes, pattern, plain};
 use crate::Path;
 use crate::key::Content;
 
 pub(super) const COMMAND: Command = Command {
     name: "ls",
-    usage: "ls [-l] [-r] [PATH]",
+    usage: "ls [-lrv] [PATH]",
     help: "list a directory or a key\n\
         -l  also type, number of values, size, age, access mode and every element\n\
         -r  also what is below\n\
+        -v  values only, each element on a line\n\
         `PATH[3]` is one element, `PATH[1..4]` are several.\n\
         The last name of the path may be a pattern: `*` is any text, `?` one character.\n\
         With --json, an array of objects.",
@@ -19,8 +20,13 @@ pub(super) const COMMAND: Command = Command {
 };
 
 fn run(call: &mut Call<'_>) -> Result<()> {
-    let flags = call.flags("lr")?;
-    let (long, deep) = (flags.contains('l'), flags.contains('r'));
+    let flags = call.flags("lrv")?;
+    let deep = flags.contains('r');
+    let look = match (flags.contains('v'), flags.contains('l')) {
+        (true, _) => Look::Values,
+        (false, true) => Look::Long,
+        (false, false) => Look::Short,
+    };
     let (path, wanted) = target(call)?;
     let now = call.around.now();
     let found = call.tree.find_link(&path.to_string())?;
@@ -52,7 +58,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
         out
     } else {
         let paint = |what, text: &[u8]| call.around.paint(what, text);
-        let mut listing = Listing::new(&call.tree, now, long, wanted, &paint);
+        let mut listing = Listing::new(&call.tree, now, look, wanted, &paint);
         match in_directory {
             Some(directory) => {
                 for key in directory.iter() {
@@ -134,6 +140,52 @@ mod tests {
     }
 
     #[test]
+    fn flags_may_stand_behind() {
+        check(&["ls Runinfo -r"], &answer(&sample(), false, &["ls -r Runinfo"]));
+        check(&["ls -l Runinfo -r"], &answer(&sample(), false, &["ls -lr Runinfo"]));
+        // Behind -- is a name.
+        check(&["mkdir -- -r", "ls -- -r"], "");
+        check(&["ls -"], "! no key /-\n");
+    }
+
+    #[test]
+    fn values_are_listed_alone() {
+        check(&["ls -v Runinfo"], "3\n8\n");
+        check(&["ls -v Equipment/Trigger"], "");
+        check(&["ls -vr Equipment"], "1\nSYSTEM\n17\n18\n19\n");
+        check(&["ls -v Runinfo/*num*"], "8\n");
+        check(&["ls -v Here/Variables/ADC0[1]"], "18\n");
+        check(&["ln Runinfo/State L", "ls -v L"], "3\n");
+        check(&["ls -v Lost"], "<cannot resolve link>\n");
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_not_shown() {
+        let lines = ["chmod W Runinfo/State", "chmod W Equipment/Trigger/Variables", "ln Runinfo/State L"];
+        let tree = |line| answer(&sample(), false, &[&lines[..], &[line]].concat());
+        assert_eq!(
+            tree("ls Runinfo"),
+            "State                           <no read access>\nRun number                      8\n"
+        );
+        assert_eq!(tree("ls -v Runinfo"), "<no read access>\n8\n");
+        assert_eq!(
+            tree("ls Equipment/Trigger/Variables"),
+            "ADC0                            <no read access>\n"
+        );
+        assert_eq!(tree("ls L"), "L -> /Runinfo/State             <no read access>\n");
+        assert_eq!(tree("ls Runinfo/State"), "State                           <no read access>\n");
+        assert_eq!(tree("get Runinfo/State"), "! /Runinfo/State is read protected\n");
+        // Copies of the tree have it.
+        assert!(tree("json Runinfo").contains("\"State\" : 3"));
+        assert!(tree("save - Runinfo").contains("State = INT : 3"));
+        let json = answer(&sample(), true, &["chmod W Runinfo/State", "ls Runinfo/State"]);
+        assert_eq!(
+            json,
+            "[{\"name\":\"State\",\"type\":\"INT\",\"len\":1,\"size\":4,\"mode\":\"W\",\"last_written\":0}]\n"
+        );
+    }
+
+    #[test]
     fn names_may_be_patterns() {
         check(&["ls Runinfo/*num*"], "Run number                      8\n");
         check(&["ls *quip?ent"], "Equipment\n");
@@ -143,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_listed_is_named() {
-        check(&["ls -x"], "! 'ls' knows no -x; usage: ls [-l] [-r] [PATH]\n");
+        check(&["ls -x"], "! 'ls' knows no -x; usage: ls [-lrv] [PATH]\n");
         check(&["ls Runinof"], "! no key /Runinof, did you mean 'Runinfo'?\n");
     }
 

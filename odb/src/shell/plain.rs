@@ -5,7 +5,7 @@
 use std::io::Write as _;
 
 use crate::Value;
-use crate::key::{Content, Key};
+use crate::key::{Content, Key, Mode};
 use crate::value::Number;
 
 /// One element alone, several as an array.
@@ -16,7 +16,8 @@ pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
     list(0..value.len(), out, |index, out| element(value, index, out));
 }
 
-/// Keys as an array of objects; directories with what is in them if `deep`.
+/// Keys as an array of objects; directories with what is in them if `deep`. What may not be read has
+/// no value.
 pub(super) fn keys<'k>(keys: impl IntoIterator<Item = &'k Key>, deep: bool, out: &mut Vec<u8>) {
     list(keys, out, |key, out| {
         out.extend_from_slice(b"{\"name\":");
@@ -33,9 +34,11 @@ pub(super) fn keys<'k>(keys: impl IntoIterator<Item = &'k Key>, deep: bool, out:
                 let (len, size, mode, time) =
                     (value.len(), value.item_size(), key.mode(), key.last_written());
                 let _ =
-                    write!(out, "\"len\":{len},\"size\":{size},\"mode\":\"{mode}\",\"last_written\":{time},");
-                out.extend_from_slice(b"\"value\":");
-                self::value(value, out);
+                    write!(out, "\"len\":{len},\"size\":{size},\"mode\":\"{mode}\",\"last_written\":{time}");
+                if mode.has(Mode::READ) {
+                    out.extend_from_slice(b",\"value\":");
+                    self::value(value, out);
+                }
             }
         }
         out.push(b'}');

@@ -16,7 +16,7 @@ pub(super) const TRUNC: Command = Command {
 pub(super) const RESIZE: Command = Command {
     name: "resize",
     usage: "resize PATH LEN",
-    help: "cut an array, or add zeros, `n` or empty strings to it\n\
+    help: "cut an array, or add zeros, `n` or empty strings\n\
         Example: resize Pedestal 16",
     takes: &[Takes::Path, Takes::Other],
     run: resize,

@@ -1,7 +1,9 @@
 //! `set`: a value.
 
+use pactolus_formats::Tid;
+
 use super::{Call, Command, Error, Result, Takes};
-use crate::{Index, Tree, Value};
+use crate::{Index, Tree, Value, spelling};
 
 pub(super) const COMMAND: Command = Command {
     name: "set",
@@ -47,8 +49,19 @@ fn set(tree: &mut Tree, path: &str, texts: &[String]) -> Result<()> {
         None | Some(Index::All) => (0, len.saturating_sub(1)),
     };
     let is_one = found.index.is_some() || len == 1;
+    let parse = |at: String, text: &str| {
+        let error = || crate::Error::Text { path: at, tid: old.tid(), text: text.to_owned() };
+        // Bytes that are no UTF-8 stand in the text as private characters.
+        let bytes = spelling::to_bytes(text);
+        match (old.tid(), bytes.as_slice()) {
+            (Tid::String, _) => Ok(Value::string(bytes)),
+            (Tid::Char, &[byte]) => Ok(Value::Char(vec![byte])),
+            (tid, _) => Value::parse(tid, text).ok_or_else(error),
+        }
+    };
     if let ([text], true) = (texts, is_one) {
-        return Ok(tree.set_text(path, text)?);
+        let value = parse(path.to_owned(), text)?;
+        return Ok(tree.set(path, value)?);
     }
     if last >= len || first > last {
         return Err(crate::Error::Index { path: at, index: last, len }.into());
@@ -59,12 +72,7 @@ fn set(tree: &mut Tree, path: &str, texts: &[String]) -> Result<()> {
     }
     let mut new = old.clone();
     for (index, text) in (first..=last).zip(texts) {
-        let value = Value::parse(old.tid(), text).ok_or_else(|| crate::Error::Text {
-            path: format!("{at}[{index}]"),
-            tid: old.tid(),
-            text: text.clone(),
-        })?;
-        new.put(index, &value, 0);
+        new.put(index, &parse(format!("{at}[{index}]"), text)?, 0);
     }
     Ok(tree.set(&at, new)?)
 }
@@ -85,6 +93,34 @@ mod tests {
         check(&["set ../Common/Buffer 'two words'", "get ../Common/Buffer"], "two words\n");
         check(&["set ../Common/Buffer ''", "get ../Common/Buffer"], "\n");
         check(&["set /Here/Common/Buffer x", "get ../Common/Buffer"], "x\n");
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_are_kept() {
+        let line = crate::spelling::from_bytes(b"set ../Common/Buffer '5 \xb5s'");
+        let mut tree = sample();
+        tree.create("/c", crate::Value::Char(vec![0])).unwrap_or_default();
+        tree.create("/names", crate::Value::from(vec!["a".to_owned(), "b".to_owned()])).unwrap_or_default();
+        let mut shell = super::super::Shell::new(crate::Odb::from(tree));
+        let mut capture = super::super::Capture::default();
+        let char = crate::spelling::from_bytes(b"set /c \xb5");
+        let names = crate::spelling::from_bytes(b"set /names \xb5 '\xc2\xb5'");
+        let lines = ["cd Equipment/Trigger/Variables", &line, &char, &names];
+        assert_eq!(super::super::answers(&mut shell, &mut capture, &lines), "");
+        let value = |path: &str| {
+            shell.odb().value(path).map(|value| {
+                (0..value.len())
+                    .map(|i| {
+                        let mut out = Vec::new();
+                        value.write_text(i, &mut out);
+                        out
+                    })
+                    .collect::<Vec<_>>()
+            })
+        };
+        assert_eq!(value("/Equipment/Trigger/Common/Buffer"), Ok(vec![b"5 \xb5s".to_vec()]));
+        assert_eq!(value("/c"), Ok(vec![b"\xb5".to_vec()]));
+        assert_eq!(value("/names"), Ok(vec![b"\xb5".to_vec(), b"\xc2\xb5".to_vec()]));
     }
 
     #[test]

@@ -167,7 +167,10 @@ impl Tree {
         if key.directory().is_some_and(|directory| directory.position(name).is_some()) {
             return Err(Error::Exists { path: path.to_string() });
         }
-        here.child(name)?;
+        let here = here.child(name)?;
+        if let Content::Value(value) = &content {
+            within(value.len(), &here)?;
+        }
         let mut key = Key::new(name, content);
         key.last_written = self.now;
         self.change_directory(&parent, |directory| {
@@ -185,6 +188,7 @@ impl Tree {
             let element = value.element(index).map_or_else(|| value.summary(), |value| value.summary());
             Error::Type { path: at.to_string(), wanted: old.tid(), stored: value.tid(), value: element }
         })?;
+        within(new.len(), &at)?;
         let len = old.len();
         let range = match place.index {
             None => None,

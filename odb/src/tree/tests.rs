@@ -51,6 +51,20 @@ fn check_error(result: Result<impl std::fmt::Debug>, wanted: &str) {
 }
 
 #[test]
+fn no_key_is_longer_than_the_longest() {
+    let (mut tree, most) = (types(), Value::MAX_LEN);
+    let long = || Value::Bitfield(vec![0; most + 1]);
+    let wanted = |path: &str| format!("{path}: {} elements wanted, at most {most} can be held", most + 1);
+    check_error(tree.create("/Types/long", long()), &wanted("/Types/long"));
+    check_error(tree.set("/Types/iarr", Value::Byte(vec![0; most + 1])), &wanted("/Types/iarr"));
+    check_error(tree.put("/Types/long", long()), &wanted("/Types/long"));
+    check_error(tree.replace("/Types/long", long()), &wanted("/Types/long"));
+    check_error(tree.replace("/Types/int", long()), &wanted("/Types/int"));
+    assert!(tree.same(&types()), "{:?}", tree.diff(&types()));
+    tree.create("/Types/long", Value::Bitfield(vec![0; most])).unwrap();
+}
+
+#[test]
 fn an_error_says_what_where_and_what_was_meant() {
     let mut tree = types();
     check_error(tree.get::<i32>("/Types/itn"), "no key /Types/itn, did you mean 'int'?");

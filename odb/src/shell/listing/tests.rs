@@ -56,7 +56,7 @@ fn what_does_not_fit_has_a_line_of_its_own() {
     tree.create("/d/\u{e9}t\u{e9}", 1u16).unwrap();
     tree.create("/d/many", Value::Byte(vec![0; 100_000])).unwrap();
     tree.create("/d/none", Value::Int(Vec::new())).unwrap();
-    let mut listing = Listing::new(&tree, 0, true, None, &|_, text| text.to_vec());
+    let mut listing = Listing::new(&tree, 0, Look::Long, None, &|_, text| text.to_vec());
     let found = tree.find("/d").unwrap();
     for key in found.key.directory().unwrap().iter() {
         listing.key(0, key, &found.path.child(key.name()).unwrap());
@@ -82,7 +82,7 @@ fn a_colour_has_no_width() {
     tree.create("/d/x", 5).unwrap();
     tree.create_link("/link", "/d/x").unwrap();
     let paint = |what, text: &[u8]| [b"<", format!("{what:?} ").as_bytes(), text, b">"].concat();
-    let mut listing = Listing::new(&tree, 0, true, None, &paint);
+    let mut listing = Listing::new(&tree, 0, Look::Long, None, &paint);
     listing.branch(0, tree.root(), &Path::ROOT);
     assert_eq!(
         String::from_utf8(listing.finish()).unwrap().lines().skip(2).collect::<Vec<_>>(),
