@@ -379,6 +379,11 @@ impl Job {
 
     /// Refuses combinations that would lose data.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.odb.is_some() && !self.odb_load.is_empty() {
+            return Err(Error::Job(
+                "--odb-load: the ODB is shared, and the file would overwrite it: load it with `pactolus odb`, or leave out --odb (PACTOLUS_ODB)".into(),
+            ));
+        }
         let reads = self.reads();
         let mut places: Vec<(PathBuf, &OutputFile)> = Vec::new();
         for (i, output) in self.outputs.iter().enumerate() {
