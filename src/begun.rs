@@ -27,6 +27,12 @@ pub(crate) struct Begun {
     pub(crate) odb: Odb,
     /// The values that the run begins with.
     pub(crate) tree: Tree,
+    /// The ODB that they were taken from.
+    pub(crate) seen: Tree,
+    /// Values of a shared ODB with which the run cannot begin.
+    pub(crate) refused: Option<Tree>,
+    /// The first key of a shared ODB that is protected and was not written.
+    pub(crate) skipped: Option<String>,
     /// What later epochs take over.
     pub(crate) earlier: Earlier,
     /// What is known of its events.
@@ -103,22 +109,37 @@ impl Analyzer {
         &self,
         job: &Job,
         base: &Base,
-        run: Run,
+        (run, numbered): (Run, bool),
         dump: Option<&[u8]>,
     ) -> Result<Begun, Error> {
-        let Settled { tree, definitions, origins, mut warnings, files } =
-            base.settle(self, job, &run, dump)?;
+        let Settled { odb: seen, tree, skipped, definitions, origins, mut warnings, files } =
+            base.settle(self, job, (&run, numbered), dump)?;
         let Made { epoch, sequential } = self.epoch(job, &run, (&tree, &definitions), Earlier::default())?;
         let banks = job.outputs.iter().any(|output| output.kind != OutputKind::Histograms);
         if banks && !job.filter {
             warnings.extend(self.all_off(&epoch.chains));
         }
         let odb = job.odb.clone().unwrap_or_else(|| Odb::from(tree.clone()));
+        let refused = None;
         let (epoch, dump) = (Arc::new(epoch), dump.map(<[u8]>::to_vec));
         let mut earlier = Earlier::default();
         earlier.add(&epoch, &sequential);
         let sequential = sequential.into_iter().map(|fresh| fresh.module).collect();
-        Ok(Begun { epoch, sequential, odb, tree, earlier, definitions, origins, warnings, dump, files })
+        Ok(Begun {
+            epoch,
+            sequential,
+            odb,
+            tree,
+            seen,
+            refused,
+            skipped,
+            earlier,
+            definitions,
+            origins,
+            warnings,
+            dump,
+            files,
+        })
     }
 
     /// Prepares the modules for the values of a tree, and what is defined of the events of the run.
@@ -149,8 +170,7 @@ impl Analyzer {
             chains = without_definition(definitions);
         }
         put_in_fold(&mut chains, &self.chains);
-        let switch = format!("{}/Output/Events to ODB", self.root());
-        if epochs == 0 && job.odb.is_some() && setting(tree, &switch, true)? {
+        if epochs == 0 && job.odb.is_some() {
             copies = Some(Arc::new(Copies::new(chains.iter().filter(|chain| !chain.fallback).count())));
         }
         // Equal bookings share their histograms, whatever lies between them.

@@ -62,6 +62,9 @@ pub struct Progress {
     pub total: Option<u64>,
     /// A run ends with this.
     pub run_ends: bool,
+    /// Of a job on a shared ODB, which may go on for days: the warnings since the last time. They stand in
+    /// the report, too, in the same order.
+    pub warnings: Vec<String>,
 }
 
 /// Runs a job: source, workers and fold.
@@ -96,6 +99,8 @@ struct Live {
     epochs: Vec<Values>,
     /// What went wrong with stages between events.
     errors: Vec<String>,
+    /// Changes that could not be taken.
+    untaken: usize,
     written: Written,
     copied: Copied,
     counts: Counts,
@@ -116,6 +121,8 @@ pub(crate) struct Fold<'j> {
     worker: Worker,
     live: Option<Live>,
     report: Report,
+    /// So many of its warnings have been told.
+    told: usize,
     started: Instant,
     read: (u64, Option<u64>),
     /// Histograms of all runs, if an output is of the whole job.
@@ -148,6 +155,7 @@ impl<'j> Fold<'j> {
             worker: Worker::new(),
             live: None,
             report: Report::default(),
+            told: 0,
             started: Instant::now(),
             read: (0, None),
             histograms: Histograms::default(),
@@ -173,7 +181,7 @@ impl<'j> Fold<'j> {
             _ if self.halted => {}
             Item::Begin(begun, input) => self.begin(*begun, *input)?,
             Item::Epoch(taken) => self.epoch(*taken),
-            Item::Warning(text) => self.warn(text),
+            Item::Warning(text) => self.untaken(text),
             Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
@@ -230,6 +238,11 @@ impl<'j> Fold<'j> {
         let Some(live) = &self.live else { return };
         let read = live.counts.by_id().values().map(|o| o.offered).sum::<u64>() + live.counts.system;
         let kept = live.counts.requests.iter().map(|r| r.kept).sum();
+        let mut warnings = Vec::new();
+        if self.job.odb.is_some() {
+            warnings.extend_from_slice(&self.report.warnings[self.told..]);
+            self.told = self.report.warnings.len();
+        }
         (self.progress)(&Progress {
             run: live.epoch.run.number,
             input: live.input.path.clone(),
@@ -239,11 +252,12 @@ impl<'j> Fold<'j> {
             done: self.read.0,
             total: self.read.1,
             run_ends,
+            warnings,
         });
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, tree, origins, warnings, .. } = begun;
+        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, .. } = begun;
         // The same file is applied to every run.
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
@@ -258,6 +272,7 @@ impl<'j> Fold<'j> {
             clear,
             epochs: vec![Values::first(&epoch, tree)],
             errors: Vec::new(),
+            untaken: 0,
             written: Written::default(),
             copied: Copied::default(),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
@@ -271,7 +286,11 @@ impl<'j> Fold<'j> {
             file: 0,
             started: Instant::now(),
         });
+        self.note(Ok(skipped));
         self.begin_written();
+        if self.told < self.report.warnings.len() && self.job.odb.is_some() {
+            self.tell(false);
+        }
         Ok(())
     }
 
@@ -279,6 +298,23 @@ impl<'j> Fold<'j> {
     fn warn(&mut self, text: String) {
         if !self.report.warnings.contains(&text) {
             self.report.warnings.push(text);
+            if self.job.odb.is_some() {
+                self.tell(false);
+            }
+        }
+    }
+
+    /// Tells of a change that does not take effect: of the first ones of a run.
+    fn untaken(&mut self, text: String) {
+        let Some(live) = &mut self.live else { return self.warn(text) };
+        live.untaken += 1;
+        match live.untaken {
+            n if n <= SHOWN => self.warn(text),
+            n if n == SHOWN + 1 => {
+                let run = live.epoch.run.number;
+                self.warn(format!("run {run}: more changes do not take effect, they are not listed"));
+            }
+            _ => {}
         }
     }
 
@@ -379,7 +415,15 @@ impl<'j> Fold<'j> {
                 file.remove("sha256");
             }
         }
-        let tree = live.odb.snapshot()?;
+        let tree = match (live.odb.snapshot(), live.epochs.last()) {
+            (Err(error), Some(epoch)) if self.job.odb.is_some() => {
+                // What was analysed is worth more.
+                let (tree, run) = (epoch.tree.clone(), live.epoch.run.number);
+                self.warn(format!("run {run}: the ODB cannot be read: {error}"));
+                tree
+            }
+            (tree, _) => tree?,
+        };
         if self.job.odb.is_none() {
             // Nobody but the analyzer has changed it.
             live.epochs.truncate(1);

@@ -76,6 +76,7 @@ mod fold;
 pub mod histo;
 mod hot;
 mod job;
+mod last;
 mod layers;
 mod ledger;
 mod line;
