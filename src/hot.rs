@@ -148,11 +148,11 @@ impl Hot {
     /// The next epoch, with these values.
     fn made(&self, analyzer: &Analyzer, job: &Job, tree: &Tree) -> Result<Made, Error> {
         let made = analyzer.epoch(job, &self.run, (tree, &self.definitions), self.earlier.clone())?;
-        // Tables and text have begun with the events of the other form.
+        // Tables and text have begun with events of the other form.
         match formats(&made.epoch) == self.formats {
             true => Ok(made),
             false => Err(Error::Job(
-                "events with banks and FIXED events do not mix in a run: it takes effect at the next run"
+                "the form of the events of a request does not change within a run: it takes effect at the next run"
                     .into(),
             )),
         }

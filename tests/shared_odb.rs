@@ -4,13 +4,15 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::MidFile;
 use common::bench::{Bench, analyse, data, dwords, plain_run, run_of};
 use common::modules::{ADC0, Adds, NEWS, does, in_order, makes};
 use common::stream::Stream;
-use pactolus::odb::{Mode, Odb};
+use pactolus::odb::{Error as OdbError, Mode, Odb, Store, Tree};
 use pactolus::prelude::*;
 
 const OFFSET: &str = "/Analyzer/Parameters/Sums/Offset";
@@ -480,4 +482,51 @@ fn protected_keys_do_not_end_a_job() {
     // The others are written.
     assert_eq!(odb.get::<f64>("/Analyzer/Trigger/Statistics/Events written").unwrap(), 3.0);
     assert_eq!(odb.get::<i32>("/Analyzer/Tests/Old/Count").unwrap(), 1);
+}
+
+/// An ODB that cannot be read or written any more.
+struct Failing {
+    odb: Odb,
+    fails: AtomicBool,
+}
+
+impl Failing {
+    fn check(&self) -> Result<(), OdbError> {
+        if self.fails.load(Ordering::SeqCst) { Err(OdbError::Store("it is gone".into())) } else { Ok(()) }
+    }
+}
+
+impl Store for Failing {
+    fn revision(&self) -> u64 {
+        self.odb.revision()
+    }
+
+    fn snapshot(&self) -> Result<(u64, Tree), OdbError> {
+        self.check().and_then(|()| self.odb.store().snapshot())
+    }
+
+    fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<(), OdbError>) -> Result<(), OdbError> {
+        self.check().and_then(|()| self.odb.store().transact(change))
+    }
+
+    fn wait(&self, seen: u64, timeout: Duration) -> u64 {
+        self.odb.store().wait(seen, timeout)
+    }
+}
+
+#[test]
+fn an_odb_that_fails_at_the_end_costs_no_outputs() {
+    let bench = Bench::new(&plain_run(3));
+    let store = Arc::new(Failing { odb: Odb::local(), fails: AtomicBool::new(false) });
+    let job = on(&Odb::new(store.clone()), bench.writing());
+    let report = named("Analyzer")
+        .run_with(&job, &mut |progress| store.fails.store(progress.run_ends, Ordering::SeqCst))
+        .unwrap();
+    assert_eq!(firsts(&bench), [1, 2, 3]);
+    let wanted = [
+        "run 42: the ODB was not written: ODB store: it is gone",
+        "run 42: the ODB cannot be read: ODB store: it is gone",
+    ];
+    assert_eq!(report.warnings, wanted);
+    assert_eq!(report.odb.unwrap().get::<Vec<i32>>(OFFSET).unwrap(), [1; 4]);
 }
