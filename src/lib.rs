@@ -65,6 +65,7 @@ mod begun;
 mod block;
 mod catalogue;
 mod chain;
+mod columns;
 mod copies;
 mod definition;
 mod emit;
