@@ -29,8 +29,8 @@ pub(crate) struct Hot {
     revision: Option<u64>,
     /// The ODB as it was then ...
     seen: Tree,
-    /// ... and whether links lead to other places of it.
-    links: bool,
+    /// ... with what its links lead to; none if it has no link. Before the first look: what is in force.
+    followed: Option<Tree>,
     /// The values in force.
     tree: Tree,
     /// Values that could not be taken, which is said once.
@@ -75,8 +75,7 @@ impl Hot {
             odb,
             revision,
             seen: begun.seen.clone(),
-            // Until the first look, nobody knows.
-            links: true,
+            followed: Some(begun.tree.clone()),
             tree: begun.tree.clone(),
             refused: begun.refused.clone(),
             told: false,
@@ -106,13 +105,20 @@ impl Hot {
             }
         };
         // What the two share is compared at once.
-        let is_known = self.is_same(&self.seen, &seen) && !self.links;
+        let is_known = self.followed.is_none() && self.is_same(&self.seen, &seen);
         self.seen = seen;
         if is_known {
             return None;
         }
-        let InForce { tree, links, failed } = InForce::new(analyzer, job, &self.seen);
-        self.links = links;
+        let followed = self.seen.followed(&self.watched);
+        let before = std::mem::replace(&mut self.followed, followed);
+        if let (Some(before), Some(now)) = (&before, &self.followed)
+            && self.is_same(before, now)
+        {
+            return None;
+        }
+        let now = self.followed.as_ref().unwrap_or(&self.seen).clone();
+        let InForce { tree, failed } = InForce::filled(analyzer, job, now);
         let changes = if self.is_same(&self.tree, &tree) { Vec::new() } else { self.changes(&tree) };
         let what = match changes.as_slice() {
             [] => {

@@ -94,7 +94,7 @@ impl Fold<'_> {
         match (live.odb.change(change), &self.job.odb) {
             (Err(error), None) => Err(error.into()),
             (done, _) => {
-                if let Some(text) = live.to_tell(done) {
+                if let Some(text) = live.news(done) {
                     self.warn(text);
                 }
                 Ok(())
@@ -140,7 +140,7 @@ impl Fold<'_> {
 
     /// Takes note of what came of writing, or of a key that is protected.
     pub(super) fn note(&mut self, done: Result<Option<String>, OdbError>) {
-        if let Some(text) = self.live.as_mut().and_then(|live| live.to_tell(done)) {
+        if let Some(text) = self.live.as_mut().and_then(|live| live.news(done)) {
             self.warn(text);
         }
     }
@@ -149,7 +149,7 @@ impl Fold<'_> {
 impl Live {
     /// What there is to say of it, once a run: an ODB that cannot be written, or a part of it, is no reason
     /// to end the job.
-    fn to_tell(&mut self, done: Result<Option<String>, OdbError>) -> Option<String> {
+    fn news(&mut self, done: Result<Option<String>, OdbError>) -> Option<String> {
         let (run, written) = (self.epoch.run.number, &mut self.written);
         match done {
             Err(error) => (!std::mem::replace(&mut written.told, true))

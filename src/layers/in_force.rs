@@ -12,8 +12,6 @@ use crate::job::Job;
 /// itself is not changed.
 pub(crate) struct InForce {
     pub(crate) tree: Tree,
-    /// What links lead to may change without them.
-    pub(crate) links: bool,
     /// What is missing cannot be made.
     pub(crate) failed: Option<Error>,
 }
@@ -21,11 +19,14 @@ pub(crate) struct InForce {
 impl InForce {
     pub(crate) fn new(analyzer: &Analyzer, job: &Job, odb: &Tree) -> InForce {
         let followed = odb.followed(&watched(analyzer));
-        let links = followed.is_some();
-        let mut tree = followed.unwrap_or_else(|| odb.clone());
+        InForce::filled(analyzer, job, followed.unwrap_or_else(|| odb.clone()))
+    }
+
+    /// The same of a tree without links.
+    pub(crate) fn filled(analyzer: &Analyzer, job: &Job, mut tree: Tree) -> InForce {
         let (mut origins, mut skipped) = (Origins::new(), Skipped::new(true));
         let made = create(analyzer, job, &mut tree, (&mut origins, &mut skipped), Makes::Epoch);
-        InForce { tree, links, failed: made.err() }
+        InForce { tree, failed: made.err() }
     }
 
     /// The values, if all of them are there.

@@ -292,7 +292,6 @@ const SOURCES: &[&str] = &[
     "odb/src/store/shared/place.rs",
     "src/copies.rs",
     "src/fold/copied.rs",
-    "src/fold/warnings.rs",
     "src/fold/written.rs",
     "src/histo/files.rs",
     "src/histo/root/read.rs",
