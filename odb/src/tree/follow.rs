@@ -36,7 +36,7 @@ impl Tree {
 /// The work on one tree.
 struct Following<'t> {
     tree: &'t Tree,
-    /// Where the links lead that are being followed, the innermost last.
+    /// Where the links are that are being followed, and where they lead, the innermost last.
     inside: Vec<Vec<usize>>,
     /// Keys that may still be brought in.
     left: usize,
@@ -61,9 +61,9 @@ impl Following<'_> {
     /// A key with all below it followed.
     fn below(&mut self, key: &Arc<Key>, at: &[usize], depth: usize) -> Option<Arc<Key>> {
         if let Some((new, place)) = self.target(key, at) {
-            self.inside.push(place.clone());
+            self.inside.extend([at.to_vec(), place.clone()]);
             let below = self.below(&new, &place, depth);
-            self.inside.pop();
+            self.inside.truncate(self.inside.len() - 2);
             return Some(below.unwrap_or(new));
         }
         let directory = key.directory().filter(|_| depth < MAX_DEPTH)?;
