@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use pactolus_formats::tuple::{ColumnDef, TableDef};
 use pactolus_formats::{BankName, Layout};
 use pactolus_odb::{Odb, Path as OdbPath, Record, Tree};
 
 use crate::analyzer::Analyzer;
 use crate::chain::{Chain, Mounted};
+use crate::columns::{columns, table};
 use crate::copies::Copies;
 use crate::epoch::{Epoch, Format, RunChain, unique};
 use crate::histo::{Automatic, Store};
@@ -27,6 +27,12 @@ pub(crate) struct Begun {
     pub(crate) odb: Odb,
     /// The values that the run begins with.
     pub(crate) tree: Tree,
+    /// The ODB that they were taken from.
+    pub(crate) seen: Tree,
+    /// Values of a shared ODB with which the run cannot begin.
+    pub(crate) refused: Option<Tree>,
+    /// The first key of a shared ODB that is protected and was not written.
+    pub(crate) skipped: Option<String>,
     /// What later epochs take over.
     pub(crate) earlier: Earlier,
     /// What is known of its events.
@@ -103,22 +109,37 @@ impl Analyzer {
         &self,
         job: &Job,
         base: &Base,
-        run: Run,
+        (run, numbered): (Run, bool),
         dump: Option<&[u8]>,
     ) -> Result<Begun, Error> {
-        let Settled { tree, definitions, origins, mut warnings, files } =
-            base.settle(self, job, &run, dump)?;
+        let Settled { odb: seen, tree, skipped, definitions, origins, mut warnings, files } =
+            base.settle(self, job, (&run, numbered), dump)?;
         let Made { epoch, sequential } = self.epoch(job, &run, (&tree, &definitions), Earlier::default())?;
         let banks = job.outputs.iter().any(|output| output.kind != OutputKind::Histograms);
         if banks && !job.filter {
             warnings.extend(self.all_off(&epoch.chains));
         }
         let odb = job.odb.clone().unwrap_or_else(|| Odb::from(tree.clone()));
+        let refused = None;
         let (epoch, dump) = (Arc::new(epoch), dump.map(<[u8]>::to_vec));
         let mut earlier = Earlier::default();
         earlier.add(&epoch, &sequential);
         let sequential = sequential.into_iter().map(|fresh| fresh.module).collect();
-        Ok(Begun { epoch, sequential, odb, tree, earlier, definitions, origins, warnings, dump, files })
+        Ok(Begun {
+            epoch,
+            sequential,
+            odb,
+            tree,
+            seen,
+            refused,
+            skipped,
+            earlier,
+            definitions,
+            origins,
+            warnings,
+            dump,
+            files,
+        })
     }
 
     /// Prepares the modules for the values of a tree, and what is defined of the events of the run.
@@ -149,8 +170,7 @@ impl Analyzer {
             chains = without_definition(definitions);
         }
         put_in_fold(&mut chains, &self.chains);
-        let switch = format!("{}/Output/Events to ODB", self.root());
-        if epochs == 0 && job.odb.is_some() && setting(tree, &switch, true)? {
+        if epochs == 0 && job.odb.is_some() {
             copies = Some(Arc::new(Copies::new(chains.iter().filter(|chain| !chain.fallback).count())));
         }
         // Equal bookings share their histograms, whatever lies between them.
@@ -343,64 +363,6 @@ fn automatic(
         marked.extend(booking.map_err(|e| Error::Job(e.to_string()))?);
     }
     Ok(marked)
-}
-
-/// The columns that are known before the first event: the declared banks, then what stages append.
-fn columns(request: &Request, chain: &Chain) -> Vec<ColumnDef> {
-    let mut columns: Vec<ColumnDef> = Vec::new();
-    for bank in &request.banks {
-        let column = sized(ColumnDef::new(bank.name, bank.tid.code()), bank.elements);
-        columns.push(column.description(&bank.description).unit(&bank.unit));
-    }
-    for bank in chain.stages.iter().flat_map(Mounted::writes) {
-        match columns.iter_mut().find(|c| c.name == bank.name) {
-            Some(known) => {
-                if known.unit.is_empty() {
-                    known.unit = bank.unit.to_owned();
-                }
-                if known.elements.is_none() {
-                    *known = sized(known.clone(), bank.elements);
-                }
-            }
-            None => {
-                let column = ColumnDef::new(bank.name, bank.tid.code()).unit(bank.unit);
-                columns.push(sized(column, bank.elements));
-            }
-        }
-    }
-    columns
-}
-
-/// A column with the number of elements, if that is known.
-fn sized(column: ColumnDef, elements: Option<usize>) -> ColumnDef {
-    match elements {
-        Some(1) | None => ColumnDef { elements, ..column },
-        Some(several) => column.elements(several).many(),
-    }
-}
-
-fn table(
-    name: &str,
-    format: &Format,
-    off: &[BankName],
-    mut columns: Vec<ColumnDef>,
-    layouts: &[(BankName, Arc<Layout>)],
-) -> TableDef {
-    columns.retain(|c| !off.contains(&c.name));
-    for (name, layout) in layouts.iter().filter(|(name, _)| !off.contains(name)) {
-        match columns.iter_mut().find(|c| c.name == *name) {
-            Some(column) => {
-                column.layout.get_or_insert_with(|| Arc::clone(layout));
-            }
-            None => columns
-                .push(ColumnDef::new(*name, pactolus_formats::Tid::Struct.code()).layout(Arc::clone(layout))),
-        }
-    }
-    let fixed = match format {
-        Format::Fixed(layout) => Some(Arc::clone(layout)),
-        Format::Banks | Format::Mixed(_) => None,
-    };
-    TableDef { name: name.to_owned(), banks: if fixed.is_some() { Vec::new() } else { columns }, fixed }
 }
 
 /// For each bank, the shortest array that has one value per element.

@@ -3,6 +3,7 @@
 mod copied;
 mod epochs;
 mod run_report;
+mod warnings;
 mod written;
 
 use std::collections::BTreeMap;
@@ -62,6 +63,9 @@ pub struct Progress {
     pub total: Option<u64>,
     /// A run ends with this.
     pub run_ends: bool,
+    /// Of a job on a shared ODB, which may go on for days: the warnings since the last time. They stand in
+    /// the report, too, in the same order.
+    pub warnings: Vec<String>,
 }
 
 /// Runs a job: source, workers and fold.
@@ -96,6 +100,8 @@ struct Live {
     epochs: Vec<Values>,
     /// What went wrong with stages between events.
     errors: Vec<String>,
+    /// Changes that could not be taken.
+    untaken: usize,
     written: Written,
     copied: Copied,
     counts: Counts,
@@ -116,6 +122,8 @@ pub(crate) struct Fold<'j> {
     worker: Worker,
     live: Option<Live>,
     report: Report,
+    /// So many of its warnings have been told.
+    told: usize,
     started: Instant,
     read: (u64, Option<u64>),
     /// Histograms of all runs, if an output is of the whole job.
@@ -148,6 +156,7 @@ impl<'j> Fold<'j> {
             worker: Worker::new(),
             live: None,
             report: Report::default(),
+            told: 0,
             started: Instant::now(),
             read: (0, None),
             histograms: Histograms::default(),
@@ -173,7 +182,7 @@ impl<'j> Fold<'j> {
             _ if self.halted => {}
             Item::Begin(begun, input) => self.begin(*begun, *input)?,
             Item::Epoch(taken) => self.epoch(*taken),
-            Item::Warning(text) => self.warn(text),
+            Item::Warning(text) => self.untaken(text),
             Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
@@ -230,6 +239,11 @@ impl<'j> Fold<'j> {
         let Some(live) = &self.live else { return };
         let read = live.counts.by_id().values().map(|o| o.offered).sum::<u64>() + live.counts.system;
         let kept = live.counts.requests.iter().map(|r| r.kept).sum();
+        let mut warnings = Vec::new();
+        if self.job.odb.is_some() {
+            warnings.extend_from_slice(&self.report.warnings[self.told..]);
+            self.told = self.report.warnings.len();
+        }
         (self.progress)(&Progress {
             run: live.epoch.run.number,
             input: live.input.path.clone(),
@@ -239,11 +253,12 @@ impl<'j> Fold<'j> {
             done: self.read.0,
             total: self.read.1,
             run_ends,
+            warnings,
         });
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, tree, origins, warnings, .. } = begun;
+        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, .. } = begun;
         // The same file is applied to every run.
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
@@ -258,6 +273,7 @@ impl<'j> Fold<'j> {
             clear,
             epochs: vec![Values::first(&epoch, tree)],
             errors: Vec::new(),
+            untaken: 0,
             written: Written::default(),
             copied: Copied::default(),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
@@ -271,15 +287,12 @@ impl<'j> Fold<'j> {
             file: 0,
             started: Instant::now(),
         });
+        self.note(Ok(skipped));
         self.begin_written();
-        Ok(())
-    }
-
-    /// Tells of what looks odd, once.
-    fn warn(&mut self, text: String) {
-        if !self.report.warnings.contains(&text) {
-            self.report.warnings.push(text);
+        if self.told < self.report.warnings.len() && self.job.odb.is_some() {
+            self.tell(false);
         }
+        Ok(())
     }
 
     /// Passes the events that have waited through the sequential stages, in order. If the user stops the
@@ -379,7 +392,15 @@ impl<'j> Fold<'j> {
                 file.remove("sha256");
             }
         }
-        let tree = live.odb.snapshot()?;
+        let tree = match (live.odb.snapshot(), live.epochs.last()) {
+            (Err(error), Some(epoch)) if self.job.odb.is_some() => {
+                // What was analysed is worth more.
+                let (tree, run) = (epoch.tree.clone(), live.epoch.run.number);
+                self.warn(format!("run {run}: the ODB cannot be read: {error}"));
+                tree
+            }
+            (tree, _) => tree?,
+        };
         if self.job.odb.is_none() {
             // Nobody but the analyzer has changed it.
             live.epochs.truncate(1);
@@ -423,32 +444,6 @@ impl<'j> Fold<'j> {
         }
         self.warn_of_bins(live, &refused);
         of_job && first
-    }
-
-    /// Histograms cannot be added to those of the runs before.
-    fn warn_of_bins(&mut self, live: &Live, refused: &[String]) {
-        for name in refused {
-            let run = live.epoch.run.number;
-            self.warn(format!(
-                "histogram \"{name}\" has other bins in run {run} than before: the two are not added"
-            ));
-        }
-    }
-
-    /// Says which marked banks have filled nothing: a wrong name or type is easily written.
-    fn unfilled(&mut self, live: &Live, filled: &Histograms) {
-        for (chain, counts) in live.epoch.chains.iter().zip(&live.counts.requests) {
-            let empty = chain.automatic.iter().filter(|automatic| automatic.is_empty(filled));
-            for automatic in empty.filter(|_| counts.kept > 0) {
-                self.report.warnings.push(format!(
-                    "run {}: no event of \"{}\" has filled the histograms of bank {}: is there a bank of that name and type {}?",
-                    live.epoch.run.number,
-                    chain.name,
-                    automatic.bank,
-                    automatic.tid
-                ));
-            }
-        }
     }
 
     /// Ends the job.

@@ -12,10 +12,11 @@ use pactolus_odb::{Odb, Path as OdbPath, Tree};
 
 use crate::analyzer::Analyzer;
 use crate::begun::{Begun, Earlier, Fresh, Made};
-use crate::epoch::Epoch;
+use crate::epoch::{Epoch, Format};
 use crate::events::Layouts;
 use crate::job::Job;
-use crate::layers::EventDefinition;
+use crate::last::Last;
+use crate::layers::{EventDefinition, InForce, watched};
 use crate::provenance::text;
 use crate::report::Change;
 use crate::{Error, Run};
@@ -26,6 +27,10 @@ pub(crate) struct Hot {
     odb: Odb,
     /// The last that was looked at; none if that failed.
     revision: Option<u64>,
+    /// The ODB as it was then ...
+    seen: Tree,
+    /// ... with what its links lead to; none if it has no link. Before the first look: what is in force.
+    followed: Option<Tree>,
     /// The values in force.
     tree: Tree,
     /// Values that could not be taken, which is said once.
@@ -35,6 +40,8 @@ pub(crate) struct Hot {
     /// What of the ODB matters.
     watched: Vec<OdbPath>,
     definitions: Vec<EventDefinition>,
+    /// How the events of each request are built.
+    formats: Vec<Format>,
     earlier: Earlier,
 }
 
@@ -63,20 +70,18 @@ impl Hot {
     /// before the begin.
     pub(crate) fn new(analyzer: &Analyzer, job: &Job, begun: &Begun, revision: Option<u64>) -> Option<Hot> {
         let odb = job.odb.clone()?;
-        let root = analyzer.root();
-        let directories =
-            ["Parameters", "Module switches", "Bank switches"].map(|name| format!("{root}/{name}"));
-        let commons = analyzer.chains.iter().map(|chain| format!("{root}/{}/Common", chain.request.name));
-        let watched = directories.into_iter().chain(commons).filter_map(|path| OdbPath::parse(&path).ok());
         Some(Hot {
             run: begun.epoch.run.clone(),
             odb,
             revision,
+            seen: begun.seen.clone(),
+            followed: Some(begun.tree.clone()),
             tree: begun.tree.clone(),
-            refused: None,
+            refused: begun.refused.clone(),
             told: false,
-            watched: watched.collect(),
+            watched: watched(analyzer),
             definitions: begun.definitions.clone(),
+            formats: formats(&begun.epoch),
             earlier: begun.earlier.clone(),
         })
     }
@@ -88,10 +93,10 @@ impl Hot {
 
     /// What others have changed since the last time, for events from number `first` on.
     pub(crate) fn look(&mut self, analyzer: &Analyzer, job: &Job, first: u64) -> Option<Found> {
-        let tree = match self.odb.store().snapshot() {
-            Ok((revision, tree)) => {
+        let seen = match self.odb.store().snapshot() {
+            Ok((revision, seen)) => {
                 (self.revision, self.told) = (Some(revision), false);
-                tree
+                seen
             }
             Err(error) => {
                 self.revision = None;
@@ -99,10 +104,25 @@ impl Hot {
                 return (!told).then(|| self.refuse("what may have changed", first, &error.into()));
             }
         };
+        // What the two share is compared at once.
+        let is_known = self.followed.is_none() && self.is_same(&self.seen, &seen);
+        self.seen = seen;
+        if is_known {
+            return None;
+        }
+        let followed = self.seen.followed(&self.watched);
+        let before = std::mem::replace(&mut self.followed, followed);
+        if let (Some(before), Some(now)) = (&before, &self.followed)
+            && self.is_same(before, now)
+        {
+            return None;
+        }
+        let now = self.followed.as_ref().unwrap_or(&self.seen).clone();
+        let InForce { tree, failed } = InForce::filled(analyzer, job, now);
         let changes = if self.is_same(&self.tree, &tree) { Vec::new() } else { self.changes(&tree) };
         let what = match changes.as_slice() {
             [] => {
-                // Names, order and access modes are no values. What is shared is compared at once.
+                // Names, order and access modes are no values.
                 (self.tree, self.refused) = (tree, None);
                 return None;
             }
@@ -112,7 +132,11 @@ impl Hot {
         if self.refused.as_ref().is_some_and(|refused| self.is_same(refused, &tree)) {
             return None;
         }
-        match analyzer.epoch(job, &self.run, (&tree, &self.definitions), self.earlier.clone()) {
+        let made = match failed {
+            None => self.made(analyzer, job, &tree),
+            Some(error) => Err(error),
+        };
+        match made {
             Ok(Made { epoch, sequential }) => {
                 self.earlier.add(&epoch, &sequential);
                 self.tree = tree.clone();
@@ -127,17 +151,31 @@ impl Hot {
         }
     }
 
+    /// The next epoch, with these values.
+    fn made(&self, analyzer: &Analyzer, job: &Job, tree: &Tree) -> Result<Made, Error> {
+        let made = analyzer.epoch(job, &self.run, (tree, &self.definitions), self.earlier.clone())?;
+        // Tables and text have begun with events of the other form.
+        match formats(&made.epoch) == self.formats {
+            true => Ok(made),
+            false => Err(Error::Job(
+                "the form of the events of a request does not change within a run: it takes effect at the next run"
+                    .into(),
+            )),
+        }
+    }
+
     fn refuse(&self, what: &str, first: u64, error: &Error) -> Found {
-        // The run is named already.
-        let why = match error {
-            Error::Stage { stage, source, .. } => format!("stage \"{stage}\": {source}"),
-            other => other.to_string(),
-        };
         Found::Refused(format!(
-            "run {}, before event {first}: {what} does not take effect, epoch {} goes on: {why}",
+            "run {}, before event {first}: {what} does not take effect, epoch {} goes on: {}",
             self.run.number,
-            self.earlier.epochs - 1
+            self.earlier.epochs - 1,
+            why(error)
         ))
+    }
+
+    /// What is in force at the end of the run.
+    pub(crate) fn last(self) -> Last {
+        Last { odb: self.odb, tree: self.tree, seen: self.seen, definitions: self.definitions }
     }
 
     /// What is defined under an epoch.
@@ -177,4 +215,16 @@ impl Hot {
         }
         changes
     }
+}
+
+/// Why values are not taken, where the run is named already.
+pub(crate) fn why(error: &Error) -> String {
+    match error {
+        Error::Stage { stage, source, .. } => format!("stage \"{stage}\": {source}"),
+        other => other.to_string(),
+    }
+}
+
+fn formats(epoch: &Epoch) -> Vec<Format> {
+    epoch.chains.iter().map(|chain| chain.format.clone()).collect()
 }

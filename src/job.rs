@@ -239,10 +239,11 @@ pub struct Job {
     pub parameters: Vec<(String, String)>,
     /// ODB trees that the run's dump must not change.
     pub protect: Vec<String>,
-    /// Files loaded into the ODB before everything else.
+    /// Files loaded into the ODB before everything else; none into one that others have.
     pub odb_load: Vec<PathBuf>,
     /// The ODB to work on, which others may change meanwhile: what they set takes effect within one
-    /// block. Without one, each run has an ODB of its own that begins as the job says.
+    /// block, also where links lead to it. Without one, each run has an ODB of its own that begins as
+    /// the job says.
     pub odb: Option<Odb>,
     /// Other files that no output may replace: the definition.
     pub keep: Vec<PathBuf>,
@@ -379,6 +380,11 @@ impl Job {
 
     /// Refuses combinations that would lose data.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.odb.is_some() && !self.odb_load.is_empty() {
+            return Err(Error::Job(
+                "--odb-load: the ODB is shared, and the file would overwrite it: load it with `pactolus odb`, or leave out --odb (PACTOLUS_ODB)".into(),
+            ));
+        }
         let reads = self.reads();
         let mut places: Vec<(PathBuf, &OutputFile)> = Vec::new();
         for (i, output) in self.outputs.iter().enumerate() {

@@ -22,10 +22,15 @@ use crate::stage::TooShort;
 use crate::{Error, Run};
 
 mod definitions;
+mod in_force;
+mod skipped;
 mod tree;
 
 pub(crate) use definitions::{EQUIPMENT, EventDefinition, dumped, event_definitions, with_those_of};
-pub(crate) use tree::{bank_switch, statistics};
+pub(crate) use in_force::{InForce, watched};
+pub(crate) use skipped::Skipped;
+use tree::Makes;
+pub(crate) use tree::{bank_switch, no_tests, set_run, statistics};
 
 /// Which layer last set each parameter, by path in lower case.
 pub(crate) type Origins = BTreeMap<String, String>;
@@ -39,6 +44,8 @@ pub(crate) struct Base {
     pub(crate) tree: Tree,
     origins: Origins,
     warnings: Vec<String>,
+    /// The first key that is protected and was not written.
+    skipped: Option<String>,
     /// The files of the store.
     pub(crate) store: Files,
     /// Files stand here, not on the disk: the job was begun elsewhere.
@@ -47,7 +54,12 @@ pub(crate) struct Base {
 
 /// The settled values of one run.
 pub(crate) struct Settled {
+    /// The ODB that they were taken from.
+    pub(crate) odb: Tree,
+    /// The values in force: with what is behind the links of a shared ODB.
     pub(crate) tree: Tree,
+    /// The first key that is protected and was not written.
+    pub(crate) skipped: Option<String>,
     /// What is known of the events of the run.
     pub(crate) definitions: Vec<EventDefinition>,
     pub(crate) origins: Origins,
@@ -74,6 +86,7 @@ impl Base {
             tree: Tree::new(),
             origins: Origins::new(),
             warnings: Vec::new(),
+            skipped: None,
             store: Files::new(),
             given,
         };
@@ -84,22 +97,22 @@ impl Base {
             base.store.insert(path.to_string_lossy().into_owned(), bytes);
         }
         let start = |tree: &mut Tree| {
-            let mut origins = Origins::new();
+            let (mut origins, mut skipped) = (Origins::new(), Skipped::new(job.odb.is_some()));
             for (path, dump) in &dumps {
                 // With times and access modes, as far as the file has them.
                 let loaded = tree.load(dump, &Load { exact: true, ..Load::default() });
                 all_loaded(path, &loaded)?;
                 note(&mut origins, &loaded.set, &format!("store {}", path.display()));
             }
-            tree::create(analyzer, job, tree, &mut origins)?;
-            Ok(origins)
+            tree::create(analyzer, job, tree, (&mut origins, &mut skipped), Makes::Start)?;
+            Ok((origins, skipped.first))
         };
-        (base.tree, base.origins) = match &job.odb {
+        (base.tree, (base.origins, base.skipped)) = match &job.odb {
             Some(odb) => at_once(odb, start)?,
             None => {
                 let mut tree = Tree::new();
-                let origins = start(&mut tree)?;
-                (tree, origins)
+                let started = start(&mut tree)?;
+                (tree, started)
             }
         };
         Ok(base)
@@ -118,12 +131,13 @@ impl Base {
         bytes.map_err(|message| Error::Configuration { path: path.to_owned(), message })
     }
 
-    /// The values of a run. `dump` is the payload of its BOR event, if it has one.
+    /// The values of a run. `dump` is the payload of its BOR event, if it has one; `numbered`: the run has
+    /// a number of its own.
     pub(crate) fn settle(
         &self,
         analyzer: &Analyzer,
         job: &Job,
-        run: &Run,
+        (run, numbered): (&Run, bool),
         dump: Option<&[u8]>,
     ) -> Result<Settled, Error> {
         let mut warnings = self.warnings.clone();
@@ -134,28 +148,36 @@ impl Base {
             configs.push(Config { dump: parse_dump(&path, &bytes, &mut warnings)?, path: path.clone() });
             files.insert(path.to_string_lossy().into_owned(), bytes);
         }
-        let begin = Begin { root: analyzer.root(), job, run, dump, configs };
-        let (tree, applied) = match &job.odb {
-            Some(odb) => at_once(odb, |tree| begin.apply(tree, self.origins_in(tree), true))?,
+        let begin = Begin { root: analyzer.root(), job, run, numbered, dump, configs };
+        let (odb, applied) = match &job.odb {
+            Some(odb) => at_once(odb, |tree| {
+                let (mut origins, mut skipped) = (self.origins_in(tree), Skipped::new(true));
+                tree::create(analyzer, job, tree, (&mut origins, &mut skipped), Makes::Run)?;
+                begin.apply(tree, (origins, skipped), true)
+            })?,
             None => {
                 let mut tree = self.tree.clone();
                 // The time of the run, not of this computer: the same job gives the same tree.
                 tree.set_now(run.start.unwrap_or(0));
-                let applied = begin.apply(&mut tree, self.origins.clone(), false)?;
+                let origins = self.origins.clone();
+                let applied = begin.apply(&mut tree, (origins, Skipped::new(false)), false)?;
                 (tree, applied)
             }
         };
-        let Applied { mut origins, warnings: more } = applied;
+        let Applied { mut origins, warnings: more, skipped } = applied;
         warnings.extend(more);
-        let mut definitions = event_definitions(&tree);
+        let mut definitions = event_definitions(&odb);
+        let mut tree = odb.clone();
         if job.odb.is_some() {
             // What the run says of its events is no affair of others.
             definitions = with_those_of(definitions, dump.map(dumped).as_ref());
+            tree = InForce::new(analyzer, job, &odb).done()?;
             for (path, _) in tree.walk(&format!("{}/Parameters", begin.root)).into_iter().flatten() {
                 origins.entry(path.to_string().to_lowercase()).or_insert_with(|| "the ODB".into());
             }
         }
-        Ok(Settled { tree, definitions, origins, warnings, files })
+        let skipped = skipped.or_else(|| self.skipped.clone());
+        Ok(Settled { odb, tree, skipped, definitions, origins, warnings, files })
     }
 
     /// Where the values come from that nobody has changed since the job began.
@@ -197,6 +219,8 @@ struct Begin<'a> {
     root: String,
     job: &'a Job,
     run: &'a Run,
+    /// The run has a number of its own.
+    numbered: bool,
     dump: Option<&'a [u8]>,
     configs: Vec<Config>,
 }
@@ -205,12 +229,19 @@ struct Begin<'a> {
 struct Applied {
     origins: Origins,
     warnings: Vec<String>,
+    /// The first key that is protected and was not written.
+    skipped: Option<String>,
 }
 
 impl Begin<'_> {
     /// Changes the tree that the run begins with. `shared`: with others.
-    fn apply(&self, tree: &mut Tree, mut origins: Origins, shared: bool) -> Result<Applied, Error> {
-        let Begin { root, job, run, dump, configs } = self;
+    fn apply(
+        &self,
+        tree: &mut Tree,
+        (mut origins, mut skipped): (Origins, Skipped),
+        shared: bool,
+    ) -> Result<Applied, Error> {
+        let Begin { root, job, run, numbered, dump, configs } = self;
         let number = run.number;
         let mut warnings = Vec::new();
         let first = tree.clone();
@@ -242,11 +273,16 @@ impl Begin<'_> {
         for (name, value) in &job.parameters {
             let path = parameter_path(tree, root, name);
             tree.set_text(&path, value).map_err(Error::Parameter)?;
+            if let Some(link) = tree.find_link(&path).ok().filter(|_| shared) {
+                origins.insert(link.path.to_string().to_lowercase(), format!("-p {name}={value}"));
+            }
             let whole = tree.find(&path).map_or(path, |found| found.path.to_string());
             origins.insert(whole.to_lowercase(), format!("-p {name}={value}"));
         }
-        tree::set_run(tree, number)?;
-        Ok(Applied { origins, warnings })
+        if *numbered || !shared {
+            tree::set_run(tree, number, &mut skipped)?;
+        }
+        Ok(Applied { origins, warnings, skipped: skipped.first })
     }
 
     /// Whether the run's dump is to be loaded: never what the dump itself says.

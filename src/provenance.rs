@@ -170,7 +170,8 @@ impl Provenance {
     }
 
     /// A run is complete. `files`: what it was read from; `epochs`: number, first event behind another
-    /// epoch, and values of each.
+    /// epoch, and values of each. Of the first epoch all values are written, of the others those that
+    /// differ from the epoch before: there may be thousands.
     pub(crate) fn run<'t>(
         &mut self,
         analyzer: &Analyzer,
@@ -184,14 +185,18 @@ impl Provenance {
             Ok([file]) => file,
             Err(files) => Value::Array(files),
         };
+        let mut before = Map::new();
         let epochs = epochs.map(|(number, first, tree)| {
             let mut values = Map::new();
             for directory in ["Parameters", "Module switches", "Bank switches"] {
                 values.extend(texts(tree, &format!("{root}/{directory}")));
             }
+            let before = std::mem::replace(&mut before, values.clone());
             match first {
                 None => json!({ "epoch": number, "values": values }),
-                Some(first) => json!({ "epoch": number, "first_event": first, "values": values }),
+                Some(first) => {
+                    json!({ "epoch": number, "first_event": first, "changed": changed(&before, &values) })
+                }
             }
         });
         let epochs: Vec<Value> = epochs.collect();
@@ -205,6 +210,14 @@ impl Provenance {
         whole.insert("runs".into(), Value::Array(runs.to_vec()));
         Value::Object(whole)
     }
+}
+
+/// The values that differ from those before; null is one that is gone.
+fn changed(before: &Map<String, Value>, now: &Map<String, Value>) -> Map<String, Value> {
+    let gone = before.keys().filter(|path| !now.contains_key(*path));
+    let gone = gone.map(|path| (path.clone(), Value::Null));
+    let new = now.iter().filter(|(path, value)| before.get(*path) != Some(value));
+    new.map(|(path, value)| (path.clone(), value.clone())).chain(gone).collect()
 }
 
 /// A value as text, the elements of an array one behind the other.

@@ -97,7 +97,7 @@ pub struct RunReport {
     pub errors: Vec<String>,
     /// The epochs behind the first one: of a run whose ODB others change meanwhile.
     pub epochs: Vec<EpochReport>,
-    /// Each parameter with its value and origin, as they are at end of run.
+    /// Each parameter with its value and origin, as they are in force at end of run.
     pub parameters: Vec<Explained>,
 }
 
@@ -143,7 +143,8 @@ pub struct Explained {
 pub struct EpochReport {
     /// Its number in the run.
     pub epoch: u32,
-    /// Number of its first event in the run, counted from 1.
+    /// Number of its first event in its input, or in all subruns together: counted from 1 over events of
+    /// every kind, as [`Selection`](crate::Selection) does.
     pub first_event: u64,
     /// The first of the values that differ from those of the epoch before.
     pub changes: Vec<Change>,

@@ -22,6 +22,7 @@ use crate::epoch::Epoch;
 use crate::events::{Events, Layouts};
 use crate::hot::{Found, Hot, Taken};
 use crate::job::{InputFile, Job, Stop};
+use crate::last::Last;
 use crate::layers::Base;
 use crate::provenance::{DigestOf, Digested};
 use crate::shard::Shard;
@@ -116,6 +117,8 @@ pub(crate) struct Source<'j> {
     reading: Option<Reading>,
     /// The run that goes on in the next input.
     run: Going,
+    /// What was in force on a shared ODB when the last run ended.
+    last: Option<Last>,
     /// Blocks so far.
     blocks: u64,
     /// Items so far.
@@ -234,6 +237,7 @@ impl<'j> Source<'j> {
             input: 0,
             reading: None,
             run: Going::default(),
+            last: None,
             blocks: 0,
             next: 0,
             done: 0,
@@ -561,10 +565,19 @@ impl<'j> Source<'j> {
         if reading.run.epoch.is_some() {
             return Ok(());
         }
-        let number = bor.map(|b| b.0).or(reading.file.run).unwrap_or(0);
+        let own = bor.map(|b| b.0).or(reading.file.run);
+        let number = own.unwrap_or_else(|| self.job.odb.as_ref().map_or(0, run_in));
         let run = Run { number, start: bor.map(|b| b.1), online: false };
-        let revision = self.job.odb.as_ref().map(Odb::revision);
-        let begun = self.analyzer.begin(self.job, self.base, run, bor.map(|b| b.2))?;
+        let mut revision = self.job.odb.as_ref().map(Odb::revision);
+        let (run, dump) = ((run, own.is_some()), bor.map(|b| b.2));
+        let begun = match (self.analyzer.begin(self.job, self.base, run.clone(), dump), &self.last) {
+            (Err(error), Some(last)) => {
+                revision = None;
+                // If it cannot begin with these either, the first reason is the one to know.
+                last.begin(self.analyzer, self.job, run, dump, &error).map_err(|_| error)?
+            }
+            (begun, _) => begun?,
+        };
         reading.run.hot = Hot::new(self.analyzer, self.job, &begun, revision);
         let epoch = Arc::clone(&begun.epoch);
         reading.run.layouts = Layouts::during(&epoch, &begun.definitions);
@@ -588,9 +601,16 @@ impl<'j> Source<'j> {
     /// Ends the run, if one has begun.
     fn end(&mut self, run: &mut Going) {
         let files = std::mem::take(&mut run.files);
-        run.hot = None;
+        if let Some(hot) = run.hot.take() {
+            self.last = Some(hot.last());
+        }
         if run.epoch.take().is_some() {
             self.send(Item::End(files));
         }
     }
+}
+
+/// The run in hand, as the ODB of an experiment says.
+fn run_in(odb: &Odb) -> u32 {
+    odb.get::<i32>("/Runinfo/Run number").ok().and_then(|run| run.try_into().ok()).unwrap_or(0)
 }

@@ -109,12 +109,13 @@ fn each_change_is_one_epoch_at_a_stated_event() {
         let provenance: serde_json::Value = serde_json::from_slice(&text).unwrap();
         let epochs = provenance["runs"][0]["epochs"].as_array().unwrap();
         let told = |i: usize| {
-            let value = |path: &str| epochs[i]["values"][path].to_string();
+            let values = &epochs[i][if i == 0 { "values" } else { "changed" }];
+            let value = |path: &str| values[path].to_string();
             (epochs[i]["epoch"].as_u64(), epochs[i]["first_event"].as_u64(), value(OFFSET), value(SWITCH))
         };
         assert_eq!(told(0), (Some(0), None, r#"["10","20"]"#.into(), r#""y""#.into()));
-        assert_eq!(told(1), (Some(1), Some(5), r#"["100","20"]"#.into(), r#""y""#.into()));
-        assert_eq!(told(2), (Some(2), Some(7), r#"["100","20"]"#.into(), r#""n""#.into()));
+        assert_eq!(told(1), (Some(1), Some(5), r#"["100","20"]"#.into(), "null".into()));
+        assert_eq!(told(2), (Some(2), Some(7), "null".into(), r#""n""#.into()));
         assert_eq!(epochs.len(), 3);
     }
 }
@@ -438,4 +439,137 @@ fn a_compressed_stream_is_read_as_without_a_shared_odb() {
     let (report, dir) = stream.finish();
     assert_eq!((report.runs[0].events[&1].offered, report.runs[0].system), (1000, 2));
     assert_eq!(data(&dir.path().join("r.mid")).len(), 1000);
+}
+
+fn told(stream: Stream) -> (pactolus::Report, Vec<Option<Vec<i32>>>, serde_json::Value) {
+    let (report, dir) = stream.end();
+    let sums = found(&dir.path().join("r.mid"), "SUMS");
+    let text = std::fs::read(dir.path().join("r.mid.provenance.json")).unwrap();
+    (report, sums, serde_json::from_slice(&text).unwrap())
+}
+
+#[test]
+fn what_lies_behind_links_is_followed() {
+    let odb = Odb::local();
+    odb.change(|tree| {
+        tree.create("/Shared/Offsets", vec![10, 20])?;
+        tree.create("/Shared/Switches/Sums", true)?;
+        tree.create_link(OFFSET, "/Shared/Offsets")?;
+        tree.create_link("/Analyzer/Module switches", "/Shared/Switches")
+    })
+    .unwrap();
+    let mut stream = Stream::start(sums, odb, |job, path| job.output(path("r.mid")).unwrap());
+    stream.words(0..1, &[1, 2]);
+    stream.set("/Shared/Offsets[0]", "100");
+    stream.words(1..2, &[1, 2]);
+    stream.set("/Shared/Switches/Sums", "n");
+    stream.words(2..3, &[1, 2]);
+    stream.odb.create("/Shared/Other", 1).unwrap();
+    stream.words(3..4, &[1, 2]);
+    let (report, sums, provenance) = told(stream);
+    assert_eq!(sums, [Some(vec![11, 22]), Some(vec![101, 22]), None, None]);
+    let changes: Vec<_> = report.runs[0].epochs.iter().flat_map(|epoch| epoch.changes.clone()).collect();
+    assert_eq!(changes, [change(&format!("{OFFSET}[0]"), "10", "100"), change(SWITCH, "y", "n")]);
+    let explained = report.runs[0].parameters.iter().find(|p| p.path == OFFSET).unwrap();
+    assert_eq!((&*explained.value, &*explained.origin), ("100 20", "changed before event 3"));
+    let values = &provenance["runs"][0]["epochs"][0]["values"];
+    assert_eq!(
+        (values[OFFSET].to_string(), values[SWITCH].to_string()),
+        (r#"["10","20"]"#.into(), r#""y""#.into())
+    );
+    // The ODB keeps its links.
+    assert_eq!(report.odb.unwrap().find_link(OFFSET).unwrap().key.tid(), Tid::Link);
+}
+
+/// What somebody deletes has the value that it would have at begin of run, and stays listed.
+#[test]
+fn deleted_keys_have_their_defaults() {
+    let mut stream = Stream::start(sums, Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
+    stream.words(0..1, &[1, 2]);
+    // No value changes.
+    stream.odb.delete("/Analyzer/Parameters").unwrap();
+    stream.odb.delete("/Analyzer/Bank switches/ADC0").unwrap();
+    stream.words(1..2, &[1, 2]);
+    stream.odb.create(OFFSET, vec![100, 20]).unwrap();
+    stream.words(2..3, &[1, 2]);
+    stream.odb.delete("/Analyzer").unwrap();
+    stream.words(3..4, &[1, 2]);
+    assert!(!stream.odb.exists(OFFSET));
+    let (report, sums, _) = told(stream);
+    assert_eq!(sums, [[11, 22], [11, 22], [101, 22], [11, 22]].map(|sums| Some(sums.to_vec())));
+    let changes: Vec<_> = report.runs[0].epochs.iter().flat_map(|epoch| epoch.changes.clone()).collect();
+    let at = format!("{OFFSET}[0]");
+    assert_eq!(changes, [change(&at, "10", "100"), change(&at, "100", "10")]);
+    assert_eq!(report.runs[0].parameters.iter().find(|p| p.path == OFFSET).unwrap().value, "10 20");
+}
+
+#[derive(Record, Clone)]
+struct Gains {
+    /// A name as of an element
+    #[key("Gain [x]", default = 1)]
+    gain: i32,
+}
+
+impl Module for Gains {
+    fn event(&self, event: &Event, _: &Context) -> Result<Verdict> {
+        event.append(PART, &[self.gain])?;
+        Ok(Keep)
+    }
+}
+
+#[test]
+fn a_name_in_brackets_has_an_origin() {
+    let analyzer = || {
+        Analyzer::new("Analyzer").on(Request::new("Trigger", 1).bank(PART)).module("Gains", Gains::defaults())
+    };
+    let mut stream = Stream::start(analyzer, Odb::local(), |job, _| job);
+    stream.words(0..1, &[1, 2]);
+    stream.set("/Analyzer/Parameters/Gains/Gain [x]", "5");
+    stream.words(1..2, &[1, 2]);
+    let (report, _) = stream.end();
+    let explained = &report.runs[0].parameters[0];
+    assert_eq!((&*explained.value, &*explained.origin), ("5", "changed before event 3"));
+}
+
+/// Of the settings of a request only those count that the analyzer reads.
+#[test]
+fn what_nobody_reads_is_no_epoch() {
+    let mut stream = Stream::start(sums, Odb::local(), |job, _| job);
+    stream.words(0..1, &[1, 2]);
+    stream.odb.set("/Analyzer/Trigger/Common/Host", "elsewhere").unwrap();
+    stream.words(1..2, &[1, 2]);
+    stream.set("/Analyzer/Trigger/Common/Enabled", "n");
+    stream.words(2..3, &[1, 2]);
+    let (report, _) = stream.end();
+    let [epoch] = &report.runs[0].epochs[..] else { panic!("{:?}", report.runs[0].epochs) };
+    assert_eq!(epoch.changes, [change("/Analyzer/Trigger/Common/Enabled", "y", "n")]);
+}
+
+/// Columns and text of FIXED events are settled at begin of run.
+#[test]
+fn a_request_does_not_go_from_banks_to_fixed_events_within_a_run() {
+    let odb = Odb::local();
+    odb.create("/Equipment/Slow/Common/Event ID", 7_u16).unwrap();
+    odb.create("/Equipment/Slow/Common/Format", "FIXED").unwrap();
+    odb.create("/Equipment/Slow/Variables/Value", 0).unwrap();
+    let mut stream = Stream::start(sums, odb, |job, path| job.output(path("r.mid")).unwrap());
+    stream.words(0..1, &[1, 2]);
+    stream.set("/Analyzer/Trigger/Common/Event ID", "7");
+    stream.words(1..2, &[1, 2]);
+    let (report, sums, _) = told(stream);
+    assert_eq!(sums, [Some(vec![11, 22]), Some(vec![11, 22])]);
+    let [warning] = &report.warnings[..] else { panic!("{:?}", report.warnings) };
+    assert!(warning.ends_with("takes effect at the next run"), "{warning}");
+}
+
+#[test]
+fn slips_without_end_are_told_twenty_times() {
+    let mut stream = Stream::start(sums, Odb::local(), |job, _| job);
+    for serial in 0..25 {
+        stream.words(serial..serial + 1, &[1, 2]);
+        stream.odb.set(OFFSET, vec![serial as i32]).unwrap();
+    }
+    let (report, _) = stream.end();
+    assert_eq!((report.warnings.len(), report.runs[0].epochs.len()), (21, 0));
+    assert_eq!(report.warnings[20], "run 42: more changes do not take effect, they are not listed");
 }

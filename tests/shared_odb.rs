@@ -4,13 +4,15 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::MidFile;
 use common::bench::{Bench, analyse, data, dwords, plain_run, run_of};
 use common::modules::{ADC0, Adds, NEWS, does, in_order, makes};
 use common::stream::Stream;
-use pactolus::odb::Odb;
+use pactolus::odb::{Error as OdbError, Mode, Odb, Store, Tree};
 use pactolus::prelude::*;
 
 const OFFSET: &str = "/Analyzer/Parameters/Sums/Offset";
@@ -358,4 +360,173 @@ fn members_of_structures_are_copied_each() {
     odb.delete("/Equipment").unwrap();
     analyse(&analyzer(), &on(&odb, bench.job()));
     assert!(!odb.exists("/Equipment"));
+}
+
+#[test]
+fn copying_is_switched_on_and_off_while_events_flow() {
+    let (odb, switch) = (Odb::local(), "/Analyzer/Output/Events to ODB");
+    odb.create(switch, false).unwrap();
+    let bank = "/Equipment/Trigger/Variables/ADC0";
+    let mut stream = Stream::start(|| named("Analyzer"), odb, |job, _| job);
+    stream.words(0..1, &[1, 2, 3, 4]);
+    assert!(!stream.odb.exists(bank));
+    stream.set(switch, "y");
+    let (begun, mut serial) = (Instant::now(), 1);
+    let mut flows = |stream: &mut Stream, until: &dyn Fn(&Odb, Duration) -> bool| {
+        let begun = Instant::now();
+        while !until(&stream.odb, begun.elapsed()) {
+            stream.words(serial..serial + 1, &[serial as u16, 2, 3, 4]);
+            serial += 1;
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    flows(&mut stream, &|odb, passed| odb.exists(bank) || passed > Duration::from_secs(10));
+    assert!(stream.odb.exists(bank), "nothing after {:?}", begun.elapsed());
+    stream.set(switch, "n");
+    let before = stream.odb.value(bank).unwrap();
+    flows(&mut stream, &|_, passed| passed > Duration::from_millis(2200));
+    assert!(stream.odb.value(bank).unwrap().same(&before));
+    stream.end();
+}
+
+/// A value that cannot be taken, set between two runs, is as one that is set within a run.
+#[test]
+fn a_slip_between_two_runs_does_not_end_the_job() {
+    let (bench, odb) = (Bench::new(&run_of(42, 0..1)), Odb::local());
+    let mut job = on(&odb, Job { block: 100, ..bench.writing() });
+    for run in 43..46 {
+        let path = bench.path(&format!("run000{run}.mid"));
+        run_of(run, 0..40).save(&path);
+        job = job.input(path);
+    }
+    let (other, mut mended, mut told) = (odb.clone(), false, Vec::new());
+    let report = named("Analyzer")
+        .run_with(&job, &mut |progress| {
+            told.extend(
+                progress.warnings.iter().map(|warning| (progress.run, progress.read, warning.clone())),
+            );
+            match progress.run {
+                42 if progress.run_ends => other.set(OFFSET, vec![9]).unwrap(),
+                43 if progress.read > 10 && !std::mem::replace(&mut mended, true) => {
+                    other.set(OFFSET, vec![7; 4]).unwrap();
+                }
+                44 if progress.run_ends => other.delete("/Analyzer").unwrap(),
+                _ => {}
+            }
+        })
+        .unwrap();
+    let runs: Vec<_> = report.runs.iter().map(|run| (run.run, run.epochs.len())).collect();
+    assert_eq!(runs, [(42, 0), (43, 1), (44, 0), (45, 0)]);
+    let firsts = firsts(&bench);
+    assert_eq!((firsts[0], firsts[1], firsts[40], firsts[41], firsts[81]), (1, 1, 46, 7, 1));
+    let [warning] = &report.warnings[..] else { panic!("{:?}", report.warnings) };
+    assert_eq!(
+        warning,
+        "run 43 does not begin with what is in the ODB, the values of the run before stay in force: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 4 elements"
+    );
+    // It is told when it happens.
+    assert_eq!(told, [(43, 0, warning.clone())]);
+    // What is missing is made again at each begin of run.
+    assert_eq!(odb.get::<Vec<i32>>(OFFSET).unwrap(), [1; 4]);
+    assert_eq!(odb.get::<i32>("/Runinfo/Run number").unwrap(), 45);
+    assert!(odb.exists("/Analyzer/Output/Clear histos") && odb.exists("/Analyzer/Trigger/Common/Buffer"));
+}
+
+#[test]
+fn a_run_without_a_number_has_that_of_the_odb() {
+    let (bench, odb) = (Bench::new(&plain_run(1)), Odb::local());
+    let events = (0..2).fold(MidFile::new(), |file, serial| file.words(1, serial, "ADC0", &[1, 2, 3, 4]));
+    events.save(bench.path("events.mid"));
+    odb.create("/Runinfo/Run number", 17).unwrap();
+    let job = Job { inputs: Vec::new(), ..on(&odb, bench.job()) }.input(bench.path("events.mid"));
+    assert_eq!(analyse(&named("Analyzer"), &job).runs[0].run, 17);
+    assert_eq!(odb.get::<i32>("/Runinfo/Run number").unwrap(), 17);
+    assert!(!odb.exists("/Runinfo/Online Mode"));
+}
+
+#[test]
+fn no_file_is_loaded_over_a_shared_odb() {
+    let (bench, odb) = (Bench::new(&plain_run(1)), Odb::local());
+    std::fs::write(bench.path("old.odb"), "[/Precious]\nValue = INT : 1\n").unwrap();
+    odb.create("/Precious/Value", 2).unwrap();
+    let mut job = on(&odb, bench.job());
+    job.odb_load.push(bench.path("old.odb"));
+    let error = named("Analyzer").run(&job).unwrap_err().to_string();
+    assert!(error.starts_with("--odb-load: the ODB is shared, and the file would overwrite it: "), "{error}");
+    assert_eq!(odb.get::<i32>("/Precious/Value").unwrap(), 2);
+}
+
+/// What is only written for others is left alone where it is protected.
+#[test]
+fn protected_keys_do_not_end_a_job() {
+    let (bench, odb) = (Bench::new(&plain_run(3)), Odb::local());
+    analyse(&named("Analyzer"), &on(&odb, bench.writing()));
+    odb.change(|tree| {
+        tree.set("/Runinfo/Run number", 1)?;
+        tree.create("/Analyzer/Tests/Old/Count", 1)?;
+        tree.set("/Analyzer/Trigger/Statistics/Events written", 0.0)?;
+        for path in ["/Runinfo", "/Analyzer/Output", "/Analyzer/Tests", "/Analyzer/Trigger/Common"] {
+            tree.set_mode(path, Mode::READ, true)?;
+        }
+        tree.set_mode("/Analyzer/Trigger/Statistics/Events received", Mode::READ, false)
+    })
+    .unwrap();
+    let mut job = on(&odb, bench.job().output(bench.path("other.mid").to_str().unwrap()).unwrap());
+    job.inputs.push(job.inputs[0].clone());
+    let report = analyse(&named("Analyzer"), &job);
+    assert_eq!(report.runs.len(), 2);
+    let [warning] = &report.warnings[..] else { panic!("{:?}", report.warnings) };
+    assert!(warning.starts_with("run 42: "), "{warning}");
+    assert!(warning.ends_with("is protected and stays as it is"), "{warning}");
+    assert_eq!(odb.get::<i32>("/Runinfo/Run number").unwrap(), 1);
+    // The others are written.
+    assert_eq!(odb.get::<f64>("/Analyzer/Trigger/Statistics/Events written").unwrap(), 3.0);
+    assert_eq!(odb.get::<i32>("/Analyzer/Tests/Old/Count").unwrap(), 1);
+}
+
+/// An ODB that cannot be read or written any more.
+struct Failing {
+    odb: Odb,
+    fails: AtomicBool,
+}
+
+impl Failing {
+    fn check(&self) -> Result<(), OdbError> {
+        if self.fails.load(Ordering::SeqCst) { Err(OdbError::Store("it is gone".into())) } else { Ok(()) }
+    }
+}
+
+impl Store for Failing {
+    fn revision(&self) -> u64 {
+        self.odb.revision()
+    }
+
+    fn snapshot(&self) -> Result<(u64, Tree), OdbError> {
+        self.check().and_then(|()| self.odb.store().snapshot())
+    }
+
+    fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<(), OdbError>) -> Result<(), OdbError> {
+        self.check().and_then(|()| self.odb.store().transact(change))
+    }
+
+    fn wait(&self, seen: u64, timeout: Duration) -> u64 {
+        self.odb.store().wait(seen, timeout)
+    }
+}
+
+#[test]
+fn an_odb_that_fails_at_the_end_costs_no_outputs() {
+    let bench = Bench::new(&plain_run(3));
+    let store = Arc::new(Failing { odb: Odb::local(), fails: AtomicBool::new(false) });
+    let job = on(&Odb::new(store.clone()), bench.writing());
+    let report = named("Analyzer")
+        .run_with(&job, &mut |progress| store.fails.store(progress.run_ends, Ordering::SeqCst))
+        .unwrap();
+    assert_eq!(firsts(&bench), [1, 2, 3]);
+    let wanted = [
+        "run 42: the ODB was not written: ODB store: it is gone",
+        "run 42: the ODB cannot be read: ODB store: it is gone",
+    ];
+    assert_eq!(report.warnings, wanted);
+    assert_eq!(report.odb.unwrap().get::<Vec<i32>>(OFFSET).unwrap(), [1; 4]);
 }

@@ -30,6 +30,13 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
         Some(_) => args.odb.clone(),
         None => shared::place(args.odb.as_deref()),
     };
+    if let Some(dir) = odb_dir.as_deref().filter(|_| !args.odb_load.is_empty()) {
+        let dir = dir.display();
+        return Err(format!(
+            "--odb-load: the ODB in {dir} is shared, and the file would overwrite it: load it with `pactolus odb`, or leave out --odb (PACTOLUS_ODB)"
+        )
+        .into());
+    }
     job.odb = odb_dir.as_deref().map(shared::open).transpose()?;
     if let Some(shard) = args.shard {
         job.stop = app.stoppable(shard::NO_PART);
@@ -88,7 +95,7 @@ pub(crate) fn whole(
     if to_stdout && say.json {
         return Err("--json and -o - both want standard output: give the output a name".into());
     }
-    let mut display = Display::new(say.quiet || say.json, err);
+    let mut display = Display::new(say.quiet || say.json, err).warning(!say.quiet);
     let mut patient = match to_stdout && say.process {
         true => Some(Patient::stdout(&job.stop)?),
         false => None,
@@ -98,13 +105,13 @@ pub(crate) fn whole(
         None => out,
     };
     let report = work(&mut |progress| display.show(progress), events);
-    display.end();
+    let told = display.end();
     let mut report = report?;
     report.odb_dir = say.odb_dir.map(Path::to_owned);
     report.warnings.extend(without_histograms(job, &report));
     let saved = say.odb_save.map_or(Ok(()), |path| save_odb(&report, path));
     // Standard output may be taken by events.
-    match tell(say, &report, if to_stdout { None } else { Some(out) }, err) {
+    match tell(say, (&report, told), if to_stdout { None } else { Some(out) }, err) {
         // Whoever reads the summary has seen enough; the work is done all the same.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
@@ -128,9 +135,14 @@ fn without_histograms(job: &Job, report: &Report) -> Vec<String> {
     outputs.map(warn).collect()
 }
 
-/// Says what was done, on `out` if it is free.
-fn tell(say: &Say<'_>, report: &Report, out: Option<&mut dyn Write>, err: &mut dyn Write) -> io::Result<()> {
-    for warning in report.warnings.iter().filter(|_| !say.quiet) {
+/// Says what was done, on `out` if it is free. So many warnings have been told before.
+fn tell(
+    say: &Say<'_>,
+    (report, told): (&Report, usize),
+    out: Option<&mut dyn Write>,
+    err: &mut dyn Write,
+) -> io::Result<()> {
+    for warning in report.warnings.iter().skip(told).filter(|_| !say.quiet) {
         writeln!(err, "warning: {warning}")?;
     }
     if say.quiet && !report.is_clean() && !say.json {

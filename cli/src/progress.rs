@@ -12,7 +12,13 @@ const LINES: Duration = Duration::from_secs(10);
 /// Shows how far a job is.
 pub(crate) struct Display<'e> {
     bar: Option<ProgressBar>,
-    err: Option<&'e mut dyn Write>,
+    err: &'e mut dyn Write,
+    /// There is no terminal: a line now and then.
+    lines: bool,
+    /// Warnings are told.
+    warns: bool,
+    /// So many were.
+    warned: usize,
     started: Instant,
     last: Instant,
 }
@@ -30,14 +36,20 @@ impl<'e> Display<'e> {
             );
             bar
         });
-        let err = (!quiet && !terminal).then_some(err);
-        Display { bar, err, started: now, last: now }
+        let lines = !quiet && !terminal;
+        Display { bar, err, lines, warns: false, warned: 0, started: now, last: now }
+    }
+
+    /// Tells the warnings of a job on a shared ODB, too, if so told.
+    pub(crate) fn warning(self, warns: bool) -> Display<'e> {
+        Display { warns, ..self }
     }
 
     /// Tells where the job is.
     pub(crate) fn show(&mut self, progress: &Progress) {
         let seconds = self.started.elapsed().as_secs_f64().max(1e-9);
-        let Progress { run, events, done, total, .. } = progress;
+        let Progress { run, events, done, total, warnings, .. } = progress;
+        self.warn(warnings);
         let text = || {
             let rate = *events as f64 / seconds;
             let bytes = thousands(*done as f64 / seconds);
@@ -52,22 +64,34 @@ impl<'e> Display<'e> {
             bar.set_position(*done);
             bar.set_message(text());
         }
-        if let Some(err) = &mut self.err
-            && self.last.elapsed() >= LINES
-        {
+        if self.lines && self.last.elapsed() >= LINES {
             self.last = Instant::now();
             let left = total.map(|t| t.saturating_sub(*done) as f64 / (*done as f64 / seconds).max(1.0));
             let left = left.map(|s| format!(", {s:.0} s left")).unwrap_or_default();
             // Nobody reads: the work goes on all the same.
-            let _ = writeln!(err, "{}{left}", text());
+            let _ = writeln!(self.err, "{}{left}", text());
         }
     }
 
-    /// Takes the bar away.
-    pub(crate) fn end(self) {
+    /// Tells warnings when they come: the job may go on for days.
+    fn warn(&mut self, warnings: &[String]) {
+        self.warned += warnings.len();
+        for warning in warnings.iter().filter(|_| self.warns) {
+            let err = &mut self.err;
+            let mut say = || drop(writeln!(err, "warning: {warning}"));
+            match &self.bar {
+                Some(bar) => bar.suspend(say),
+                None => say(),
+            }
+        }
+    }
+
+    /// Takes the bar away; how many warnings were told.
+    pub(crate) fn end(self) -> usize {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
+        self.warned
     }
 }
 

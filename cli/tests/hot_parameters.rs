@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -183,19 +183,26 @@ fn the_summary_tells_epochs_and_what_was_refused() {
     let mut experiment = Experiment::start(&["--odb", "odb", "-o", "r.asc"]);
     experiment.send(0..2);
     experiment.odb.set("/Analyzer/Parameters/ADC calibration/Pedestal", vec![1, 2]).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let stderr = BufReader::new(experiment.child.stderr.take().unwrap());
+    std::thread::spawn(move || stderr.lines().try_for_each(|line| tell.send(line.unwrap())));
     experiment.send(2..3);
+    // At once, not when the job ends.
+    let err = told.recv_timeout(HANGS).unwrap();
     experiment.odb.set("/Analyzer/Parameters/ADC calibration/Pedestal", vec![1, 2, 3, 4]).unwrap();
     experiment.send(3..4);
     assert!(!experiment.path("r.asc").exists());
     let (ran, _dir) = experiment.end();
     assert_eq!(ran.status.code(), Some(0));
-    let (out, err) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
+    // And not a second time.
+    assert_eq!(told.iter().collect::<Vec<_>>(), Vec::<String>::new());
+    let out = String::from_utf8(ran.stdout).unwrap();
     let pedestal = "/Analyzer/Parameters/ADC calibration/Pedestal: 174 194 176 182 185 215 202 202 ->";
     assert!(out.contains(&format!("  epoch 1 from event 5 on:\n    {pedestal} 1 2 3 4\n")), "{out}");
     assert_eq!(
         err,
         format!(
-            "warning: run 42, before event 4: the change of {pedestal} 1 2 does not take effect, epoch 0 goes on: stage \"ADC calibration\": parameter \"Pedestal\" has 2 values, but bank ADC0 has 4 elements\n"
+            "warning: run 42, before event 4: the change of {pedestal} 1 2 does not take effect, epoch 0 goes on: stage \"ADC calibration\": parameter \"Pedestal\" has 2 values, but bank ADC0 has 4 elements"
         )
     );
 }

@@ -12,6 +12,7 @@ use crate::{Error, Index, Path, Result, Value, nearest};
 
 mod copy;
 mod diff;
+mod follow;
 mod load;
 mod resolve;
 mod walk;

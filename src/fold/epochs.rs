@@ -53,8 +53,10 @@ impl Fold<'_> {
         let Taken { epoch, sequential, tree, first, mut changes } = taken;
         live.tests.grow(&epoch.tests);
         for change in &changes {
+            // A name may end in brackets, too.
+            let is_name = tree.find_link(&change.path).is_ok_and(|found| found.index.is_none());
             let array = change.path.strip_suffix(']').and_then(|path| path.rsplit_once('['));
-            let path = array.map_or(&*change.path, |(path, _)| path);
+            let path = array.filter(|_| !is_name).map_or(&*change.path, |(path, _)| path);
             live.origins.insert(path.to_lowercase(), format!("changed before event {first}"));
         }
         for (i, fresh) in sequential.into_iter().enumerate() {
@@ -62,6 +64,7 @@ impl Fold<'_> {
         }
         let more = changes.len().saturating_sub(SHOWN);
         changes.truncate(SHOWN);
+        changes.shrink_to_fit();
         let histograms = Arc::clone(&epoch.histograms);
         live.epochs.push(Values {
             number: epoch.number,

@@ -8,7 +8,7 @@ use pactolus_odb::{Error as OdbError, Tree};
 
 use super::{Fold, Live};
 use crate::Error;
-use crate::layers::statistics;
+use crate::layers::{Skipped, no_tests, statistics};
 
 /// Time from one writing to the next.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -21,11 +21,19 @@ pub(super) struct Written {
     is_still: bool,
     /// Somebody knows that it cannot be written.
     told: bool,
+    /// Somebody knows that a key is protected.
+    skipped: bool,
 }
 
 impl Default for Written {
     fn default() -> Written {
-        Written { last: Instant::now(), counts: Counted::default(), is_still: false, told: false }
+        Written {
+            last: Instant::now(),
+            counts: Counted::default(),
+            is_still: false,
+            told: false,
+            skipped: false,
+        }
     }
 }
 
@@ -47,14 +55,15 @@ impl Fold<'_> {
     /// Counts begin at zero, where others see them.
     pub(super) fn begin_written(&mut self) {
         let Some(odb) = &self.job.odb else { return };
-        let tests = format!("{}/Tests", self.analyzer.root());
         let begun = odb.change(|tree| {
+            let mut skipped = Skipped::new(true);
             for chain in &self.analyzer.chains {
-                statistics(self.analyzer, &chain.request.name, tree, [0.0; 3])?;
+                statistics(self.analyzer, &chain.request.name, tree, [0.0; 3], &mut skipped)?;
             }
-            if tree.exists(&tests) { tree.delete(&tests) } else { Ok(()) }
+            no_tests(self.analyzer, tree, &mut skipped)?;
+            Ok(skipped.first)
         });
-        self.told(begun);
+        self.note(begun);
     }
 
     /// Writes how far the run has come, if it is time to.
@@ -74,7 +83,7 @@ impl Fold<'_> {
         }
         live.written.is_still = is_still;
         let done = self.write(&now, &before, passed);
-        self.told(done);
+        self.note(done);
     }
 
     /// Writes what the run has come to.
@@ -83,18 +92,22 @@ impl Fold<'_> {
         let now = counted(live, tests.to_vec());
         let change = |tree: &mut Tree| self.put(live, tree, &now, &Counted::default(), seconds);
         match (live.odb.change(change), &self.job.odb) {
-            (Err(error), None) => return Err(error.into()),
-            (Err(error), Some(_)) if !live.written.told => self.warn(unwritten(live, &error)),
-            _ => {}
+            (Err(error), None) => Err(error.into()),
+            (done, _) => {
+                if let Some(text) = live.news(done) {
+                    self.warn(text);
+                }
+                Ok(())
+            }
         }
-        Ok(())
     }
 
-    fn write(&self, now: &Counted, before: &Counted, passed: Duration) -> Result<(), OdbError> {
-        let Some(live) = &self.live else { return Ok(()) };
+    fn write(&self, now: &Counted, before: &Counted, passed: Duration) -> Result<Option<String>, OdbError> {
+        let Some(live) = &self.live else { return Ok(None) };
         live.odb.change(|tree| self.put(live, tree, now, before, passed))
     }
 
+    /// Writes it; the first key that is protected.
     fn put(
         &self,
         live: &Live,
@@ -102,7 +115,8 @@ impl Fold<'_> {
         now: &Counted,
         before: &Counted,
         passed: Duration,
-    ) -> Result<(), OdbError> {
+    ) -> Result<Option<String>, OdbError> {
+        let mut skipped = Skipped::new(self.job.odb.is_some());
         let seconds = passed.as_secs_f64().max(1e-3);
         let root = self.analyzer.root();
         for (i, chain) in live.epoch.chains.iter().enumerate() {
@@ -112,30 +126,41 @@ impl Fold<'_> {
             let (received, kept) = now.requests[i];
             let new = received - before.requests.get(i).map_or(0, |(received, _)| *received);
             let rate = (new as f64 / seconds).round();
-            statistics(self.analyzer, &chain.name, tree, [received as f64, rate, kept as f64])?;
+            statistics(self.analyzer, &chain.name, tree, [received as f64, rate, kept as f64], &mut skipped)?;
         }
         for (name, count) in &now.tests {
             // A count beyond 32 bits stays at the largest that MIDAS's DWORD holds.
             let shown = u32::try_from(*count).unwrap_or(u32::MAX);
-            tree.replace(&format!("{root}/Tests/{name}/Count"), shown)?;
+            skipped.unless(tree.replace(&format!("{root}/Tests/{name}/Count"), shown))?;
             let rate = ((count - before.test(name)) as f64 / seconds) as f32;
-            tree.replace(&format!("{root}/Tests/{name}/Rate [Hz]"), rate)?;
+            skipped.unless(tree.replace(&format!("{root}/Tests/{name}/Rate [Hz]"), rate))?;
         }
-        Ok(())
+        Ok(skipped.first)
     }
 
-    /// An ODB that cannot be written is no reason to end the job.
-    fn told(&mut self, done: Result<(), OdbError>) {
-        let (Err(error), Some(live)) = (done, &mut self.live) else { return };
-        if !std::mem::replace(&mut live.written.told, true) {
-            let text = unwritten(live, &error);
+    /// Takes note of what came of writing, or of a key that is protected.
+    pub(super) fn note(&mut self, done: Result<Option<String>, OdbError>) {
+        if let Some(text) = self.live.as_mut().and_then(|live| live.news(done)) {
             self.warn(text);
         }
     }
 }
 
-fn unwritten(live: &Live, error: &OdbError) -> String {
-    format!("run {}: the ODB is not written any more: {error}", live.epoch.run.number)
+impl Live {
+    /// What there is to say of it, once a run: an ODB that cannot be written, or a part of it, is no reason
+    /// to end the job.
+    fn news(&mut self, done: Result<Option<String>, OdbError>) -> Option<String> {
+        let (run, written) = (self.epoch.run.number, &mut self.written);
+        match done {
+            Err(error) => (!std::mem::replace(&mut written.told, true))
+                .then(|| format!("run {run}: the ODB was not written: {error}")),
+            Ok(path) => {
+                let path = path.filter(|_| !written.skipped)?;
+                written.skipped = true;
+                Some(format!("run {run}: {path} is protected and stays as it is"))
+            }
+        }
+    }
 }
 
 fn counted(live: &Live, tests: Vec<(String, u64)>) -> Counted {

@@ -3,7 +3,7 @@
 use pactolus_formats::{BankName, Tid};
 use pactolus_odb::{Path as OdbPath, Tree, Value, nearest};
 
-use super::Origins;
+use super::{Origins, Skipped};
 use crate::Error;
 use crate::analyzer::Analyzer;
 use crate::chain::Mounted;
@@ -15,12 +15,24 @@ const NAME: usize = 32;
 /// Length of file names.
 const FILE: usize = 256;
 
+/// When keys are made that are missing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Makes {
+    /// At the start of a job: what `mana` rewrites then is rewritten, too.
+    Start,
+    /// At the begin of a run.
+    Run,
+    /// For an epoch: only what the analyzer reads.
+    Epoch,
+}
+
 /// Adds what is missing, and rewrites what `mana` rewrites at every start.
-pub(super) fn create(
+pub(crate) fn create(
     analyzer: &Analyzer,
     job: &Job,
     tree: &mut Tree,
-    origins: &mut Origins,
+    (origins, skipped): (&mut Origins, &mut Skipped),
+    makes: Makes,
 ) -> Result<(), Error> {
     let root = analyzer.root();
     for chain in &analyzer.chains {
@@ -39,23 +51,34 @@ pub(super) fn create(
             origins.insert(path.to_lowercase(), "the definition".into());
         }
     }
-    output(job, tree, &format!("{root}/Output"))?;
+    if makes != Makes::Epoch {
+        output(job, tree, &format!("{root}/Output"), skipped, makes)?;
+    }
     for stage in analyzer.chains.iter().flat_map(|c| &c.stages) {
         missing(tree, &format!("{root}/Module switches/{}", stage.name), true)?;
     }
     for chain in &analyzer.chains {
-        event(job, analyzer, &chain.request, tree)?;
+        event(job, analyzer, &chain.request, tree, skipped, makes)?;
     }
     for bank in analyzer.chains.iter().flat_map(|c| &c.request.banks) {
         if let Some(path) = bank_switch(&root, bank.name) {
             missing(tree, &path, u32::from(bank.switch))?;
         }
     }
-    let tests = format!("{root}/Tests");
-    if tree.exists(&tests) {
-        tree.delete(&tests)?;
+    if makes == Makes::Start {
+        no_tests(analyzer, tree, skipped)?;
     }
     Ok(())
+}
+
+/// Deletes the counts of tests.
+pub(crate) fn no_tests(
+    analyzer: &Analyzer,
+    tree: &mut Tree,
+    skipped: &mut Skipped,
+) -> Result<(), pactolus_odb::Error> {
+    let tests = format!("{}/Tests", analyzer.root());
+    if tree.exists(&tests) { skipped.unless(tree.delete(&tests)) } else { Ok(()) }
 }
 
 /// The switch for loading dumps, which `mana` makes when it meets the first.
@@ -125,11 +148,18 @@ fn same_name(a: &str, b: &str) -> bool {
 }
 
 /// `Output`: what mana keeps there. Only the file name and the copying of events have a meaning here.
-fn output(job: &Job, tree: &mut Tree, directory: &str) -> Result<(), Error> {
+fn output(
+    job: &Job,
+    tree: &mut Tree,
+    directory: &str,
+    skipped: &mut Skipped,
+    makes: Makes,
+) -> Result<(), Error> {
     let name = job.outputs.first().map(|o| o.pattern.clone());
     let file = format!("{directory}/Filename");
     match name {
-        Some(name) if tree.exists(&file) => tree.set(&file, text(&name, FILE))?,
+        Some(_) if tree.exists(&file) && makes != Makes::Start => {}
+        Some(name) if tree.exists(&file) => skipped.unless(tree.set(&file, text(&name, FILE)))?,
         Some(name) => tree.create(&file, text(&name, FILE))?,
         None => missing(tree, &file, text("run%05d.asc", FILE))?,
     }
@@ -143,16 +173,37 @@ fn output(job: &Job, tree: &mut Tree, directory: &str) -> Result<(), Error> {
 }
 
 /// `<event>/Common` from the request, at every start, and `<event>/Statistics` at zero.
-fn event(job: &Job, analyzer: &Analyzer, request: &Request, tree: &mut Tree) -> Result<(), Error> {
+fn event(
+    job: &Job,
+    analyzer: &Analyzer,
+    request: &Request,
+    tree: &mut Tree,
+    skipped: &mut Skipped,
+    makes: Makes,
+) -> Result<(), Error> {
     let common = format!("{}/{}/Common", analyzer.root(), request.name);
-    tree.replace(&format!("{common}/Event ID"), request.id)?;
-    tree.replace(&format!("{common}/Trigger mask"), request.mask)?;
-    tree.replace(&format!("{common}/Sampling type"), request.sampling.code())?;
-    tree.replace(&format!("{common}/Buffer"), text(&request.buffer, NAME))?;
-    tree.replace(&format!("{common}/Enabled"), true)?;
-    tree.replace(&format!("{common}/Client name"), text(&analyzer.name, NAME))?;
-    tree.replace(&format!("{common}/Host"), text(&job.host, NAME))?;
-    Ok(statistics(analyzer, &request.name, tree, [0.0; 3])?)
+    let mut put = |key: &str, value: Value| {
+        let path = format!("{common}/{key}");
+        let is_missing = || !tree.exists(&path);
+        if makes == Makes::Start || is_missing() {
+            skipped.unless(tree.replace(&path, value))?;
+        }
+        Ok::<_, Error>(())
+    };
+    put("Event ID", request.id.into())?;
+    put("Trigger mask", request.mask.into())?;
+    if makes == Makes::Epoch {
+        return put("Enabled", true.into());
+    }
+    put("Sampling type", request.sampling.code().into())?;
+    put("Buffer", text(&request.buffer, NAME))?;
+    put("Enabled", true.into())?;
+    put("Client name", text(&analyzer.name, NAME))?;
+    put("Host", text(&job.host, NAME))?;
+    match makes {
+        Makes::Start => Ok(statistics(analyzer, &request.name, tree, [0.0; 3], skipped)?),
+        _ => Ok(()),
+    }
 }
 
 /// Sets the statistics of an event: received, per second, written.
@@ -161,20 +212,20 @@ pub(crate) fn statistics(
     event: &str,
     tree: &mut Tree,
     values: [f64; 3],
+    skipped: &mut Skipped,
 ) -> Result<(), pactolus_odb::Error> {
     let directory = format!("{}/{event}/Statistics", analyzer.root());
     for (key, value) in ["Events received", "Events per sec.", "Events written"].into_iter().zip(values) {
-        tree.replace(&format!("{directory}/{key}"), value)?;
+        skipped.unless(tree.replace(&format!("{directory}/{key}"), value))?;
     }
     Ok(())
 }
 
 /// The run number where MIDAS keeps it.
-pub(super) fn set_run(tree: &mut Tree, run: u32) -> Result<(), Error> {
+pub(crate) fn set_run(tree: &mut Tree, run: u32, skipped: &mut Skipped) -> Result<(), pactolus_odb::Error> {
     // MIDAS's run number is an INT; files claim any 32 bits.
-    tree.replace("/Runinfo/Run number", run as i32)?;
-    tree.replace("/Runinfo/Online Mode", 0i32)?;
-    Ok(())
+    skipped.unless(tree.replace("/Runinfo/Run number", run as i32))?;
+    skipped.unless(tree.replace("/Runinfo/Online Mode", 0i32))
 }
 
 /// A TOML value as the value of a key, of type `tid` if one is wanted.

@@ -234,7 +234,8 @@ impl Merge<'_> {
         from.end().map_err(malformed)?;
         let input = self.input(from, input).map_err(malformed)?;
         let run = Run { number, start, online: false };
-        let begun = self.analyzer.begin(self.job, &self.base.with(files), run, has_dump.then_some(dump))?;
+        let begun =
+            self.analyzer.begin(self.job, &self.base.with(files), (run, true), has_dump.then_some(dump))?;
         if names(&begun.epoch) != known {
             return Err(self.parts[owner].error(format!(
                 "made with other modules than those of this program: run {number} has other requests, stages, tests or histograms"

@@ -208,6 +208,7 @@ impl<'j> Part<'j> {
     fn tell(&mut self, run_ends: bool) {
         let Some(live) = &self.live else { return };
         (self.progress)(&Progress {
+            warnings: Vec::new(),
             run: live.run.number,
             input: live.input.clone(),
             read: live.read,

@@ -298,6 +298,7 @@ const SOURCES: &[&str] = &[
     "src/histo/runs.rs",
     "src/histo/table.rs",
     "src/hot.rs",
+    "src/last.rs",
     "src/job.rs",
     "src/events.rs",
     "src/pipe.rs",
@@ -377,6 +378,10 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "is of another analyzer or job than this: they differ in ...",
     "a snapshot is newer than it can be",
     "the stored tree has no root",
+    // Of the library: the program says which ODB.
+    "--odb-load: the ODB is shared, and the file would overwrite it: load it with `pactolus odb`, or leave out --odb (PACTOLUS_ODB)",
+    // A path.
+    ".../Output/Events to ODB",
     // Of the library: the program does not ask.
     "...: the database is not what was written to it",
     // It takes 4 GiB, or a network file system; docs/odb.md has them.
