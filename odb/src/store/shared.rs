@@ -27,7 +27,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,7 @@ use pactolus_formats::wire::{self, Wire};
 
 use self::bell::Bell;
 use self::env::{DATA, Identity, Opened};
+use self::every_second::EverySecond;
 use self::keeper::Keeper;
 use self::mirror::{Mirror, Plan, ROOT, Stored};
 use super::{Store, now};
@@ -44,6 +45,7 @@ use crate::{Error, Result, Tree};
 
 mod bell;
 mod env;
+mod every_second;
 mod keeper;
 mod mirror;
 mod place;
@@ -114,11 +116,10 @@ struct Inner {
     turn: Mutex<()>,
     /// The file that was opened, which may have been deleted since.
     file: Identity,
-    opened: Instant,
-    /// When readers that have died were last looked for [s after `opened`].
-    swept: AtomicU64,
-    /// When it was last looked whether the file is there [s after `opened`], and whether it is not.
-    looked: AtomicU64,
+    /// When readers that have died are looked for.
+    sweeps: EverySecond,
+    /// When it is looked whether the file is there; and whether it is not.
+    looks: EverySecond,
     gone: AtomicBool,
 }
 
@@ -169,7 +170,7 @@ impl Shared {
         open.retain(|known| known.strong_count() > 0);
         if let Some(inner) = open.iter().filter_map(Weak::upgrade).find(|inner| inner.dir == dir) {
             // LMDB would not open another one under this name.
-            inner.looked.store(u64::MAX, Ordering::Relaxed);
+            inner.looks.hurry();
             inner.look_for();
             inner.still_there()?;
             return Ok(Shared { inner });
@@ -235,12 +236,11 @@ impl Store for Shared {
     }
 
     fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<()>) -> Result<()> {
-        let who = this_thread();
         self.inner.look_for();
         self.inner.still_there()?;
-        self.inner.bell.ask(who);
+        self.inner.bell.ask();
         let done = self.inner.transact(change);
-        self.inner.bell.stand_back(who);
+        self.inner.bell.stand_back();
         done
     }
 
@@ -262,22 +262,6 @@ impl Store for Shared {
     }
 }
 
-/// A number that no other thread of this computer has; not 0.
-fn this_thread() -> u32 {
-    thread_local! {
-        static NUMBER: u32 = number();
-    }
-    #[cfg(target_os = "linux")]
-    fn number() -> u32 {
-        rustix::thread::gettid().as_raw_nonzero().get() as u32
-    }
-    #[cfg(not(target_os = "linux"))]
-    fn number() -> u32 {
-        std::process::id()
-    }
-    NUMBER.with(|number| *number)
-}
-
 impl Inner {
     fn open(dir: &Path, options: Options) -> Result<Inner> {
         let Opened { env, db, bell, durable } = env::open(dir, options)?;
@@ -293,9 +277,8 @@ impl Inner {
             mirror: Mutex::default(),
             turn: Mutex::default(),
             file: env::identity(dir)?,
-            opened: Instant::now(),
-            swept: AtomicU64::new(0),
-            looked: AtomicU64::new(0),
+            sweeps: EverySecond::new(),
+            looks: EverySecond::new(),
             gone: AtomicBool::new(false),
         };
         inner.look(|mirror, txn, now| inner.reload(mirror, txn, now))?;
@@ -383,9 +366,9 @@ impl Inner {
         Ok(())
     }
 
-    /// The keys that have changed between two revisions; `None` if the log does not say.
+    /// The keys that have changed between two revisions, `now` being the later one; `None` if the log does not say.
     fn changed(&self, txn: &RoTxn<'_>, known: u64, now: u64) -> Result<Option<Vec<u64>>> {
-        if known == 0 || known > now || now - known >= LOG {
+        if now - known >= LOG {
             return Ok(None);
         }
         let mut changed = Vec::new();
@@ -434,8 +417,7 @@ impl Inner {
     /// Waits for the right to write.
     fn begin(&self) -> Result<Writing<'_>> {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let myself = std::process::id();
-        self.bell.await_writer(myself).map_err(|writer| {
+        self.bell.await_writer().map_err(|writer| {
             Error::Store(format!(
                 "{}: process {writer} is in the midst of a change and does not end it; was it stopped? \
                  (kill -CONT {writer})",
@@ -443,7 +425,7 @@ impl Inner {
             ))
         })?;
         let txn = self.env.write_txn().map_err(|error| self.failed(error))?;
-        self.bell.begin(myself);
+        self.bell.begin();
         let revision = txn.id() as u64;
         Ok(Writing { txn, revision, _end: End(&self.bell), _turn: turn })
     }
@@ -477,8 +459,7 @@ impl Inner {
 
     /// Looks, at most once a second, whether the database that was opened is still the one in its directory.
     fn look_for(&self) {
-        let seconds = self.opened.elapsed().as_secs();
-        if self.looked.swap(seconds, Ordering::Relaxed) != seconds {
+        if self.looks.is_due() {
             let is_there = env::identity(&self.dir).is_ok_and(|file| file == self.file);
             self.gone.store(!is_there, Ordering::Relaxed);
         }
@@ -514,8 +495,7 @@ impl Inner {
 
     /// Frees what readers that have died still hold, at most once a second: only commits make use of it.
     fn sweep(&self) {
-        let seconds = self.opened.elapsed().as_secs();
-        if self.swept.swap(seconds, Ordering::Relaxed) != seconds {
+        if self.sweeps.is_due() {
             // What fails now is tried again.
             let _ = self.env.clear_stale_readers();
         }

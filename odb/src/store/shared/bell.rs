@@ -60,9 +60,9 @@ impl Bell {
     ///
     /// # Errors
     /// Its number, if it takes too long: it may have been stopped in the midst.
-    pub(super) fn await_writer(&self, myself: u32) -> Result<(), u32> {
+    pub(super) fn await_writer(&self) -> Result<(), u32> {
         let writer = self.word(3).load(Ordering::SeqCst);
-        if matches!(writer, 0) || writer == myself {
+        if writer == 0 || writer == std::process::id() {
             return Ok(());
         }
         let is_at_it = || self.word(3).load(Ordering::SeqCst) == writer;
@@ -76,9 +76,9 @@ impl Bell {
         Ok(())
     }
 
-    /// Says which process writes.
-    pub(super) fn begin(&self, myself: u32) {
-        self.word(3).store(myself, Ordering::SeqCst);
+    /// Says that this process writes.
+    pub(super) fn begin(&self) {
+        self.word(3).store(std::process::id(), Ordering::SeqCst);
     }
 
     /// Says that it has written, or not, and wakes who waits for either.
@@ -100,20 +100,34 @@ impl Bell {
         }
     }
 
-    /// Says that `who`, which is not 0, would like to write.
-    pub(super) fn ask(&self, who: u32) {
-        self.word(2).store(who, Ordering::SeqCst);
+    /// Says that this thread would like to write.
+    pub(super) fn ask(&self) {
+        self.word(2).store(this_thread(), Ordering::SeqCst);
     }
 
-    /// Stands back if another than `who` would like to write, until it has, but not for long.
-    pub(super) fn stand_back(&self, who: u32) {
+    /// Stands back if another thread would like to write, until it has, but not for long.
+    pub(super) fn stand_back(&self) {
         let next = self.word(2).swap(0, Ordering::SeqCst);
-        if next != 0 && next != who {
-            let strokes = self.word(0).load(Ordering::SeqCst);
-            self.word(1).store(1, Ordering::SeqCst);
-            sleep(self.word(0), strokes, COURTESY);
+        if next != 0 && next != this_thread() {
+            self.sleep(COURTESY, || false);
         }
     }
+}
+
+/// A number that no other thread of this computer has; not 0.
+fn this_thread() -> u32 {
+    thread_local! {
+        static NUMBER: u32 = number();
+    }
+    #[cfg(target_os = "linux")]
+    fn number() -> u32 {
+        rustix::thread::gettid().as_raw_nonzero().get() as u32
+    }
+    #[cfg(not(target_os = "linux"))]
+    fn number() -> u32 {
+        std::process::id()
+    }
+    NUMBER.with(|number| *number)
 }
 
 /// Is there a process of this number? One of somebody else's counts.

@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use std::sync::atomic::AtomicU64;
+
 use super::*;
 use crate::{Odb, Value};
 
@@ -179,7 +181,7 @@ fn readers_that_were_killed_do_not_make_the_file_grow() {
         reader.wait().unwrap();
     }
     // The dead are looked for once a second.
-    shared.inner.swept.store(u64::MAX, Ordering::Relaxed);
+    shared.inner.sweeps.hurry();
     odb.set("/x[0]", 1).unwrap();
     for n in 0..2000 {
         odb.set("/x[1]", n).unwrap();
