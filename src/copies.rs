@@ -133,25 +133,7 @@ fn plain(tid: Tid, bank: &Bank<'_>) -> Option<Value> {
 
 /// Little-endian bytes as values; `None` if there are none, or no key has this type.
 fn value(tid: Tid, item_size: usize, bytes: &[u8]) -> Option<Value> {
-    macro_rules! numbers {
-        ($variant:ident, $type:ty) => {{
-            let chunks = bytes.as_chunks::<{ size_of::<$type>() }>().0;
-            Value::$variant(chunks.iter().map(|chunk| <$type>::from_le_bytes(*chunk)).collect())
-        }};
-    }
     let value = match tid {
-        Tid::Byte => Value::Byte(bytes.to_vec()),
-        Tid::Char => Value::Char(bytes.to_vec()),
-        Tid::Bitfield => Value::Bitfield(bytes.to_vec()),
-        Tid::Sbyte => numbers!(Sbyte, i8),
-        Tid::Word => numbers!(Word, u16),
-        Tid::Short => numbers!(Short, i16),
-        Tid::Dword => numbers!(Dword, u32),
-        Tid::Int => numbers!(Int, i32),
-        Tid::Int64 => numbers!(Int64, i64),
-        Tid::Uint64 => numbers!(Uint64, u64),
-        Tid::Float => numbers!(Float, f32),
-        Tid::Double => numbers!(Double, f64),
         Tid::Bool => Value::Bool(
             bytes.as_chunks::<4>().0.iter().map(|chunk| u32::from_le_bytes(*chunk) != 0).collect(),
         ),
@@ -160,7 +142,7 @@ fn value(tid: Tid, item_size: usize, bytes: &[u8]) -> Option<Value> {
             let values: Vec<Vec<u8>> = bytes.chunks(item_size.max(1)).map(text).collect();
             Value::String(Strings { size: item_size, values })
         }
-        Tid::Link | Tid::Array | Tid::Struct | Tid::Key => return None,
+        other => Value::from_le_bytes(other, bytes)?,
     };
     (!value.is_empty() && value.len() <= Value::MAX_LEN).then_some(value)
 }

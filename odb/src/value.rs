@@ -98,6 +98,32 @@ impl Value {
         Value::String(Strings { size, values: vec![text] })
     }
 
+    /// The numbers of a type, little-endian, one behind the other; bytes behind the last whole one do not
+    /// count. `None` for BOOL, which is stored in several ways, for text, and for types no key has.
+    pub fn from_le_bytes(tid: Tid, bytes: &[u8]) -> Option<Value> {
+        macro_rules! numbers {
+            ($variant:ident, $type:ty) => {{
+                let (chunks, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
+                Value::$variant(chunks.iter().map(|chunk| <$type>::from_le_bytes(*chunk)).collect())
+            }};
+        }
+        Some(match tid {
+            Tid::Byte => Value::Byte(bytes.to_vec()),
+            Tid::Char => Value::Char(bytes.to_vec()),
+            Tid::Bitfield => Value::Bitfield(bytes.to_vec()),
+            Tid::Sbyte => numbers!(Sbyte, i8),
+            Tid::Word => numbers!(Word, u16),
+            Tid::Short => numbers!(Short, i16),
+            Tid::Dword => numbers!(Dword, u32),
+            Tid::Int => numbers!(Int, i32),
+            Tid::Int64 => numbers!(Int64, i64),
+            Tid::Uint64 => numbers!(Uint64, u64),
+            Tid::Float => numbers!(Float, f32),
+            Tid::Double => numbers!(Double, f64),
+            Tid::Bool | Tid::String | Tid::Link | Tid::Array | Tid::Struct | Tid::Key => return None,
+        })
+    }
+
     /// No elements of this type yet; `None` for types no key has (ARRAY, STRUCT, KEY).
     pub fn empty(tid: Tid) -> Option<Value> {
         Some(match tid {

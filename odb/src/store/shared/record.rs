@@ -113,26 +113,7 @@ fn directory(from: &mut Bytes<'_>) -> Result<Vec<u64>, Malformed> {
 
 fn value(tid: Tid, from: &mut Bytes<'_>) -> Result<Value, Malformed> {
     let len = from.value::<u32>()? as usize;
-    macro_rules! array {
-        ($variant:ident, $type:ty) => {{
-            let wanted = len.checked_mul(size_of::<$type>()).ok_or_else(|| from.wrong("fewer elements"))?;
-            let (chunks, _) = from.take(wanted)?.as_chunks();
-            Value::$variant(chunks.iter().map(|chunk| <$type>::from_le_bytes(*chunk)).collect())
-        }};
-    }
     Ok(match tid {
-        Tid::Byte => array!(Byte, u8),
-        Tid::Sbyte => array!(Sbyte, i8),
-        Tid::Char => array!(Char, u8),
-        Tid::Word => array!(Word, u16),
-        Tid::Short => array!(Short, i16),
-        Tid::Dword => array!(Dword, u32),
-        Tid::Int => array!(Int, i32),
-        Tid::Float => array!(Float, f32),
-        Tid::Double => array!(Double, f64),
-        Tid::Bitfield => array!(Bitfield, u8),
-        Tid::Int64 => array!(Int64, i64),
-        Tid::Uint64 => array!(Uint64, u64),
         Tid::Bool => Value::Bool(from.take(len)?.iter().map(|&byte| byte != 0).collect()),
         Tid::Link => Value::Link(from.take(len)?.to_vec()),
         Tid::String => {
@@ -144,6 +125,11 @@ fn value(tid: Tid, from: &mut Bytes<'_>) -> Result<Value, Malformed> {
             Value::String(Strings { size, values })
         }
         Tid::Array | Tid::Struct | Tid::Key => return Err(from.wrong("a type of values")),
+        number => {
+            let wanted = len.checked_mul(number.unit()).ok_or_else(|| from.wrong("fewer elements"))?;
+            let bytes = from.take(wanted)?;
+            Value::from_le_bytes(number, bytes).ok_or_else(|| from.wrong("a type of numbers"))?
+        }
     })
 }
 
