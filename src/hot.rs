@@ -193,21 +193,15 @@ impl Hot {
         let differences = self.watched.iter().flat_map(|path| self.tree.diff_below(tree, path));
         for difference in differences {
             let path = difference.path.to_string();
-            match (&difference.left, &difference.right) {
-                (Some(old), Some(new))
-                    if old.len() == new.len() && old.len() > 1 && old.tid() == new.tid() =>
-                {
-                    let differs = |i: &usize| match (old.element(*i), new.element(*i)) {
-                        (Some(old), Some(new)) => !old.same(&new),
-                        _ => true,
-                    };
-                    changes.extend((0..old.len()).filter(differs).map(|i| Change {
+            match (&difference.left, &difference.right, difference.elements()) {
+                (Some(old), Some(new), Some(elements)) => {
+                    changes.extend(elements.into_iter().map(|i| Change {
                         path: format!("{path}[{i}]"),
                         old: Some(old.text(i)),
                         new: Some(new.text(i)),
                     }));
                 }
-                (old, new) => {
+                (old, new, _) => {
                     let (old, new) = (old.as_ref().map(text), new.as_ref().map(text));
                     changes.push(Change { path, old, new });
                 }

@@ -74,6 +74,11 @@ pub fn lines_of(differences: &[Difference], elements: Index) -> Vec<Line> {
     lines
 }
 
+/// Lines as [`text`], or as [`json`].
+pub fn page(lines: &[Line], as_json: bool) -> Vec<u8> {
+    if as_json { json(lines) } else { text(lines) }
+}
+
 /// Lines for people: `-` for what only the left has, `+` for what only the right has, `~` for
 /// another value, type or length. Of one array, 16 elements are shown.
 pub fn text(lines: &[Line]) -> Vec<u8> {
@@ -163,24 +168,14 @@ fn of(difference: &Difference) -> Vec<Line> {
     match (&difference.left, &difference.right) {
         (Some(_), None) => vec![make("removed", None)],
         (None, Some(_)) => vec![make("added", None)],
-        (Some(left), Some(right)) if elements_differ(left, right) => {
-            let differ = |index: &usize| match (left.element(*index), right.element(*index)) {
-                (Some(a), Some(b)) => !a.same(&b),
-                _ => true,
-            };
-            (0..left.len()).filter(differ).map(|index| make("changed", Some(index))).collect()
-        }
+        // Another room of strings is a difference of the whole key.
+        (Some(left), Some(right)) if left.item_size() == right.item_size() => match difference.elements() {
+            Some(elements) => elements.into_iter().map(|index| make("changed", Some(index))).collect(),
+            None => vec![make("changed", None)],
+        },
         (Some(_), Some(_)) => vec![make("changed", None)],
         (None, None) => Vec::new(),
     }
-}
-
-/// Do two arrays differ in single elements only, not in type, length or size?
-fn elements_differ(left: &Value, right: &Value) -> bool {
-    left.tid() == right.tid()
-        && left.len() == right.len()
-        && left.len() > 1
-        && left.item_size() == right.item_size()
 }
 
 impl Line {

@@ -58,7 +58,7 @@ pub(super) fn run(args: &DiffArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
         right.find_link(&args.path)?;
     }
     let lines = diff::lines(&left.diff_below(&right, &path));
-    let page = if args.json { diff::json(&lines) } else { diff::text(&lines) };
+    let page = diff::page(&lines, args.json);
     out.write_all(&page).and_then(|()| out.flush())?;
     Ok(if lines.is_empty() { OK } else { DIFFERENT })
 }

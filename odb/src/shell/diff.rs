@@ -32,8 +32,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
         }
     };
     let lines = diff::lines(&differences);
-    let page = if call.shell.json { diff::json(&lines) } else { diff::text(&lines) };
-    call.say(page)
+    call.say(diff::page(&lines, call.shell.json))
 }
 
 fn is_file(word: &str) -> bool {

@@ -35,8 +35,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
             Some(elements) => diff::lines_of(&change.differences, elements),
             None => diff::lines(&change.differences),
         };
-        let page = if call.shell.json { diff::json(&lines) } else { diff::text(&lines) };
-        call.say(page)?;
+        call.say(diff::page(&lines, call.shell.json))?;
         call.around.out().flush()?;
     }
     Ok(())

@@ -14,6 +14,20 @@ pub struct Difference {
     pub right: Option<Value>,
 }
 
+impl Difference {
+    /// Which elements differ, if both sides are arrays of one type and length; the room of strings does
+    /// not count.
+    pub fn elements(&self) -> Option<Vec<usize>> {
+        let (Some(left), Some(right)) = (&self.left, &self.right) else { return None };
+        let are_alike = left.tid() == right.tid() && left.len() == right.len() && left.len() > 1;
+        let differs = |index: &usize| match (left.element(*index), right.element(*index)) {
+            (Some(a), Some(b)) => !a.same(&b),
+            _ => true,
+        };
+        are_alike.then(|| (0..left.len()).filter(differs).collect())
+    }
+}
+
 impl Tree {
     /// Every key whose value differs from that of the same path in `other`, bit by bit; first those
     /// of this tree in its order, then those that only the other has. Directories without keys,
