@@ -43,6 +43,16 @@ impl Call<'_> {
         }
     }
 
+    /// There is no word.
+    pub(super) fn nothing(&self) -> Result<()> {
+        match self.word()? {
+            None => Ok(()),
+            Some(word) => {
+                Err(self.usage(format!("nothing expected behind '{}', '{word}' found", self.command.name)))
+            }
+        }
+    }
+
     /// The one word, which must be there.
     pub(super) fn wanted(&self, what: &str) -> Result<String> {
         let word = self.word()?.map(str::to_owned);

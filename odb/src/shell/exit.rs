@@ -8,9 +8,7 @@ pub(super) const EXIT: Command =
 pub(super) const QUIT: Command = Command { name: "quit", usage: "quit", ..EXIT };
 
 fn run(call: &mut Call<'_>) -> Result<()> {
-    if let Some(word) = call.word()? {
-        return Err(call.usage(format!("nothing expected behind '{}', '{word}' found", call.command.name)));
-    }
+    call.nothing()?;
     call.shell.ended = true;
     Ok(())
 }

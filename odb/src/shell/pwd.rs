@@ -6,9 +6,7 @@ pub(super) const COMMAND: Command =
     Command { name: "pwd", usage: "pwd", help: "print the current directory", takes: &[], run };
 
 fn run(call: &mut Call<'_>) -> Result<()> {
-    if let Some(word) = call.word()? {
-        return Err(call.usage(format!("nothing expected behind 'pwd', '{word}' found")));
-    }
+    call.nothing()?;
     let at = call.shell.at.to_string();
     call.say(format!("{at}\n"))
 }
