@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pactolus_formats::Tid;
 
-use crate::Value;
+use crate::{Error, Path, Result, Value};
 
 /// What may be done with a key: MIDAS's access mode bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,6 +115,11 @@ impl Key {
             Content::Value(value) => Some(value),
             Content::Directory(_) => None,
         }
+    }
+
+    /// The value, or an error that says what stands at this path.
+    pub(crate) fn value_at(&self, path: &Path) -> Result<&Value> {
+        self.value().ok_or_else(|| Error::IsDirectory { path: path.to_string() })
     }
 
     /// The directory, unless the key is a value.

@@ -203,6 +203,13 @@ fn answer(tree: &Tree, json: bool, lines: &[&str]) -> String {
     answers(&mut shell, &mut capture, lines)
 }
 
+/// The answers to some lines on the sample must be these.
+#[cfg(test)]
+#[track_caller]
+fn check(lines: &[&str], wanted: &str) {
+    assert_eq!(answer(&sample(), false, lines), wanted, "{lines:?}");
+}
+
 /// The answers of this shell in these surroundings.
 #[cfg(test)]
 fn answers(shell: &mut Shell, capture: &mut Capture, lines: &[&str]) -> String {

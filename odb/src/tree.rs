@@ -134,7 +134,7 @@ impl Tree {
         }
         let found = self.find(path)?;
         let at = || found.path.to_string();
-        let value = found.key.value().ok_or_else(|| Error::IsDirectory { path: at() })?;
+        let value = found.key.value_at(&found.path)?;
         if !found.key.mode.has(Mode::READ) {
             return Err(Error::Protected { path: at(), access: "read" });
         }
@@ -192,7 +192,7 @@ impl Tree {
     pub fn set_text(&mut self, path: &str, text: &str) -> Result<()> {
         let mut place = self.resolve(&Path::parse(path)?, true)?;
         let (key, at) = self.key_at(&place.positions);
-        let old = key.value().ok_or_else(|| Error::IsDirectory { path: at.to_string() })?;
+        let old = key.value_at(&at)?;
         let new = Value::parse(old.tid(), text).ok_or_else(|| Error::Text {
             path: path.to_owned(),
             tid: old.tid(),

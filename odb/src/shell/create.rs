@@ -72,11 +72,7 @@ fn made(call: &Call<'_>, tid: Tid, word: &str) -> Result<(Path, Value)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{answer, sample};
-
-    fn check(lines: &[&str], wanted: &str) {
-        assert_eq!(answer(&sample(), false, lines), wanted, "{lines:?}");
-    }
+    use super::super::{answer, check, sample};
 
     fn check_refused(line: &str, wanted: &str) {
         check(&[line], &format!("! {wanted}; usage: create TYPE PATH\n"));

@@ -42,12 +42,8 @@ fn run(call: &mut Call<'_>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Capture, Shell, answer, answers, sample};
+    use super::super::{Capture, Shell, answer, answers, check, sample};
     use crate::Odb;
-
-    fn check(lines: &[&str], wanted: &str) {
-        assert_eq!(answer(&sample(), false, lines), wanted, "{lines:?}");
-    }
 
     #[test]
     fn keys_and_directories_are_deleted() {

@@ -90,12 +90,8 @@ fn place(dump: &Dump, at: &Path) -> Result<Path> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Capture, Shell, answer, answers, sample};
+    use super::super::{Capture, Shell, answer, answers, check, sample};
     use crate::Odb;
-
-    fn check(lines: &[&str], wanted: &str) {
-        assert_eq!(answer(&sample(), false, lines), wanted, "{lines:?}");
-    }
 
     #[test]
     fn two_directories_are_compared() {

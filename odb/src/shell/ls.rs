@@ -86,11 +86,7 @@ fn target(call: &Call<'_>) -> Result<(Path, Option<String>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{answer, sample};
-
-    fn check(lines: &[&str], wanted: &str) {
-        assert_eq!(answer(&sample(), false, lines), wanted, "{lines:?}");
-    }
+    use super::super::{answer, check, sample};
 
     #[test]
     fn a_directory_is_listed() {

@@ -29,11 +29,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{answer, sample};
-
-    fn check(lines: &[&str], wanted: &str) {
-        assert_eq!(answer(&sample(), false, lines), wanted, "{lines:?}");
-    }
+    use super::super::check;
 
     #[test]
     fn directories_are_made_with_those_above() {

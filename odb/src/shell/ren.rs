@@ -31,11 +31,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{answer, sample};
-
-    fn check(lines: &[&str], wanted: &str) {
-        assert_eq!(answer(&sample(), false, lines), wanted, "{lines:?}");
-    }
+    use super::super::check;
 
     #[test]
     fn a_key_has_another_name_at_its_place() {

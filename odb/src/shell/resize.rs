@@ -1,7 +1,6 @@
 //! `trunc` and `resize`: the length of an array.
 
 use super::{Call, Command, Result, Takes};
-use crate::Error;
 
 pub(super) const TRUNC: Command = Command {
     name: "trunc",
@@ -38,7 +37,7 @@ fn change(call: &mut Call<'_>, may_grow: bool) -> Result<()> {
     call.change(|tree| {
         let found = tree.find(&path.to_string())?;
         let at = found.path.to_string();
-        let old = found.key.value().ok_or_else(|| Error::IsDirectory { path: at.clone() })?.len();
+        let old = found.key.value_at(&found.path)?.len();
         if found.index.is_some() {
             return Err(refused(format!("'{name}' changes whole arrays, an index found")));
         }

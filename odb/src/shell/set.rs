@@ -41,7 +41,7 @@ fn run(call: &mut Call<'_>) -> Result<()> {
 fn set(tree: &mut Tree, path: &str, texts: &[String]) -> Result<()> {
     let found = tree.find(path)?;
     let at = found.path.to_string();
-    let old = found.key.value().ok_or_else(|| crate::Error::IsDirectory { path: at.clone() })?;
+    let old = found.key.value_at(&found.path)?;
     let len = old.len();
     let (first, last) = match found.index {
         Some(Index::One(index)) => (index, index),

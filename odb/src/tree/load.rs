@@ -107,7 +107,7 @@ impl Tree {
             (true, _) => self.resolve(path, true)?,
         };
         let (key, at) = self.key_at(&place.positions);
-        let old = key.value().ok_or_else(|| Error::IsDirectory { path: at.to_string() })?;
+        let old = key.value_at(&at)?;
         let new = value
             .convert_text(old.tid())
             .map_err(|index| crate::Mismatch::Element(index).at(&at.to_string(), old.tid(), value))?;

@@ -182,7 +182,7 @@ impl Tree {
     /// Sets the value at a place, keeping the type of the key.
     pub(super) fn store(&mut self, place: &Place, value: &Value) -> Result<()> {
         let (key, at) = self.key_at(&place.positions);
-        let old = key.value().ok_or_else(|| Error::IsDirectory { path: at.to_string() })?;
+        let old = key.value_at(&at)?;
         writable(key, &at)?;
         let new = value.convert(old.tid()).map_err(|index| {
             let element = value.element(index).map_or_else(|| value.summary(), |value| value.summary());
