@@ -51,6 +51,24 @@ pub(crate) struct Made {
     pub(crate) sequential: Vec<Fresh>,
 }
 
+/// The first epoch of a run, and what later ones take over.
+pub(crate) struct Started {
+    pub(crate) epoch: Arc<Epoch>,
+    pub(crate) earlier: Earlier,
+    pub(crate) sequential: Vec<Box<dyn AnySequential>>,
+}
+
+impl Made {
+    /// Begins a run with it.
+    pub(crate) fn start(self) -> Started {
+        let Made { epoch, sequential } = self;
+        let mut earlier = Earlier::default();
+        earlier.add(&epoch, &sequential);
+        let sequential = sequential.into_iter().map(|fresh| fresh.module).collect();
+        Started { epoch: Arc::new(epoch), earlier, sequential }
+    }
+}
+
 /// A sequential stage of an epoch, as if no event had been before.
 pub(crate) struct Fresh {
     pub(crate) module: Box<dyn AnySequential>,
@@ -114,24 +132,21 @@ impl Analyzer {
     ) -> Result<Begun, Error> {
         let Settled { odb: seen, tree, skipped, definitions, origins, mut warnings, files } =
             base.settle(self, job, (&run, numbered), dump)?;
-        let Made { epoch, sequential } = self.epoch(job, &run, (&tree, &definitions), Earlier::default())?;
+        let made = self.epoch(job, &run, (&tree, &definitions), Earlier::default())?;
         let banks = job.outputs.iter().any(|output| output.kind != OutputKind::Histograms);
         if banks && !job.filter {
-            warnings.extend(self.all_off(&epoch.chains));
+            warnings.extend(self.all_off(&made.epoch.chains));
         }
         let odb = job.odb.clone().unwrap_or_else(|| Odb::from(tree.clone()));
-        let refused = None;
-        let (epoch, dump) = (Arc::new(epoch), dump.map(<[u8]>::to_vec));
-        let mut earlier = Earlier::default();
-        earlier.add(&epoch, &sequential);
-        let sequential = sequential.into_iter().map(|fresh| fresh.module).collect();
+        let dump = dump.map(<[u8]>::to_vec);
+        let Started { epoch, earlier, sequential } = made.start();
         Ok(Begun {
             epoch,
             sequential,
             odb,
             tree,
             seen,
-            refused,
+            refused: None,
             skipped,
             earlier,
             definitions,

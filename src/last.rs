@@ -3,12 +3,10 @@
 //! On an ODB that others change, a slip between two runs is as one within a run: a warning. Only the
 //! first run of a job has no values before it.
 
-use std::sync::Arc;
-
 use pactolus_odb::{Odb, Tree};
 
 use crate::analyzer::Analyzer;
-use crate::begun::{Begun, Earlier, Made};
+use crate::begun::{Begun, Earlier, Started};
 use crate::hot::why;
 use crate::job::Job;
 use crate::layers::{
@@ -44,7 +42,7 @@ impl Last {
         let known = now.as_ref().map_or_else(|| self.definitions.clone(), event_definitions);
         let definitions = with_those_of(known, dump.map(dumped).as_ref());
         let prepare = |tree: &Tree| analyzer.epoch(job, &run, (tree, &definitions), Earlier::default());
-        let Made { epoch, sequential } = prepare(&self.tree)?;
+        let Started { epoch, earlier, sequential } = prepare(&self.tree)?.start();
         // What cannot be taken is not tried again with the first event.
         let refused = now.map(|now| (InForce::new(analyzer, job, &now), now));
         let refused = refused.filter(|(values, _)| values.failed.is_some() || prepare(&values.tree).is_err());
@@ -52,8 +50,6 @@ impl Last {
             Some((values, now)) => (Some(values.tree), now),
             None => (None, self.seen.clone()),
         };
-        let mut earlier = Earlier::default();
-        earlier.add(&epoch, &sequential);
         let mut origins = Origins::new();
         let parameters = format!("{}/Parameters", analyzer.root());
         for (path, _) in self.tree.walk(&parameters).into_iter().flatten() {
@@ -65,8 +61,8 @@ impl Last {
             why(error)
         );
         Ok(Begun {
-            epoch: Arc::new(epoch),
-            sequential: sequential.into_iter().map(|fresh| fresh.module).collect(),
+            epoch,
+            sequential,
             odb: self.odb.clone(),
             tree: self.tree.clone(),
             seen,

@@ -1,15 +1,13 @@
 //! "Events to ODB": what mana copies to the variables of an equipment.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Fold;
+use super::written::PERIOD;
 use crate::Error;
 use crate::copies::{Copy, put};
 use crate::layers::setting;
-
-/// Time from one copy of a request to the next.
-const PERIOD: Duration = Duration::from_secs(1);
 
 /// What was copied in a run.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use crate::Error;
 use crate::layers::{Skipped, no_tests, statistics};
 
 /// Time from one writing to the next.
-const PERIOD: Duration = Duration::from_secs(1);
+pub(super) const PERIOD: Duration = Duration::from_secs(1);
 
 /// What stands in the ODB of a run.
 pub(super) struct Written {
