@@ -18,8 +18,7 @@ pub(super) fn run(app: &App, args: &OdbArgs, out: &mut dyn Write, err: &mut dyn 
     if args.commands.is_empty() && path == Path::new("-") {
         return Err("standard input is the file: commands are given with -c".into());
     }
-    let place =
-        Place::open(Some(&path), How { eor: args.eor, create: args.create, durable: args.durable }, err)?;
+    let place = Place::open(&path, How { eor: args.eor, create: args.create, durable: args.durable }, err)?;
     let place = Place { shell: place.shell.json(args.json), ..place };
     if args.commands.is_empty() && app.process && io::stdin().is_terminal() && io::stdout().is_terminal() {
         return terminal::run(app, place, out, err);

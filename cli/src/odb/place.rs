@@ -35,10 +35,9 @@ pub(super) struct How {
 }
 
 impl Place {
-    /// Opens what the argument names, or else the environment; what of a file was passed over is told.
-    pub(super) fn open(path: Option<&Path>, how: How, err: &mut dyn Write) -> Result<Place, Box<dyn Error>> {
-        let path = named(path)?;
-        let name = name(&path);
+    /// Opens what stands at a path; what of a file was passed over is told.
+    pub(super) fn open(path: &Path, how: How, err: &mut dyn Write) -> Result<Place, Box<dyn Error>> {
+        let name = name(path);
         if how.create || path.is_dir() {
             if how.eor {
                 return Err(format!(
@@ -50,7 +49,7 @@ impl Place {
             if path.exists() && !path.is_dir() {
                 return Err(format!("{} is a file: --create makes a directory", path.display()).into());
             }
-            let odb = if how.create { created(&path, how.durable)? } else { existing(&path)? };
+            let odb = if how.create { created(path, how.durable)? } else { existing(path)? };
             return Ok(Place { shell: Shell::new(odb), name, code: OK });
         }
         // Files have an ending, directories have none.
@@ -59,7 +58,7 @@ impl Place {
                 format!("no directory or file {}; --create makes a new ODB there", path.display()).into()
             );
         }
-        let source = Source::open(&path, how.eor, err)?;
+        let source = Source::open(path, how.eor, err)?;
         let mut code = if source.is_partial { DAMAGED } else { OK };
         if let Some(damage) = &source.damage {
             writeln!(err, "pactolus: {damage}; what came before it is shown")?;

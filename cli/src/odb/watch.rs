@@ -46,7 +46,7 @@ pub(super) fn run(args: &WatchArgs, out: &mut dyn Write, err: &mut dyn Write) ->
         )
         .into());
     }
-    let place = Place::open(Some(&path), How::default(), err)?;
+    let place = Place::open(&path, How::default(), err)?;
     let words = vec!["watch".to_owned(), args.path.clone()];
     let mut shell = place.shell.json(args.json);
     shell.run_words(words, &mut Program::new(out, err)).map_err(|error| ended(error, "watch"))?;
