@@ -24,8 +24,10 @@ struct Terminal {
 impl Terminal {
     /// The shell on an ODB in this directory, which also has its history.
     fn new(place: &Path) -> Terminal {
-        let command =
-            format!("{} odb --create {}", env!("CARGO_BIN_EXE_pactolus"), place.join("daq").display());
+        let program = env!("CARGO_BIN_EXE_pactolus");
+        // A shell that stays between the two remembers the Ctrl-C and ends by it; which one it is
+        // depends on `$SHELL`.
+        let command = format!("exec {program} odb --create {}", place.join("daq").display());
         let mut program = Command::new("script")
             .args(["-qefc", &command, "/dev/null"])
             .current_dir(place)
