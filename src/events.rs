@@ -47,7 +47,7 @@ enum Format {
 }
 
 /// Bytes that tell the formats apart. A pipe may have no more.
-const FIRST: usize = 4;
+pub(crate) const FIRST: usize = 4;
 
 impl Events {
     /// The events of `input`, which is waited for.

@@ -8,6 +8,7 @@ use pactolus_odb::{Error as OdbError, Tree};
 
 use super::{Fold, Live};
 use crate::Error;
+use crate::ledger::ByRequest;
 use crate::layers::{Skipped, no_tests, statistics};
 
 /// Time from one writing to the next.
@@ -164,6 +165,6 @@ impl Live {
 }
 
 fn counted(live: &Live, tests: Vec<(String, u64)>) -> Counted {
-    let requests = live.counts.requests.iter().map(|r| (r.matched + r.created, r.kept));
+    let requests = live.counts.requests().iter().map(ByRequest::sum).map(|r| (r.matched + r.created, r.kept));
     Counted { requests: requests.collect(), tests }
 }
