@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -326,15 +327,16 @@ impl<'j> Source<'j> {
         let is_pipe = std::fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
         // What others change is to take effect soon, however slow the stream is.
         let mut arrived = None;
-        let mut hear = |reader: &Awaited| arrived = self.job.odb.as_ref().map(|_| reader.arrived());
+        let mut hear =
+            |reader: &mut Awaited| arrived = self.job.odb.as_ref().map(|_| reader.without_waiting());
         let (mut input, digest) = if file.is_stdin() {
-            let reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
-            hear(&reader);
+            let mut reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
+            hear(&mut reader);
             (Input::new_with(reader, "(standard input)", limits)?, None)
         } else if is_pipe {
             let path = file.path.clone();
-            let reader = awaited(Awaited::new(move || File::open(path), stops))?;
-            hear(&reader);
+            let mut reader = awaited(Awaited::new(move || File::open(path), stops))?;
+            hear(&mut reader);
             let (digested, digest) = Digested::new(reader, later);
             let digest = Some(digest).filter(|_| !self.job.outputs.is_empty());
             (Input::new_with(digested, &file.path, limits)?, digest)
@@ -345,8 +347,8 @@ impl<'j> Source<'j> {
             let (digested, digest) = Digested::new(opened, later);
             (self.wide(Input::new_with(digested, &file.path, limits)?), Some(digest))
         };
-        if let Some(arrived) = arrived.clone() {
-            input = input.silent_when(move || arrived.is_empty());
+        if let Some(arrived) = &arrived {
+            await_first(&mut input, arrived).map_err(FormatError::io("read", &file.path))?;
         }
         let mut events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
         events.learn(match &run.epoch {
@@ -606,6 +608,16 @@ impl<'j> Source<'j> {
         }
         if run.epoch.take().is_some() {
             self.send(Item::End(files));
+        }
+    }
+}
+
+/// Waits for the first bytes of an input, by which its format is told.
+fn await_first(input: &mut Input, arrived: &Arrived) -> std::io::Result<()> {
+    loop {
+        match input.peek(Events::FIRST) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => drop(arrived.wait(GLANCE)),
+            first => return first.map(drop),
         }
     }
 }
