@@ -10,6 +10,7 @@
 //! - A stream that breaks off and goes on in the same run is a stream with a gap before it. If it goes on in
 //!   another run, the run ends, and the feed says that it is not complete.
 
+mod late;
 mod listed;
 
 use std::io;
@@ -19,6 +20,7 @@ use pactolus_formats::asc::Refusals;
 use pactolus_formats::mid::{Block, Stop as Ends};
 use serde::Serialize;
 
+pub(crate) use late::Late;
 pub(crate) use listed::Listed;
 
 use crate::Error;

@@ -39,10 +39,34 @@ impl Offered {
         self.overrun + self.stale + self.too_big
     }
 
+    /// All numbers with the names that they have in the ODB.
+    pub(crate) fn named(&self) -> [(&'static str, u64); 9] {
+        [
+            ("Offered", self.offered),
+            ("Delivered", self.delivered),
+            ("Left out", self.left_out),
+            ("Overrun", self.overrun),
+            ("Stale", self.stale),
+            ("Too big", self.too_big),
+            ("Damaged", self.damaged),
+            ("Unrequested", self.unrequested),
+            ("Unattended", self.unattended),
+        ]
+    }
+
     /// Adds another account.
     pub(crate) fn add(&mut self, other: &Offered) {
-        let Offered { offered, delivered, left_out, overrun, stale, too_big, damaged, unrequested, unattended } =
-            other;
+        let Offered {
+            offered,
+            delivered,
+            left_out,
+            overrun,
+            stale,
+            too_big,
+            damaged,
+            unrequested,
+            unattended,
+        } = other;
         self.offered += offered;
         self.delivered += delivered;
         self.left_out += left_out;
@@ -71,6 +95,17 @@ pub struct Requested {
 }
 
 impl Requested {
+    /// All numbers with the names that they have in the ODB.
+    pub(crate) fn named(&self) -> [(&'static str, u64); 5] {
+        [
+            ("Matched", self.matched),
+            ("Created", self.created),
+            ("Kept", self.kept),
+            ("Skipped", self.skipped),
+            ("Failed", self.failed),
+        ]
+    }
+
     /// Adds another account.
     pub(crate) fn add(&mut self, other: &Requested) {
         let Requested { matched, created, kept, skipped, failed } = other;

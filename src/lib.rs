@@ -114,14 +114,14 @@ pub use feed::Ended;
 pub use fold::{LiveProgress, Progress};
 pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop, expand, has_run};
 pub use ledger::{Failure, Offered, Requested};
-pub use online::{Follow, Lag, Queue};
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
+pub use online::{Follow, Lag, Queue};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use provenance::sha256_of;
 pub use report::{
-    Broken, Change, Earlier, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport,
-    StageReport, WithoutText, Written,
+    Broken, Change, Earlier, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport,
+    RunReport, StageReport, WithoutText, Written,
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;

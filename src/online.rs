@@ -7,8 +7,8 @@ mod growing;
 mod pace;
 mod places;
 
-pub(crate) use follow::Following;
 pub use follow::Follow;
+pub(crate) use follow::Following;
 pub(crate) use gauge::{Falling, Gauge, Growth, News};
 pub use gauge::{Lag, Queue};
 pub(crate) use pace::Pace;

@@ -8,10 +8,10 @@ use pactolus_formats::asc::Refusals;
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Error as FormatError, Input, Pool};
 
-use super::{Eor, Feed, Next, Opened, Stream};
+use super::{Eor, Feed, Late, Next, Opened, Stream};
 use crate::Error;
 use crate::awaited::{Arrived, Awaited};
-use crate::events::{Events, Layouts};
+use crate::events::Layouts;
 use crate::job::{InputFile, Job, Stop};
 use crate::provenance::{DigestOf, Digested};
 
@@ -44,21 +44,21 @@ impl<'j> Listed<'j> {
         let later = self.job.threads > 1;
         let (stop, halt) = (self.job.stop.clone(), self.halt.clone());
         let stops = move || stop.is_asked() || halt.is_asked();
-        let awaited =
-            |awaited: io::Result<Awaited>| awaited.map_err(FormatError::io("read", &file.path));
+        let awaited = |awaited: io::Result<Awaited>| awaited.map_err(FormatError::io("read", &file.path));
         // A pipe that has a name.
         let is_pipe = std::fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
         // What others change is to take effect soon, however slow the stream is.
         let mut arrived = None;
-        let mut hear = |reader: &Awaited| arrived = self.job.odb.as_ref().map(|_| reader.arrived());
-        let (mut input, digest) = if file.is_stdin() {
-            let reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
-            hear(&reader);
+        let mut hear =
+            |reader: &mut Awaited| arrived = self.job.odb.as_ref().map(|_| reader.without_waiting());
+        let (input, digest) = if file.is_stdin() {
+            let mut reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
+            hear(&mut reader);
             (Input::new_with(reader, "(standard input)", limits)?, None)
         } else if is_pipe {
             let path = file.path.clone();
-            let reader = awaited(Awaited::new(move || File::open(path), stops))?;
-            hear(&reader);
+            let mut reader = awaited(Awaited::new(move || File::open(path), stops))?;
+            hear(&mut reader);
             let (digested, digest) = Digested::new(reader, later);
             let digest = Some(digest).filter(|_| !self.job.outputs.is_empty());
             (Input::new_with(digested, &file.path, limits)?, digest)
@@ -69,10 +69,7 @@ impl<'j> Listed<'j> {
             let (digested, digest) = Digested::new(opened, later);
             (self.wide(Input::new_with(digested, &file.path, limits)?), Some(digest))
         };
-        if let Some(arrived) = arrived.clone() {
-            input = input.silent_when(move || arrived.is_empty());
-        }
-        let events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
+        let events = Late::new(input, *limits);
         Ok(Named { events, digest, is_pipe: is_pipe || file.is_stdin(), arrived })
     }
 }
@@ -93,7 +90,7 @@ impl Feed for Listed<'_> {
 
 /// An input that has a name.
 struct Named {
-    events: Events,
+    events: Late,
     digest: Option<DigestOf>,
     /// Somebody else writes it, and may take his time.
     is_pipe: bool,
@@ -111,7 +108,7 @@ impl Stream for Named {
     }
 
     fn done(&self) -> u64 {
-        self.events.input().consumed()
+        self.events.done()
     }
 
     fn may_wait(&self) -> bool {

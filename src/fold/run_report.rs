@@ -65,7 +65,11 @@ pub(super) fn run_report(
         events: live.counts.by_id(),
         system: live.counts.system,
         requests: requests
-            .map(|(c, account)| RequestReport { name: c.name.clone(), account: account.sum(), ids: account.by_id() })
+            .map(|(c, account)| RequestReport {
+                name: c.name.clone(),
+                account: account.sum(),
+                ids: account.by_id(),
+            })
             .collect(),
         stages,
         tests,

@@ -14,7 +14,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 pub(crate) struct Bell {
     rung: Arc<Rung>,
     /// While it is there, the system tells.
-    watcher: Mutex<Option<RecommendedWatcher>>,
+    _watcher: Option<RecommendedWatcher>,
 }
 
 /// How often it has rung.
@@ -43,7 +43,7 @@ impl Bell {
                 let _ = watcher.watch(directory, RecursiveMode::NonRecursive);
             }
         }
-        Bell { rung, watcher: Mutex::new(watcher) }
+        Bell { rung, _watcher: watcher }
     }
 
     /// How often it has rung so far.
@@ -60,13 +60,6 @@ impl Bell {
             .wait_timeout_while(times, longest, |times| *times == known)
             .unwrap_or_else(PoisonError::into_inner);
         *times
-    }
-
-    /// Watches another directory, which has appeared.
-    pub(crate) fn watch(&self, directory: &PathBuf) {
-        if let Some(watcher) = &mut *lock(&self.watcher) {
-            let _ = watcher.watch(directory, RecursiveMode::NonRecursive);
-        }
     }
 }
 

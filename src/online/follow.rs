@@ -16,8 +16,8 @@ use super::bell::{Bell, wait_for};
 use super::growing::{Ending, Growing, Handle, SETTLED};
 use super::places::Places;
 use crate::Error;
-use crate::events::{Events, Layouts};
-use crate::feed::{Ended, Eor, Feed, Next, Opened, Stream};
+use crate::events::Layouts;
+use crate::feed::{Ended, Eor, Feed, Late, Next, Opened, Stream};
 use crate::job::{InputFile, Job};
 use crate::provenance::{DigestOf, Digested};
 use crate::run_files::{final_name, is_run_file};
@@ -144,9 +144,10 @@ impl Follow {
             (Some((first, last)), None) if first > last => {
                 Err(Error::Job(format!("-r {first} {last}: the first run comes after the last")))
             }
-            (Some(_), Some(file)) => {
-                Err(Error::Job(format!("-r is for a directory that is followed, {} is a file", file.display())))
-            }
+            (Some(_), Some(file)) => Err(Error::Job(format!(
+                "-r is for a directory that is followed, {} is a file",
+                file.display()
+            ))),
             _ => Ok(()),
         }
     }
@@ -273,11 +274,11 @@ impl Following {
             None => (Input::new_with(growing, &file.path, &self.limits)?, None),
         };
         let stream = Followed {
-            body: Body::Opening(Some(input), Layouts::default()),
-            limits: self.limits,
+            events: Late::new(input, self.limits),
             digest,
             handle: handle.clone(),
             bell: Arc::clone(&self.bell),
+            is_subrun: file.subrun().is_some(),
             finishing: false,
         };
         let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -396,68 +397,28 @@ impl Feed for Following {
 
 /// A file that is followed.
 struct Followed {
-    body: Body,
-    limits: Limits,
+    events: Late,
     digest: Option<DigestOf>,
     handle: Handle,
     bell: Arc<Bell>,
+    /// Its EOR may be one between two subruns.
+    is_subrun: bool,
     finishing: bool,
-}
-
-enum Body {
-    /// Too short to say what it is, and what is defined.
-    Opening(Option<Input>, Layouts),
-    Open(Events),
-}
-
-impl Followed {
-    /// Finds out what it is, if so much has come; whether it has.
-    fn begin(&mut self) -> io::Result<bool> {
-        let Body::Opening(input, layouts) = &mut self.body else { return Ok(true) };
-        let Some(mut taken) = input.take() else { return Ok(false) };
-        match taken.peek(crate::events::FIRST) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                *input = Some(taken);
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-            Ok(_) => {}
-        }
-        let mut events = Events::new(taken, self.limits)?;
-        events.learn(std::mem::take(layouts));
-        self.body = Body::Open(events);
-        Ok(true)
-    }
-
-    fn input(&self) -> Option<&Input> {
-        match &self.body {
-            Body::Opening(input, _) => input.as_ref(),
-            Body::Open(events) => Some(events.input()),
-        }
-    }
 }
 
 impl Stream for Followed {
     fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends> {
         // What stands behind the end of the events belongs to the file: checksums of compressed ones.
-        if self.finishing && self.input().is_some_and(Input::is_between) {
+        if self.finishing && self.events.input().is_some_and(Input::is_between) {
             self.handle.finish();
         }
-        if !self.begin()? {
-            *block = Block::new();
-            return Ok(Ends::Pause);
-        }
-        match &mut self.body {
-            Body::Open(events) => events.read(block, target),
-            Body::Opening(..) => Ok(Ends::Pause),
-        }
+        let ends = self.events.read(block, target)?;
+        self.finishing |= ends == Ends::Pause && !self.is_subrun && self.events.is_at_eor();
+        Ok(ends)
     }
 
     fn learn(&mut self, layouts: Layouts) {
-        match &mut self.body {
-            Body::Opening(_, known) => *known = layouts,
-            Body::Open(events) => events.learn(layouts),
-        }
+        self.events.learn(layouts);
     }
 
     fn done(&self) -> u64 {
@@ -469,8 +430,8 @@ impl Stream for Followed {
     }
 
     fn wait(&self, longest: Duration) -> bool {
-        // Why it may end is looked for by reading.
-        let longest = if self.finishing { longest.min(SETTLED) } else { longest };
+        // Whether it has ended is found out by reading.
+        let longest = if self.finishing { longest.min(SETTLED / 4) } else { longest };
         !wait_for(&self.bell, longest, GLANCE, || self.handle.has_more())
     }
 
@@ -487,9 +448,6 @@ impl Stream for Followed {
     }
 
     fn refused(&self) -> Option<&Refusals> {
-        match &self.body {
-            Body::Open(events) => events.refused(),
-            Body::Opening(..) => None,
-        }
+        self.events.refused()
     }
 }
