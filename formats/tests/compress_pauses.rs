@@ -26,6 +26,8 @@ fn read(mut input: Input, step: usize, len: usize) -> Given {
     let mut buffer = vec![0; step];
     // A stream that pauses behind each byte asks for two calls for each, and for some where it breaks.
     for _ in 0..100 + 20 * len {
+        // What is not known to be compressed has no place yet.
+        let place = input.compressed_offset();
         match input.read(&mut buffer) {
             Ok(0) => {
                 assert_eq!(input.read(&mut buffer).unwrap(), 0, "an end behind which it goes on");
@@ -34,7 +36,10 @@ fn read(mut input: Input, step: usize, len: usize) -> Given {
                 return given;
             }
             Ok(n) => given.bytes.extend_from_slice(&buffer[..n]),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                let now = input.compressed_offset();
+                assert!(now == place || place.is_none() && now == Some(0), "{place:?}, then {now:?}");
+            }
             Err(e) => {
                 assert!(matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof), "{e}");
                 assert!(!input.is_between(), "broken, and whole");

@@ -104,12 +104,18 @@ impl<R: ByteSource> Reader<R> {
     /// follow, as behind an end-of-run event, may let the input end: then the next read gives the event,
     /// or says what is wrong with it.
     ///
-    /// `None` if nothing is left, or only a part of an event, or more than one, or if an event is still
-    /// looked for behind damage. What vouches for itself never waits.
+    /// `None` if nothing is left, or only a part of an event, or more than one. What vouches for itself
+    /// does not wait, except behind damage, whose end it may be: then it is the event where reading would
+    /// go on.
     pub fn waiting(&self) -> Option<(Header, &[u8])> {
-        let (payload, header) = Header::parse(self.window.rest()).ok()?;
-        let whole = payload.len() == header.size as usize;
-        (self.paused && self.search.is_none() && whole).then_some((header, payload))
+        let rest = self.paused.then(|| self.window.rest())?;
+        let resumes = |at: &usize| self.known.resumes(&rest[*at..], true) == Answer::Yes;
+        let from = match &self.search {
+            None => 0,
+            Some(_) => (0..rest.len()).find(resumes)?,
+        };
+        let (payload, header) = Header::parse(&rest[from..]).ok()?;
+        (payload.len() == header.size as usize).then_some((header, payload))
     }
 
     /// The input, for its progress.
@@ -123,7 +129,7 @@ impl<R: ByteSource> Reader<R> {
     /// The sizes of blocks follow from the input and `target` alone, unless the input says with
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) that nothing more has come: then the block ends behind the
     /// last event that vouches for itself or is vouched for ([`Stop::Pause`]). It is believed, whatever
-    /// comes behind it.
+    /// comes behind it; but if damage has come already, it waits until that tells whether it is cut.
     ///
     /// # Errors
     /// Those of the operating system. Broken and cut compressed streams are [`Stop::Damaged`].
