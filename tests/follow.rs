@@ -9,12 +9,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use common::MidFile;
 use common::bench::{analyse, assert_accounts, ends};
 use common::{catalogue, corpus, definition};
 use pactolus::formats::Compression;
 use pactolus::formats::compress::Output;
 use pactolus::prelude::*;
-use pactolus::{Definition, Follow, Report};
+use pactolus::{Definition, Ended, Follow, Report};
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
@@ -191,4 +192,169 @@ fn a_copy_takes_over_where_the_first_is_deleted() {
         assert!(!fast.exists());
         scene.compare(&[slow], &report);
     }
+}
+
+/// An EOR with an ODB in which this transition goes on: 0 for none, 2 for the end of the run.
+fn eor(file: MidFile, run: u32, transition: i32) -> MidFile {
+    let dump = format!("{{\"Runinfo\": {{\"Transition in progress\": {transition}, \"State\": 3}}}}\n\0");
+    file.raw(0x8001, 0x494d, run, dump.as_bytes())
+}
+
+/// A subrun with these events of request Trigger.
+fn subrun(run: u32, serials: std::ops::Range<u32>, transition: i32) -> Vec<u8> {
+    let events = serials.fold(MidFile::new().bor(run), |file, serial| {
+        file.words(1, serial, "ADC0", &[200 + serial as u16, 300, 400, 500])
+    });
+    eor(events, run, transition).bytes
+}
+
+#[test]
+fn subruns_are_one_run_and_runs_come_as_they_appear() {
+    let scene = Scene::new();
+    let files = [
+        ("run00041.mid", subrun(41, 0..10, 2)),
+        ("run00042sub0000.mid", subrun(42, 0..100, 0)),
+        ("run00042sub0001.mid", subrun(42, 100..200, 0)),
+        ("run00042sub0002.mid", subrun(42, 200..230, 2)),
+        ("run00043.mid", subrun(43, 0..50, 2)),
+        // Its EOR does not come, but the next run does.
+        ("run00045.mid", subrun(45, 0..20, 2)[..500].to_vec()),
+        ("run00046.mid", subrun(46, 0..20, 2)),
+        ("run00047.mid", subrun(47, 0..20, 2)),
+    ];
+    let inputs: Vec<PathBuf> = files[1..7].iter().map(|(name, _)| scene.path("fast").join(name)).collect();
+    // The newest is the first.
+    for (name, bytes) in &files[..2] {
+        fs::write(scene.path("fast").join(name), bytes).unwrap();
+    }
+    let directory = scene.path("fast");
+    let writer = std::thread::spawn(move || {
+        for (i, (name, bytes)) in files[2..].iter().enumerate() {
+            std::thread::sleep(Duration::from_millis(300));
+            let path = directory.join(name).with_extension("mid.inprogress");
+            write_in_pieces(&path, bytes, (1, 500), i as u64);
+            fs::rename(&path, directory.join(name)).unwrap();
+        }
+    });
+    let mut follow = Follow::new(scene.path("fast")).unwrap();
+    assert_eq!((follow.timeout, follow.runs), (None, None));
+    follow.runs = Some((42, 46));
+    let report = scene.follow(follow);
+    writer.join().unwrap();
+    assert_eq!(report.ended, None);
+    assert_eq!(
+        report.runs.iter().map(|run| (run.run, run.files)).collect::<Vec<_>>(),
+        [(42, 3), (43, 1), (45, 1), (46, 1)]
+    );
+    scene.compare(&inputs, &report);
+}
+
+#[test]
+fn a_file_that_does_not_go_on_ends_with_its_last_complete_event() {
+    let scene = Scene::new();
+    let path = scene.path("fast/run00042.mid");
+    let bytes = subrun(42, 0..10, 2);
+    // In the middle of the last event.
+    let cut = bytes.len() - 100;
+    fs::write(&path, &bytes[..cut]).unwrap();
+    let mut follow = Follow::new(&path).unwrap();
+    follow.timeout = Some(Duration::from_millis(500));
+    let report = Analyzer::new("Analyzer").run(&Job::new().follow(follow.clone())).unwrap();
+    let Some(Ended::TimedOut(text)) = &report.ended else { panic!("{report:?}") };
+    let said = format!(
+        "{} has not grown for 0.5 s (--live-timeout); the last complete event is number 10 (id 1, serial 8)",
+        path.display()
+    );
+    assert_eq!(*text, said);
+    assert_eq!((report.total().offered, report.damage.count), (9, 1));
+    // None at all.
+    fs::write(&path, &bytes[..3]).unwrap();
+    let report = Analyzer::new("Analyzer").run(&Job::new().follow(follow)).unwrap();
+    let Some(Ended::TimedOut(text)) = &report.ended else { panic!("{report:?}") };
+    assert!(text.ends_with("; no event was complete"), "{text}");
+    let mut follow = Follow::new(scene.path("fast/run00043.mid")).unwrap();
+    follow.timeout = Some(Duration::from_millis(300));
+    let report = Analyzer::new("Analyzer").run(&Job::new().follow(follow)).unwrap();
+    let text = report.ended.unwrap().to_string();
+    assert!(text.contains("run00043.mid is not there after 0.3 s"), "{text}");
+}
+
+/// What comes of a file that was followed while this happened to it.
+fn meanwhile(change: impl FnOnce(&Path) + Send + 'static) -> Report {
+    let scene = Scene::new();
+    let path = scene.path("fast/run00042.mid");
+    let bytes = subrun(42, 0..10, 2);
+    fs::write(&path, &bytes[..500]).unwrap();
+    let mut follow = Follow::new(&path).unwrap();
+    follow.timeout = Some(Duration::from_secs(2));
+    let changed = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        change(&path);
+    });
+    let report = ends(move || Analyzer::new("Analyzer").run(&Job::new().follow(follow))).unwrap();
+    changed.join().unwrap();
+    report
+}
+
+#[test]
+fn what_happens_to_a_file_is_said() {
+    let ended = |report: &Report| report.ended.as_ref().map(ToString::to_string).unwrap_or_default();
+    let report = meanwhile(|path| OpenOptions::new().write(true).open(path).unwrap().set_len(100).unwrap());
+    let text = ended(&report);
+    assert!(text.contains("run00042.mid has shrunk from 500 to 100 bytes"), "{text}");
+    assert!(text.ends_with("the last complete event is number 11 (id 1, serial 9)"), "{text}");
+    assert_eq!(report.total().offered, 10);
+
+    let report = meanwhile(|path| {
+        let other = path.with_extension("other");
+        fs::write(&other, [7; 1000]).unwrap();
+        fs::rename(other, path).unwrap();
+    });
+    assert!(ended(&report).contains("was replaced by another file"), "{}", ended(&report));
+    assert!(report.warnings.iter().any(|text| text.contains("is no copy of")), "{:?}", report.warnings);
+
+    let report = meanwhile(|path| fs::remove_file(path).unwrap());
+    assert!(ended(&report).contains("has not grown for 2 s"), "{}", ended(&report));
+    assert!(report.warnings.iter().any(|text| text.contains("was deleted")), "{:?}", report.warnings);
+}
+
+#[test]
+fn a_subrun_that_is_missing_is_an_error_unless_it_may_be() {
+    for allow_missing in [false, true] {
+        let scene = Scene::new();
+        let directory = scene.path("fast");
+        fs::write(directory.join("run00042sub0000.mid"), subrun(42, 0..10, 0)).unwrap();
+        fs::write(directory.join("run00042sub0002.mid"), subrun(42, 20..30, 2)).unwrap();
+        let follow = Follow::new(directory.join("run00042sub0000.mid")).unwrap();
+        let job = Job { allow_missing, ..Job::new().follow(follow) };
+        let done = ends(move || Analyzer::new("Analyzer").run(&job));
+        let missing = "subrun 1 is missing before ";
+        match done {
+            Err(error) => assert!(!allow_missing && error.to_string().starts_with(missing), "{error}"),
+            Ok(report) => {
+                assert!(allow_missing);
+                let run = &report.runs[0];
+                assert!(run.gaps.len() == 1 && run.gaps[0].starts_with(missing), "{:?}", run.gaps);
+                assert_eq!((run.events[&1].offered, run.events[&1].unattended), (20, 10));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused() {
+    let scene = Scene::new();
+    let refused = |path: &str| Follow::new(scene.path(path)).unwrap_err().to_string();
+    assert!(refused("nowhere/run00042.mid").contains("there is no directory"));
+    assert!(refused("fast/notes.txt").contains("a directory or a run file wanted"));
+    let job =
+        |follow: Follow| Analyzer::new("Analyzer").run(&Job::new().follow(follow)).unwrap_err().to_string();
+    let mut follow = Follow::new(scene.path("fast/run00042.mid")).unwrap();
+    assert!(job(follow.clone().copied_to(scene.path("nowhere"))).contains("there is no directory"));
+    follow.runs = Some((1, 2));
+    assert!(job(follow.clone()).contains("-r is for a directory"));
+    follow.runs = None;
+    let both = Job::new().follow(follow).input("run00001.mid");
+    let error = Analyzer::new("Analyzer").run(&both).unwrap_err().to_string();
+    assert!(error.contains("what is followed is the only input"), "{error}");
 }
