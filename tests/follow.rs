@@ -4,16 +4,19 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use common::MidFile;
 use common::bench::{analyse, assert_accounts, ends};
 use common::{catalogue, corpus, definition};
 use pactolus::formats::Compression;
 use pactolus::formats::compress::Output;
+use pactolus::odb::Odb;
 use pactolus::prelude::*;
 use pactolus::{Definition, Ended, Follow, Report};
 use rand_pcg::Pcg32;
@@ -357,4 +360,55 @@ fn what_cannot_be_followed_is_refused() {
     let both = Job::new().follow(follow).input("run00001.mid");
     let error = Analyzer::new("Analyzer").run(&both).unwrap_err().to_string();
     assert!(error.contains("what is followed is the only input"), "{error}");
+}
+
+/// When each value of the parameter was first met by an event.
+static MET: Mutex<BTreeMap<i32, Instant>> = Mutex::new(BTreeMap::new());
+
+/// A module that takes a fifth of a millisecond.
+#[derive(Record, Clone)]
+struct Slow {
+    #[key("Value", default = 0)]
+    value: i32,
+}
+
+impl Module for Slow {
+    fn event(&self, _: &Event, _: &Context) -> Result<Verdict> {
+        MET.lock().unwrap().entry(self.value).or_insert_with(Instant::now);
+        std::thread::sleep(Duration::from_micros(200));
+        Ok(Keep)
+    }
+}
+
+#[test]
+fn changes_take_effect_soon_however_slow_a_module_is() {
+    let scene = Scene::new();
+    let path = scene.path("fast/run00042.mid");
+    fs::write(&path, subrun(42, 0..10_000, 2)).unwrap();
+    let odb = Odb::local();
+    let job = Job { odb: Some(odb.clone()), ..Job::new().threads(2).follow(Follow::new(&path).unwrap()) };
+    let analyzer = Analyzer::new("Analyzer").module("Slow", Slow { value: 0 });
+    let job = std::thread::spawn(move || analyzer.run(&job).unwrap());
+    let mut committed = Vec::new();
+    for value in 1..=10 {
+        std::thread::sleep(Duration::from_millis(100));
+        odb.set("/Analyzer/Parameters/Slow/Value", value).unwrap();
+        committed.push(Instant::now());
+    }
+    let report = job.join().unwrap();
+    assert_accounts(&report);
+    let met = MET.lock().unwrap();
+    let mut took: Vec<Duration> =
+        committed.iter().zip(1..).map(|(at, value)| met[&value].saturating_duration_since(*at)).collect();
+    took.sort();
+    println!("changes took effect after {took:?}");
+    // 50 ms are wanted; blocks of the usual size would take seconds.
+    assert!(took[5] < Duration::from_millis(200), "{took:?}");
+    let run = &report.runs[0];
+    assert_eq!(run.epochs.len(), 10, "{:?}", run.epochs);
+    assert_eq!(run.events[&1].offered, 10_000);
+    // Whoever looks into the ODB finds the same account.
+    let ledger = |path: &str| odb.get::<f64>(&format!("/Analyzer/Ledger/{path}")).unwrap() as u64;
+    assert_eq!((ledger("Source/1/Offered"), ledger("Source/1/Unattended")), (10_000, 0));
+    assert_eq!((ledger("Requests/All/1/Kept"), ledger("Behind/Bytes")), (10_000, 0));
 }
