@@ -208,6 +208,10 @@ impl<'j> Fold<'j> {
                 self.warn(text);
             }
             Item::Over(ended) => self.report.ended = Some(ended),
+            Item::Tick => {
+                self.keep_written();
+                self.tell(false);
+            }
             Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
@@ -419,8 +423,10 @@ impl<'j> Fold<'j> {
     }
 
     fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
-        if self.watch.is_none() {
-            self.tell(true);
+        match self.watch.is_some() {
+            // It is in what is written for others.
+            true => self.look(),
+            false => self.tell(true),
         }
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let mut histograms = self.histograms_of(&live);

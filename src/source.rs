@@ -88,6 +88,8 @@ pub(crate) enum Item {
     Block(Box<Ticket>),
     /// A block that another shard passes through them.
     Elsewhere(Elsewhere),
+    /// Time has passed, of a live job.
+    Tick,
     /// How far the inputs have been read.
     Read { done: u64, total: Option<u64> },
     /// Broken bytes.
