@@ -93,6 +93,14 @@ impl Events {
         Ok(stop)
     }
 
+    /// Ends a block before the event of this number, counted from 1; `None`: before no special one.
+    pub fn stop_before(&mut self, event: Option<u64>) {
+        match &mut self.format {
+            Format::Mid(reader) => reader.stop_before(event),
+            Format::Asc(reader) => reader.stop_before(event),
+        }
+    }
+
     /// The input, for its progress.
     pub fn input(&self) -> &Input {
         match &self.format {
@@ -174,7 +182,7 @@ impl Layouts {
         layouts.and(Layouts::of(definitions))
     }
 
-    fn and(mut self, other: Layouts) -> Layouts {
+    pub(crate) fn and(mut self, other: Layouts) -> Layouts {
         self.ids.extend(other.ids);
         self.banks.extend(other.banks);
         self.fixed.extend(other.fixed);

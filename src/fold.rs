@@ -27,7 +27,7 @@ use crate::fold::run_report::run_report;
 use crate::fold::written::Written;
 use crate::histo::Histograms;
 use crate::job::{InputFile, Job, Stop, has_run};
-use crate::layers::{Base, Origins, setting};
+use crate::layers::{Base, EventDefinition, Origins, setting};
 use crate::ledger::Counts;
 use crate::line::drive;
 use crate::module::EndOfRun;
@@ -89,6 +89,8 @@ struct Live {
     epoch: Arc<Epoch>,
     sequential: Vec<Box<dyn AnySequential>>,
     odb: Odb,
+    /// What is known of its events.
+    definitions: Vec<EventDefinition>,
     origins: Origins,
     input: InputFile,
     /// Number of the file in the run that the last block is of.
@@ -258,7 +260,7 @@ impl<'j> Fold<'j> {
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, .. } = begun;
+        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, definitions, .. } = begun;
         // The same file is applied to every run.
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
@@ -282,6 +284,7 @@ impl<'j> Fold<'j> {
             refused: BTreeMap::new(),
             sequential,
             odb,
+            definitions,
             origins,
             input,
             file: 0,
@@ -401,14 +404,14 @@ impl<'j> Fold<'j> {
             }
             (tree, _) => tree?,
         };
-        if self.job.odb.is_none() {
+        if self.job.odb.is_none() && self.job.epochs.is_empty() {
             // Nobody but the analyzer has changed it.
             live.epochs.truncate(1);
             live.epochs.iter_mut().for_each(|epoch| epoch.tree = tree.clone());
         }
         let read_from = files.len();
         let epochs = live.epochs.iter().map(|e| (e.number, e.first, &e.tree));
-        self.provenance.run(self.analyzer, live.epoch.run.number, files, epochs);
+        self.provenance.run(self.analyzer, live.epoch.run.number, files, &live.definitions, epochs);
         self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
         self.report.runs.push(run_report(self.analyzer, &live, &histograms, read_from, counts, errors));
         self.report.odb = Some(tree);

@@ -86,6 +86,7 @@ mod partial;
 mod pipe;
 pub mod prelude;
 mod provenance;
+mod recorded;
 mod report;
 mod request;
 mod run;
@@ -114,6 +115,7 @@ pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequenti
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use provenance::sha256_of;
+pub use recorded::Recorded;
 pub use report::{
     Broken, Change, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport,
     StageReport, WithoutText, Written,

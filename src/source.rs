@@ -25,6 +25,7 @@ use crate::job::{InputFile, Job, Stop};
 use crate::last::Last;
 use crate::layers::Base;
 use crate::provenance::{DigestOf, Digested};
+use crate::recorded::Records;
 use crate::shard::Shard;
 use crate::stage::panic_text;
 use crate::verify::Delay;
@@ -119,6 +120,8 @@ pub(crate) struct Source<'j> {
     run: Going,
     /// What was in force on a shared ODB when the last run ended.
     last: Option<Last>,
+    /// Recorded epochs of runs that have not begun.
+    records: Records,
     /// Blocks so far.
     blocks: u64,
     /// Items so far.
@@ -238,6 +241,7 @@ impl<'j> Source<'j> {
             reading: None,
             run: Going::default(),
             last: None,
+            records: base.records.clone(),
             blocks: 0,
             next: 0,
             done: 0,
@@ -351,7 +355,8 @@ impl<'j> Source<'j> {
         let mut events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
         events.learn(match &run.epoch {
             Some(_) => run.layouts.clone(),
-            None => Layouts::before(&self.analyzer.chains, &self.base.tree),
+            None => Layouts::before(&self.analyzer.chains, &self.base.tree)
+                .and(Layouts::of(self.records.definitions(file.run))),
         });
         let (touched, complete) = (false, false);
         let is_pipe = is_pipe || file.is_stdin();
@@ -384,8 +389,12 @@ impl<'j> Source<'j> {
             return Ok(());
         }
         // With `strict` an event is a block, so that nothing behind the first trouble is seen by any
-        // stage.
-        let target = if self.job.strict { 1 } else { self.job.block.min(FIRST << self.blocks.min(16)) };
+        // stage; so it is before the begin of a run whose epochs are recorded: nobody knows yet where a
+        // block must end.
+        let is_single = self.job.strict || reading.run.epoch.is_none() && !self.base.records.is_empty();
+        let target = if is_single { 1 } else { self.job.block.min(FIRST << self.blocks.min(16)) };
+        let first = reading.run.hot.as_ref().and_then(Hot::next_first);
+        reading.events.stop_before(first.and_then(|first| first.checked_sub(reading.run.events)));
         let read = reading.events.read(&mut ticket.block, target);
         let ends = read.map_err(FormatError::io("read", &reading.file.path))?;
         reading.paused = ends == Ends::Pause;
@@ -499,7 +508,7 @@ impl<'j> Source<'j> {
         match (reading.run.epoch.clone(), &mut reading.held) {
             (Some(epoch), _) => {
                 ticket.file = reading.run.files.len();
-                let epoch = self.epoch_of(reading, &ticket.block).unwrap_or(epoch);
+                let epoch = self.epoch_of(reading, &ticket.block)?.unwrap_or(epoch);
                 self.work(ticket, epoch, reading.run.data, reading.digest.clone());
             }
             // Messages may stand before the BOR, and wait for it.
@@ -516,13 +525,18 @@ impl<'j> Source<'j> {
         Ok(())
     }
 
-    /// The epoch that begins with this block, if somebody has changed the ODB since the last one.
-    fn epoch_of(&mut self, reading: &mut Reading, block: &Block) -> Option<Arc<Epoch>> {
-        let hot = reading.run.hot.as_mut().filter(|hot| hot.has_moved())?;
+    /// The epoch that begins with this block, if somebody has changed the ODB since the last one, or it is
+    /// recorded.
+    fn epoch_of(&mut self, reading: &mut Reading, block: &Block) -> Result<Option<Arc<Epoch>>, Error> {
+        let last = (block.first + block.count).saturating_sub(1);
+        let Some(hot) = reading.run.hot.as_mut().filter(|hot| hot.has_moved(last)) else { return Ok(None) };
         // An epoch without data would be one that nobody sees.
-        let place = block.events().position(|event| event.kind() == Kind::Data)?;
-        match hot.look(self.analyzer, self.job, block.first + place as u64)? {
-            Found::Taken(taken) => {
+        let Some(place) = block.events().position(|event| event.kind() == Kind::Data) else {
+            return Ok(None);
+        };
+        Ok(match hot.look(self.analyzer, self.job, block.first + place as u64)? {
+            None => None,
+            Some(Found::Taken(taken)) => {
                 let epoch = Arc::clone(&taken.epoch);
                 reading.run.layouts = hot.layouts(&epoch);
                 reading.events.learn(reading.run.layouts.clone());
@@ -530,11 +544,11 @@ impl<'j> Source<'j> {
                 self.send(Item::Epoch(taken));
                 Some(epoch)
             }
-            Found::Refused(why) => {
+            Some(Found::Refused(why)) => {
                 self.send(Item::Warning(why));
                 None
             }
-        }
+        })
     }
 
     fn work(
@@ -566,17 +580,16 @@ impl<'j> Source<'j> {
             return Ok(());
         }
         let own = bor.map(|b| b.0).or(reading.file.run);
-        let number = own.unwrap_or_else(|| self.job.odb.as_ref().map_or(0, run_in));
+        let recorded = || self.records.only().unwrap_or(0);
+        let number = own.unwrap_or_else(|| self.job.odb.as_ref().map_or_else(recorded, run_in));
         let run = Run { number, start: bor.map(|b| b.1), online: false };
         let mut revision = self.job.odb.as_ref().map(Odb::revision);
         let (run, dump) = ((run, own.is_some()), bor.map(|b| b.2));
-        let begun = match (self.analyzer.begin(self.job, self.base, run.clone(), dump), &self.last) {
-            (Err(error), Some(last)) => {
-                revision = None;
-                // If it cannot begin with these either, the first reason is the one to know.
-                last.begin(self.analyzer, self.job, run, dump, &error).map_err(|_| error)?
-            }
-            (begun, _) => begun?,
+        let begun = if self.base.records.is_empty() {
+            self.begun(run, dump, &mut revision)?
+        } else {
+            let record = self.records.take(number)?;
+            self.analyzer.begin_again(self.job, self.base, run.0, dump, record)?
         };
         reading.run.hot = Hot::new(self.analyzer, self.job, &begun, revision);
         let epoch = Arc::clone(&begun.epoch);
@@ -588,6 +601,23 @@ impl<'j> Source<'j> {
         }
         reading.run.epoch = Some(epoch);
         Ok(())
+    }
+
+    /// A run as the job says, or else with the values of the run before.
+    fn begun(
+        &self,
+        run: (Run, bool),
+        dump: Option<&[u8]>,
+        revision: &mut Option<u64>,
+    ) -> Result<Begun, Error> {
+        match (self.analyzer.begin(self.job, self.base, run.clone(), dump), &self.last) {
+            (Err(error), Some(last)) => {
+                *revision = None;
+                // If it cannot begin with these either, the first reason is the one to know.
+                last.begin(self.analyzer, self.job, run, dump, &error).map_err(|_| error)
+            }
+            (begun, _) => begun,
+        }
     }
 
     /// Ends the run in the middle of a file, where the next begins.
@@ -602,7 +632,11 @@ impl<'j> Source<'j> {
     fn end(&mut self, run: &mut Going) {
         let files = std::mem::take(&mut run.files);
         if let Some(hot) = run.hot.take() {
-            self.last = Some(hot.last());
+            // What was not read has not been asked for.
+            if let Some(left) = hot.left().filter(|_| !run.beyond && !self.stops()) {
+                self.send(Item::Warning(left));
+            }
+            self.last = hot.last();
         }
         if run.epoch.take().is_some() {
             self.send(Item::End(files));

@@ -45,6 +45,8 @@ pub struct Reader<R, D = ()> {
     line: u64,
     /// Number of the next event.
     number: u64,
+    /// A block ends before the event of this number.
+    stop: Option<u64>,
     ended: bool,
     /// What the decoder says is wrong behind the text.
     broken: Option<String>,
@@ -91,6 +93,7 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
             base: 0,
             line: 1,
             number: 1,
+            stop: None,
             ended: false,
             broken: None,
         }
@@ -99,6 +102,12 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
     /// Sets what to believe. The limit on events holds for their text as well as for their bytes.
     pub fn with_limits(self, limits: Limits) -> Reader<R, D> {
         Reader { limits, ..self }
+    }
+
+    /// Ends a block before the event of this number, counted from 1 as [`Block::first`] is; `None`: before
+    /// no special one.
+    pub fn stop_before(&mut self, event: Option<u64>) {
+        self.stop = event;
     }
 
     /// The input, for its progress.
@@ -138,7 +147,9 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
             match self.step(block) {
                 Step::Event(Kind::Bor) => return Ok(Stop::Bor),
                 Step::Event(Kind::Eor) => return Ok(Stop::Eor),
-                Step::Event(_) if block.bytes().len() >= target => return Ok(Stop::Full),
+                Step::Event(_) if block.bytes().len() >= target || self.stop == Some(self.number) => {
+                    return Ok(Stop::Full);
+                }
                 Step::Event(_) => {}
                 Step::Refused => block.begin(self.base + self.at as u64, self.number),
                 Step::Stop(stop) => return Ok(stop),

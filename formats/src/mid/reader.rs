@@ -46,6 +46,8 @@ pub struct Reader<R> {
     window: Window,
     offset: u64,
     number: u64,
+    /// A block ends before the event of this number.
+    stop: Option<u64>,
     /// Nothing follows what has been read.
     ended: bool,
     /// What broke off the compressed stream; it may go on behind.
@@ -67,6 +69,7 @@ impl<R: ByteSource> Reader<R> {
             window: Window::default(),
             offset: 0,
             number: 1,
+            stop: None,
             ended: false,
             broken: None,
         }
@@ -89,6 +92,12 @@ impl<R: ByteSource> Reader<R> {
     /// defined or were seen.
     pub fn expect(&mut self, ids: impl IntoIterator<Item = u16>) {
         ids.into_iter().for_each(|id| self.known.expect(id));
+    }
+
+    /// Ends a block before the event of this number, counted from 1 as [`Block::first`] is; `None`: before
+    /// no special one.
+    pub fn stop_before(&mut self, event: Option<u64>) {
+        self.stop = event;
     }
 
     /// The input, for its progress.
@@ -227,7 +236,7 @@ impl<R: ByteSource> Reader<R> {
                 }
             }
             // Before anything is learnt from it, which may speak against it the next time.
-            if piece && block.count > 0 {
+            if (piece || self.stop == Some(self.number + block.count)) && block.count > 0 {
                 return Scan::Stop(Stop::Full);
             }
             let mut full = *end + size >= target;
