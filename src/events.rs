@@ -93,11 +93,19 @@ impl Events {
         Ok(stop)
     }
 
-    /// Ends a block before the event of this number, counted from 1; `None`: before no special one.
+    /// Ends a block before the event of this number: see [`mid::Reader::stop_before`].
     pub fn stop_before(&mut self, event: Option<u64>) {
         match &mut self.format {
             Format::Mid(reader) => reader.stop_before(event),
             Format::Asc(reader) => reader.stop_before(event),
+        }
+    }
+
+    /// The number of the next event, counted from 1.
+    pub fn next_number(&self) -> u64 {
+        match &self.format {
+            Format::Mid(reader) => reader.next_number(),
+            Format::Asc(reader) => reader.next_number(),
         }
     }
 

@@ -157,11 +157,11 @@ impl Hot {
         }
     }
 
-    /// The event with which the next epoch begins, if that is known.
-    pub(crate) fn next_first(&self) -> Option<u64> {
+    /// The event behind this one with which an epoch begins, if that is known.
+    pub(crate) fn first_behind(&self, event: u64) -> Option<u64> {
         match &self.follows {
             Follows::Odb(_) => None,
-            Follows::Record(coming) => coming.next().map(|next| next.first),
+            Follows::Record(coming) => coming.first_behind(event),
         }
     }
 

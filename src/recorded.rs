@@ -245,6 +245,12 @@ impl Coming {
         self.run.epochs.get(self.begun)
     }
 
+    /// The first event of the next epoch that begins behind this event.
+    pub(crate) fn first_behind(&self, event: u64) -> Option<u64> {
+        let coming = self.run.epochs.get(self.begun..).unwrap_or_default();
+        coming.iter().map(|epoch| epoch.first).find(|first| *first > event)
+    }
+
     /// The epochs that begin up to an event: one, unless the input has lost some.
     pub(crate) fn up_to(&mut self, event: u64) -> &[RecordedEpoch] {
         let coming = self.run.epochs.get(self.begun..).unwrap_or_default();

@@ -393,8 +393,10 @@ impl<'j> Source<'j> {
         // block must end.
         let is_single = self.job.strict || reading.run.epoch.is_none() && !self.base.records.is_empty();
         let target = if is_single { 1 } else { self.job.block.min(FIRST << self.blocks.min(16)) };
-        let first = reading.run.hot.as_ref().and_then(Hot::next_first);
-        reading.events.stop_before(first.and_then(|first| first.checked_sub(reading.run.events)));
+        let before = reading.run.events;
+        let next = reading.events.next_number() + before;
+        let first = reading.run.hot.as_ref().and_then(|hot| hot.first_behind(next));
+        reading.events.stop_before(first.map(|first| first - before));
         let read = reading.events.read(&mut ticket.block, target);
         let ends = read.map_err(FormatError::io("read", &reading.file.path))?;
         reading.paused = ends == Ends::Pause;

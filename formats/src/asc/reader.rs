@@ -105,9 +105,14 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
     }
 
     /// Ends a block before the event of this number, counted from 1 as [`Block::first`] is; `None`: before
-    /// no special one.
+    /// no special one. The block may be empty. A number that is not behind the next event means nothing.
     pub fn stop_before(&mut self, event: Option<u64>) {
         self.stop = event;
+    }
+
+    /// The number of the next event, counted from 1.
+    pub fn next_number(&self) -> u64 {
+        self.number
     }
 
     /// The input, for its progress.
@@ -151,7 +156,12 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
                     return Ok(Stop::Full);
                 }
                 Step::Event(_) => {}
-                Step::Refused => block.begin(self.base + self.at as u64, self.number),
+                Step::Refused => {
+                    block.begin(self.base + self.at as u64, self.number);
+                    if self.stop == Some(self.number) {
+                        return Ok(Stop::Full);
+                    }
+                }
                 Step::Stop(stop) => return Ok(stop),
                 Step::More if self.input.would_wait() => return Ok(Stop::Pause),
                 Step::More => self.fill()?,

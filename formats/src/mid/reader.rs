@@ -95,9 +95,14 @@ impl<R: ByteSource> Reader<R> {
     }
 
     /// Ends a block before the event of this number, counted from 1 as [`Block::first`] is; `None`: before
-    /// no special one.
+    /// no special one. The block may be empty. A number that is not behind the next event means nothing.
     pub fn stop_before(&mut self, event: Option<u64>) {
         self.stop = event;
+    }
+
+    /// The number of the next event, counted from 1.
+    pub fn next_number(&self) -> u64 {
+        self.number
     }
 
     /// The input, for its progress.
@@ -127,7 +132,7 @@ impl<R: ByteSource> Reader<R> {
                 Scan::Stop(stop) => break Ok(stop),
                 Scan::Piece(size) => {
                     self.piece(block, size);
-                    if block.count > 0 {
+                    if block.count > 0 || self.stop == Some(self.number) {
                         return Ok(Stop::Full);
                     }
                     if let Some(lost) = self.fragments.as_mut().and_then(|f| f.lost.pop_front()) {
