@@ -30,7 +30,7 @@ use crate::fold::run_report::run_report;
 use crate::fold::written::Written;
 use crate::histo::Histograms;
 use crate::job::{InputFile, Job, Stop, has_run};
-use crate::layers::{Base, Origins, setting};
+use crate::layers::{Base, EventDefinition, Origins, setting};
 use crate::ledger::Counts;
 use crate::line::drive;
 use crate::module::EndOfRun;
@@ -99,6 +99,8 @@ struct Live {
     epoch: Arc<Epoch>,
     sequential: Vec<Box<dyn AnySequential>>,
     odb: Odb,
+    /// What is known of its events.
+    definitions: Vec<EventDefinition>,
     origins: Origins,
     input: InputFile,
     /// Number of the file in the run that the last block is of.
@@ -313,7 +315,7 @@ impl<'j> Fold<'j> {
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, .. } = begun;
+        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, definitions, .. } = begun;
         // The same file is applied to every run.
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
@@ -338,6 +340,7 @@ impl<'j> Fold<'j> {
             refused: BTreeMap::new(),
             sequential,
             odb,
+            definitions,
             origins,
             input,
             file: 0,
@@ -461,7 +464,7 @@ impl<'j> Fold<'j> {
             }
             (tree, _) => tree?,
         };
-        if self.job.odb.is_none() {
+        if self.job.odb.is_none() && self.job.epochs.is_empty() {
             // Nobody but the analyzer has changed it.
             live.epochs.truncate(1);
             live.epochs.iter_mut().for_each(|epoch| epoch.tree = tree.clone());
@@ -471,7 +474,7 @@ impl<'j> Fold<'j> {
         if self.watch.is_some() && self.job.outputs.iter().all(|output| has_run(&output.pattern)) {
             self.provenance.forget();
         }
-        self.provenance.run(self.analyzer, live.epoch.run.number, files, epochs);
+        self.provenance.run(self.analyzer, live.epoch.run.number, files, &live.definitions, epochs);
         self.offered += live.counts.offered();
         self.events_before += live.counts.offered() + live.counts.system;
         let report = run_report(self.analyzer, &live, &histograms, read_from, counts, errors);

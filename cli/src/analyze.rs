@@ -7,8 +7,8 @@ use std::path::Path;
 use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
 use pactolus::{
-    Analyzer, Definition, Error, Follow, InputFile, Job, OutputFile, OutputKind, Progress, Report, Selection,
-    expand, has_run,
+    Analyzer, Definition, Error, Follow, InputFile, Job, OutputFile, OutputKind, Progress, Recorded, Report,
+    Selection, expand, has_run,
 };
 
 use crate::args::AnalyzeArgs;
@@ -28,6 +28,8 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
     // Shards and their merge have none: it may change from one to the next.
     let odb_dir = match args.shard {
         Some(_) => args.odb.clone(),
+        // Recorded values are the only ones.
+        None if !args.epochs.is_empty() => args.odb.clone(),
         None => shared::place(args.odb.as_deref()),
     };
     if let Some(dir) = odb_dir.as_deref().filter(|_| !args.odb_load.is_empty()) {
@@ -198,6 +200,7 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     job.parameters = args.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?;
     job.protect.clone_from(&args.protect);
     job.odb_load.clone_from(&args.odb_load);
+    job.epochs = args.epochs.iter().map(Recorded::read).collect::<Result<_, _>>()?;
     job.keep.extend(args.analyzer.clone());
     job.selection = selection(&args.n, args.events)?;
     job.filter = args.filter;

@@ -117,6 +117,11 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) odb: Option<PathBuf>,
 
+    /// Apply the parameters and switches of an earlier job, each from the same event on: FILE is any output
+    /// of it, a table, a file of histograms or OUT.provenance.json. Several, if its runs are in several
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) epochs: Vec<PathBuf>,
+
     /// Files loaded into the ODB before everything else
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) odb_load: Vec<PathBuf>,
@@ -147,6 +152,7 @@ Examples:
   pactolus analyze -a lab.toml /data -o /results/run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -o run%05d.mid --shard 3/8
   daq-stream | pactolus analyze - -a lab.toml --odb daq -o run%05d.parquet
+  pactolus analyze -a lab.toml run00042.mid --epochs run00042.Trigger.parquet -o again%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could
