@@ -29,6 +29,8 @@ pub(crate) struct Awaited {
     /// Bytes of the piece that were taken.
     at: usize,
     ended: bool,
+    /// A read waits for what has not come.
+    waits: bool,
     arrived: Arrived,
 }
 
@@ -50,7 +52,7 @@ impl Arrived {
     }
 
     /// Whether a reader would wait now.
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.wait(Duration::ZERO)
     }
 
@@ -90,6 +92,11 @@ impl Awaited {
                 piece.resize(PIECE, 0);
                 let read = match reader.read(&mut piece) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    // Somebody has set the descriptor so; whether to wait is decided further up.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        std::thread::sleep(GLANCE);
+                        continue;
+                    }
                     read => read,
                 };
                 let last = matches!(read, Ok(0) | Err(_));
@@ -108,17 +115,21 @@ impl Awaited {
         };
         std::thread::Builder::new().name("input".into()).spawn(read)?;
         let stops = Box::new(stops);
-        Ok(Awaited { stops, pieces, back, piece: Vec::new(), at: 0, ended: false, arrived })
+        Ok(Awaited { stops, pieces, back, piece: Vec::new(), at: 0, ended: false, waits: true, arrived })
     }
 
-    /// What has come so far, for whoever does not want to wait.
-    pub(crate) fn arrived(&self) -> Arrived {
+    /// From now on a read gives `WouldBlock` where nothing has come. For waiting there is what this gives.
+    pub(crate) fn without_waiting(&mut self) -> Arrived {
+        self.waits = false;
         self.arrived.clone()
     }
 
     /// Waits for the next piece; `false` if there is none.
     fn next(&mut self) -> io::Result<bool> {
         while !self.ended {
+            if !self.waits && self.arrived.is_empty() && !(self.stops)() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
             match self.pieces.recv_timeout(GLANCE) {
                 Ok(piece) => {
                     let used = std::mem::replace(&mut self.piece, piece?);
@@ -193,18 +204,56 @@ mod tests {
     fn what_has_come_is_known_without_waiting() {
         let (reader, mut writer) = io::pipe().unwrap();
         let mut awaited = Awaited::new(|| Ok(reader), || false).unwrap();
-        let arrived = awaited.arrived();
+        let arrived = awaited.without_waiting();
         assert!(arrived.is_empty() && arrived.wait(Duration::from_millis(20)));
+        let waits = |awaited: &mut Awaited| {
+            let error = awaited.read(&mut [0; 10]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        };
+        waits(&mut awaited);
         writer.write_all(b"events").unwrap();
         assert!(!arrived.wait(Duration::from_secs(60)));
         awaited.read_exact(&mut [0; 4]).unwrap();
         assert!(!arrived.is_empty());
         awaited.read_exact(&mut [0; 2]).unwrap();
         assert!(arrived.is_empty());
+        waits(&mut awaited);
         drop(writer);
         // An end is something to be read.
         assert!(!arrived.wait(Duration::from_secs(60)));
         assert_eq!(awaited.read(&mut [0; 10]).unwrap(), 0);
+    }
+
+    #[test]
+    fn who_does_not_wait_hears_of_the_end_when_the_job_is_to_stop() {
+        let (reader, _writer) = io::pipe().unwrap();
+        let stop = Stop::new();
+        let ask = stop.clone();
+        let mut awaited = Awaited::new(|| Ok(reader), move || ask.is_asked()).unwrap();
+        awaited.without_waiting();
+        assert_eq!(awaited.read(&mut [0; 10]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        stop.ask();
+        assert_eq!(awaited.read(&mut [0; 10]).unwrap(), 0);
+    }
+
+    /// A descriptor that somebody has set so is no reason to end early.
+    #[test]
+    fn a_descriptor_that_does_not_wait_is_asked_again() {
+        struct Later(usize);
+        impl Read for Later {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.0 += 1;
+                buf[0] = b'e';
+                match self.0 {
+                    1 | 3 => Err(io::ErrorKind::WouldBlock.into()),
+                    2 | 4 => Ok(1),
+                    _ => Ok(0),
+                }
+            }
+        }
+        let mut found = String::new();
+        Awaited::new(|| Ok(Later(0)), || false).unwrap().read_to_string(&mut found).unwrap();
+        assert_eq!(found, "ee");
     }
 
     #[test]

@@ -119,7 +119,9 @@ impl Worker {
             match view.kind() {
                 Kind::Data => {
                     data_before += 1;
-                    let account = self.partial.counts.id(view.header.id);
+                    let source = self.partial.counts.source(view.header.id);
+                    source.serial(view.header.serial);
+                    let account = &mut source.account;
                     account.offered += 1;
                     if !epoch.selection.wants(number) {
                         account.left_out += 1;
@@ -197,7 +199,7 @@ impl Worker {
                 continue;
             }
             matched = true;
-            let account = &mut self.partial.counts.requests[number];
+            let account = self.partial.counts.request(number, view.header.id);
             *if place.created { &mut account.created } else { &mut account.matched } += 1;
             if chain.in_fold && !place.fold {
                 // Broken banks are found here: the fold knows no offsets.
@@ -258,7 +260,7 @@ impl Worker {
     #[cold]
     fn broken(&mut self, place: Place, number: usize, view: &EventView<'_>, kind: DamageKind) {
         let counts = &mut self.partial.counts;
-        let account = &mut counts.requests[number];
+        let account = counts.request(number, view.header.id);
         *if place.created { &mut account.created } else { &mut account.matched } -= 1;
         // Counted once, however many requests want the event.
         if !place.created && counts.damage.last().is_none_or(|d| d.event != place.number) {
@@ -374,7 +376,7 @@ impl Worker {
             }
             End::Skipped => {
                 partial.counts.stages[stage().number as usize].skipped += 1;
-                partial.counts.requests[number].skipped += 1;
+                partial.counts.request(number, view.header.id).skipped += 1;
                 return;
             }
         }
@@ -385,7 +387,7 @@ impl Worker {
         let written = emit::write(epoch, chain, number, &event, original, partial, columns);
         match written {
             Ok(()) => {
-                partial.counts.requests[number].kept += 1;
+                partial.counts.request(number, view.header.id).kept += 1;
                 if chain.use_tests && board.has_tests() {
                     board.keep();
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pactolus_formats::asc::{self, Definitions, Refusals};
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{self, Block, Stop};
-use pactolus_formats::{BankName, Input, Layout, Limits};
+use pactolus_formats::{BankName, Header, Input, Layout, Limits};
 use pactolus_odb::Tree;
 
 use crate::chain::{Chain, Mounted};
@@ -46,16 +46,16 @@ enum Format {
     Asc(asc::Reader<Input, Layouts>),
 }
 
-/// Bytes that tell the formats apart. A pipe may have no more.
-const FIRST: usize = 4;
-
 impl Events {
+    /// Bytes that tell the formats apart. A pipe may have no more.
+    pub(crate) const FIRST: usize = 4;
+
     /// The events of `input`, which is waited for.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// Those of the operating system. Of an input that does not wait, the first four bytes must have come.
     pub fn new(mut input: Input, limits: Limits) -> io::Result<Events> {
-        let is_text = asc::is_text(input.peek(FIRST)?);
+        let is_text = asc::is_text(input.peek(Events::FIRST)?);
         let format = if is_text {
             Format::Asc(asc::Reader::new(input, Layouts::default()).with_limits(limits))
         } else {
@@ -91,6 +91,15 @@ impl Events {
             self.define(Layouts::of(&event_definitions(&dumped(first.text()))));
         }
         Ok(stop)
+    }
+
+    /// After [`Stop::Pause`]: the event that waits for what follows it ([`mid::Reader::waiting`]). In a
+    /// text none does: each ends with its empty line.
+    pub(crate) fn waiting(&self) -> Option<(Header, &[u8])> {
+        match &self.format {
+            Format::Mid(reader) => reader.waiting(),
+            Format::Asc(_) => None,
+        }
     }
 
     /// The input, for its progress.

@@ -2,6 +2,7 @@
 
 mod copied;
 mod epochs;
+mod live;
 mod run_report;
 mod warnings;
 mod written;
@@ -23,6 +24,8 @@ use crate::emit::table_def;
 use crate::epoch::Epoch;
 use crate::fold::copied::Copied;
 use crate::fold::epochs::Values;
+pub use crate::fold::live::LiveProgress;
+use crate::fold::live::Watch;
 use crate::fold::run_report::run_report;
 use crate::fold::written::Written;
 use crate::histo::Histograms;
@@ -31,9 +34,10 @@ use crate::layers::{Base, Origins, setting};
 use crate::ledger::Counts;
 use crate::line::drive;
 use crate::module::EndOfRun;
+use crate::online::Online;
 use crate::partial::{Partial, TableKey};
 use crate::provenance::Provenance;
-use crate::report::{Report, WithoutText};
+use crate::report::{Report, RunReport, WithoutText};
 use crate::shard::Shard;
 use crate::sink::Sinks;
 use crate::source::{Item, Ticket};
@@ -45,7 +49,7 @@ use crate::verify::Watched;
 const SHOWN: usize = 20;
 
 /// How far a job is, told after each block.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// The run in hand.
     pub run: u32,
@@ -63,9 +67,13 @@ pub struct Progress {
     pub total: Option<u64>,
     /// A run ends with this.
     pub run_ends: bool,
-    /// Of a job on a shared ODB, which may go on for days: the warnings since the last time. They stand in
-    /// the report, too, in the same order.
+    /// Of a live job, or one on a shared ODB, which may go on for days: the warnings since the last time. They
+    /// stand in the report, too, in the same order.
     pub warnings: Vec<String>,
+    /// More of a live job, which tells several times a second, and also while nothing comes.
+    pub live: Option<LiveProgress>,
+    /// The run that has ended, of a live job: of long ago, its report keeps sums only.
+    pub ended: Option<Box<RunReport>>,
 }
 
 /// Runs a job: source, workers and fold.
@@ -79,8 +87,10 @@ pub(crate) fn run(
     // What ends the reading from within; the user's own request is another.
     let halt = Stop::new();
     let pool = job.pool(analyzer.chains.len())?;
+    let online = Online::new(job);
     let mut fold = Fold::new(analyzer, job, progress, (stdout, pool.clone()), halt.clone());
-    drive(analyzer, job, base, pool, (Shard::ALL, &halt), &mut |item| fold.item(item))?;
+    fold.watch = online.clone().map(|online| Watch::new(job, online));
+    drive(analyzer, job, base, pool, (Shard::ALL, &halt), online, &mut |item| fold.item(item))?;
     fold.finish()
 }
 
@@ -102,6 +112,8 @@ struct Live {
     errors: Vec<String>,
     /// Changes that could not be taken.
     untaken: usize,
+    /// What is missing in it.
+    gaps: Vec<String>,
     written: Written,
     copied: Copied,
     counts: Counts,
@@ -131,8 +143,11 @@ pub(crate) struct Fold<'j> {
     /// Histograms since they were last cleared; the same as those of all runs if there are none here:
     /// they may be large.
     carried: Option<Histograms>,
-    /// Data events of the runs before this one.
+    /// Data events of the runs before this one, and events of every kind.
     offered: u64,
+    events_before: u64,
+    /// Of a live job.
+    watch: Option<Watch>,
     /// With `strict`, the first trouble has come; or work was broken off.
     halted: bool,
     /// Ends the reading.
@@ -162,6 +177,8 @@ impl<'j> Fold<'j> {
             histograms: Histograms::default(),
             carried: Some(Histograms::default()),
             offered: 0,
+            events_before: 0,
+            watch: None,
             halted: false,
             halt,
         }
@@ -183,10 +200,21 @@ impl<'j> Fold<'j> {
             Item::Begin(begun, input) => self.begin(*begun, *input)?,
             Item::Epoch(taken) => self.epoch(*taken),
             Item::Warning(text) => self.untaken(text),
+            Item::News(text) => self.warn(text),
+            Item::Gap(text) => {
+                if let Some(live) = &mut self.live {
+                    live.gaps.push(text.clone());
+                }
+                self.warn(text);
+            }
+            Item::Over(ended) => self.report.ended = Some(ended),
             Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
                 self.keep_written();
+                if self.watch.is_some() {
+                    self.tell(false);
+                }
             }
             Item::Damage(input, damage) => {
                 self.report.damage.add(input.path, damage);
@@ -222,6 +250,9 @@ impl<'j> Fold<'j> {
         }
         let bytes = ticket.cut.unwrap_or(ticket.block.bytes().len() as u64);
         self.join(bytes, &mut ticket.worker)?;
+        if let (Some(watch), Some(read)) = (&self.watch, ticket.read.take()) {
+            watch.online.pace.took(ticket.block.bytes().len(), read.elapsed());
+        }
         self.keep_written();
         // What comes behind would leave a gap.
         self.halted |= ticket.cut.is_some();
@@ -235,26 +266,46 @@ impl<'j> Fold<'j> {
         }
     }
 
+    /// Tells how far the job is; of a live one now and then.
     fn tell(&mut self, run_ends: bool) {
-        let Some(live) = &self.live else { return };
-        let read = live.counts.by_id().values().map(|o| o.offered).sum::<u64>() + live.counts.system;
-        let kept = live.counts.requests.iter().map(|r| r.kept).sum();
+        let is_news = self.told < self.report.warnings.len();
+        if self.live.is_none() && self.watch.is_none() || !self.is_due() && !is_news && !run_ends {
+            return;
+        }
+        let progress = self.progress();
+        (self.progress)(&Progress { run_ends, ..progress });
+    }
+
+    /// How far the job is.
+    fn progress(&mut self) -> Progress {
+        self.look();
         let mut warnings = Vec::new();
-        if self.job.odb.is_some() {
+        if self.job.odb.is_some() || self.watch.is_some() {
             warnings.extend_from_slice(&self.report.warnings[self.told..]);
             self.told = self.report.warnings.len();
         }
-        (self.progress)(&Progress {
-            run: live.epoch.run.number,
-            input: live.input.path.clone(),
+        let (done, total) = self.read;
+        let live = self.live_progress();
+        let progress = Progress { events: self.offered, done, total, warnings, live, ..Progress::default() };
+        let Some(run) = &self.live else { return progress };
+        let read = run.counts.offered() + run.counts.system;
+        Progress {
+            run: run.epoch.run.number,
+            input: run.input.path.clone(),
             read,
-            kept,
+            kept: run.counts.requests().iter().map(|r| r.sum().kept).sum(),
             events: self.offered + read,
-            done: self.read.0,
-            total: self.read.1,
-            run_ends,
-            warnings,
-        });
+            ..progress
+        }
+    }
+
+    /// Tells of a run of a live job that has ended.
+    fn tell_run(&mut self, run: &RunReport) {
+        if self.watch.is_some() {
+            let progress = self.progress();
+            let (number, input, ended) = (run.run, run.input.clone(), Some(Box::new(run.clone())));
+            (self.progress)(&Progress { run: number, input, run_ends: true, ended, ..progress });
+        }
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
@@ -274,6 +325,7 @@ impl<'j> Fold<'j> {
             epochs: vec![Values::first(&epoch, tree)],
             errors: Vec::new(),
             untaken: 0,
+            gaps: Vec::new(),
             written: Written::default(),
             copied: Copied::default(),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),
@@ -367,7 +419,9 @@ impl<'j> Fold<'j> {
     }
 
     fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
-        self.tell(true);
+        if self.watch.is_none() {
+            self.tell(true);
+        }
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let mut histograms = self.histograms_of(&live);
         self.unfilled(&live, &histograms);
@@ -408,9 +462,13 @@ impl<'j> Fold<'j> {
         }
         let read_from = files.len();
         let epochs = live.epochs.iter().map(|e| (e.number, e.first, &e.tree));
+        if self.watch.is_some() && self.job.outputs.iter().all(|output| has_run(&output.pattern)) {
+            self.provenance.forget();
+        }
         self.provenance.run(self.analyzer, live.epoch.run.number, files, epochs);
-        self.offered += live.counts.by_id().values().map(|o| o.offered).sum::<u64>();
-        self.report.runs.push(run_report(self.analyzer, &live, &histograms, read_from, counts, errors));
+        self.offered += live.counts.offered();
+        self.events_before += live.counts.offered() + live.counts.system;
+        let report = run_report(self.analyzer, &live, &histograms, read_from, counts, errors);
         self.report.odb = Some(tree);
         if let Some(witness) = &self.job.watch {
             witness.push(std::mem::take(&mut live.watched), &histograms);
@@ -421,6 +479,10 @@ impl<'j> Fold<'j> {
         } else {
             self.carried = Some(histograms);
         }
+        // Its files are there.
+        self.tell_run(&report);
+        self.report.runs.push(report);
+        self.forget();
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use pactolus_odb::Odb;
 use crate::Error;
 use crate::epoch::Selection;
 use crate::histo::{FileKind, check_ours};
+use crate::online::Follow;
 use crate::verify::Witness;
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
@@ -231,6 +232,8 @@ impl Stop {
 pub struct Job {
     /// The inputs in order.
     pub inputs: Vec<InputFile>,
+    /// Files that are analyzed while they are written, in place of inputs.
+    pub follow: Option<Follow>,
     /// The outputs.
     pub outputs: Vec<OutputFile>,
     /// Configuration files applied at begin of run, perhaps with `%05d`.
@@ -293,6 +296,7 @@ impl Default for Job {
     fn default() -> Job {
         Job {
             inputs: Vec::new(),
+            follow: None,
             outputs: Vec::new(),
             config: Vec::new(),
             parameters: Vec::new(),
@@ -328,6 +332,13 @@ impl Job {
     #[must_use]
     pub fn input(mut self, path: impl Into<PathBuf>) -> Job {
         self.inputs.push(InputFile::new(path));
+        self
+    }
+
+    /// Analyzes files while they are written.
+    #[must_use]
+    pub fn follow(mut self, follow: Follow) -> Job {
+        self.follow = Some(follow);
         self
     }
 
@@ -384,6 +395,15 @@ impl Job {
             return Err(Error::Job(
                 "--odb-load: the ODB is shared, and the file would overwrite it: load it with `pactolus odb`, or leave out --odb (PACTOLUS_ODB)".into(),
             ));
+        }
+        if let Some(follow) = &self.follow {
+            if let Some(input) = self.inputs.first() {
+                return Err(Error::Job(format!(
+                    "input {}: what is followed is the only input: leave one of the two out",
+                    input.path.display()
+                )));
+            }
+            follow.check()?;
         }
         let reads = self.reads();
         let mut places: Vec<(PathBuf, &OutputFile)> = Vec::new();

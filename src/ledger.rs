@@ -1,7 +1,8 @@
 //! The account of every event.
 //!
-//! At the source: offered = delivered + left out + damaged. At each request: matched + created =
-//! kept + skipped + failed. All counts are integers and add up over blocks in any order.
+//! At the source: offered = delivered + left out + dropped (overrun, stale, too big) + damaged. At each
+//! request: matched + created = kept + skipped + failed. Both hold for each event id. What was never offered
+//! shows as a gap in the serial numbers. All counts are integers and add up over blocks, in their order.
 
 use std::collections::BTreeMap;
 
@@ -18,10 +19,64 @@ pub struct Offered {
     pub delivered: u64,
     /// Events outside the range that the user asked for.
     pub left_out: u64,
+    /// Events of a live source that were overwritten before they were read.
+    pub overrun: u64,
+    /// Events of a live source that were too old to be of use.
+    pub stale: u64,
+    /// Events of a live source for which there was no room.
+    pub too_big: u64,
     /// Events whose banks are broken.
     pub damaged: u64,
     /// Events delivered that no request wants.
     pub unrequested: u64,
+    /// Events that were not offered: serial numbers missing between those of events that were.
+    pub unattended: u64,
+}
+
+impl Offered {
+    /// Events that were offered and lost before a request could see them.
+    pub fn dropped(&self) -> u64 {
+        self.overrun + self.stale + self.too_big
+    }
+
+    /// All numbers with the names that they have in the ODB.
+    pub(crate) fn named(&self) -> [(&'static str, u64); 9] {
+        [
+            ("Offered", self.offered),
+            ("Delivered", self.delivered),
+            ("Left out", self.left_out),
+            ("Overrun", self.overrun),
+            ("Stale", self.stale),
+            ("Too big", self.too_big),
+            ("Damaged", self.damaged),
+            ("Unrequested", self.unrequested),
+            ("Unattended", self.unattended),
+        ]
+    }
+
+    /// Adds another account.
+    pub(crate) fn add(&mut self, other: &Offered) {
+        let Offered {
+            offered,
+            delivered,
+            left_out,
+            overrun,
+            stale,
+            too_big,
+            damaged,
+            unrequested,
+            unattended,
+        } = other;
+        self.offered += offered;
+        self.delivered += delivered;
+        self.left_out += left_out;
+        self.overrun += overrun;
+        self.stale += stale;
+        self.too_big += too_big;
+        self.damaged += damaged;
+        self.unrequested += unrequested;
+        self.unattended += unattended;
+    }
 }
 
 /// The account of one request.
@@ -37,6 +92,29 @@ pub struct Requested {
     pub skipped: u64,
     /// Events that were lost to an error in a stage or in an output.
     pub failed: u64,
+}
+
+impl Requested {
+    /// All numbers with the names that they have in the ODB.
+    pub(crate) fn named(&self) -> [(&'static str, u64); 5] {
+        [
+            ("Matched", self.matched),
+            ("Created", self.created),
+            ("Kept", self.kept),
+            ("Skipped", self.skipped),
+            ("Failed", self.failed),
+        ]
+    }
+
+    /// Adds another account.
+    pub(crate) fn add(&mut self, other: &Requested) {
+        let Requested { matched, created, kept, skipped, failed } = other;
+        self.matched += matched;
+        self.created += created;
+        self.kept += kept;
+        self.skipped += skipped;
+        self.failed += failed;
+    }
 }
 
 /// The account of one stage.
@@ -86,19 +164,115 @@ pub(crate) struct Message {
     pub(crate) text: String,
 }
 
-record!(Offered { offered, delivered, left_out, damaged, unrequested });
+record!(Offered { offered, delivered, left_out, overrun, stale, too_big, damaged, unrequested, unattended });
+record!(Source { id, account, serials });
 record!(Requested { matched, created, kept, skipped, failed });
 record!(Entered { entered, skipped, failed, timed, nanos });
 record!(Failure { stage, id, serial, event, reason });
 record!(BadBanks { id, serial, event, offset, kind });
 record!(Message { event, stage, text });
 
+/// One event id at the source.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Source {
+    id: u16,
+    pub(crate) account: Offered,
+    /// The first and the last serial number.
+    serials: Option<(u32, u32)>,
+}
+
+impl Source {
+    /// Takes note of the serial number of the next event.
+    #[inline]
+    pub(crate) fn serial(&mut self, serial: u32) {
+        match &mut self.serials {
+            Some((_, last)) => {
+                // Nearly always the next.
+                if serial != last.wrapping_add(1) {
+                    self.account.unattended += missing(*last, serial);
+                }
+                *last = serial;
+            }
+            none => *none = Some((serial, serial)),
+        }
+    }
+
+    /// Adds the stretch of events behind.
+    fn add(&mut self, next: &Source) {
+        self.account.add(&next.account);
+        match (&mut self.serials, next.serials) {
+            (Some((_, last)), Some((first, end))) => {
+                self.account.unattended += missing(*last, first);
+                *last = end;
+            }
+            (none, serials) => *none = serials.or(*none),
+        }
+    }
+}
+
+/// Serial numbers that are missing between two events. Where numbers go back, they begin anew.
+pub(crate) fn missing(before: u32, serial: u32) -> u64 {
+    match serial.wrapping_sub(before) {
+        step @ 2..=0x7fff_ffff => u64::from(step - 1),
+        _ => 0,
+    }
+}
+
+/// The accounts of one request by event id. Ids are few and come in stretches.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ByRequest {
+    ids: Vec<(u16, Requested)>,
+    last: usize,
+}
+
+impl ByRequest {
+    #[inline]
+    fn id(&mut self, id: u16) -> &mut Requested {
+        if self.ids.get(self.last).is_none_or(|(known, _)| *known != id) {
+            self.last = match self.ids.iter().position(|(known, _)| *known == id) {
+                Some(place) => place,
+                None => {
+                    self.ids.push((id, Requested::default()));
+                    self.ids.len() - 1
+                }
+            };
+        }
+        &mut self.ids[self.last].1
+    }
+
+    /// Of all ids together.
+    pub(crate) fn sum(&self) -> Requested {
+        let mut sum = Requested::default();
+        self.ids.iter().for_each(|(_, account)| sum.add(account));
+        sum
+    }
+
+    /// Of each id.
+    pub(crate) fn by_id(&self) -> BTreeMap<u16, Requested> {
+        self.ids.iter().copied().collect()
+    }
+
+    fn add(&mut self, other: &ByRequest) {
+        other.ids.iter().for_each(|(id, account)| self.id(*id).add(account));
+    }
+}
+
+impl Wire for ByRequest {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.ids.put(to);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<ByRequest, Malformed> {
+        Ok(ByRequest { ids: from.value()?, last: 0 })
+    }
+}
+
 /// All that is counted in a stretch of events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
-    ids: Vec<(u16, Offered)>,
+    ids: Vec<Source>,
     last: usize,
-    pub(crate) requests: Vec<Requested>,
+    requests: Vec<ByRequest>,
     pub(crate) stages: Vec<Entered>,
     pub(crate) system: u64,
     pub(crate) failures: Vec<Failure>,
@@ -144,30 +318,47 @@ impl Wire for Counts {
 impl Counts {
     pub(crate) fn new(requests: usize, stages: usize) -> Counts {
         Counts {
-            requests: vec![Requested::default(); requests],
+            requests: vec![ByRequest::default(); requests],
             stages: vec![Entered::default(); stages],
             ..Counts::default()
         }
     }
 
-    /// The account of an event id. Ids are few and come in stretches.
+    /// What is known of an event id at the source. Ids are few and come in stretches.
     #[inline]
-    pub(crate) fn id(&mut self, id: u16) -> &mut Offered {
-        if self.ids.get(self.last).is_none_or(|(known, _)| *known != id) {
-            self.last = match self.ids.iter().position(|(known, _)| *known == id) {
+    pub(crate) fn source(&mut self, id: u16) -> &mut Source {
+        if self.ids.get(self.last).is_none_or(|known| known.id != id) {
+            self.last = match self.ids.iter().position(|known| known.id == id) {
                 Some(place) => place,
                 None => {
-                    self.ids.push((id, Offered::default()));
+                    self.ids.push(Source { id, ..Source::default() });
                     self.ids.len() - 1
                 }
             };
         }
-        &mut self.ids[self.last].1
+        &mut self.ids[self.last]
+    }
+
+    /// The account of an event id.
+    #[inline]
+    pub(crate) fn id(&mut self, id: u16) -> &mut Offered {
+        &mut self.source(id).account
+    }
+
+    /// The account of request `number` for an event id.
+    #[inline]
+    pub(crate) fn request(&mut self, number: usize, id: u16) -> &mut Requested {
+        self.requests[number].id(id)
+    }
+
+    /// The accounts of the requests.
+    pub(crate) fn requests(&self) -> &[ByRequest] {
+        &self.requests
     }
 
     /// An event that request `number` wanted is lost.
     pub(crate) fn lose(&mut self, number: usize, failure: Failure) {
-        self.requests[number].failed += 1;
+        self.request(number, failure.id).failed += 1;
         self.failures.push(failure);
     }
 
@@ -177,13 +368,18 @@ impl Counts {
     }
 
     pub(crate) fn by_id(&self) -> BTreeMap<u16, Offered> {
-        self.ids.iter().copied().collect()
+        self.ids.iter().map(|known| (known.id, known.account)).collect()
+    }
+
+    /// Data events.
+    pub(crate) fn offered(&self) -> u64 {
+        self.ids.iter().map(|known| known.account.offered).sum()
     }
 
     pub(crate) fn clear(&mut self) {
         self.ids.clear();
         self.last = 0;
-        self.requests.fill(Requested::default());
+        self.requests.iter_mut().for_each(|request| request.ids.clear());
         self.stages.fill(Entered::default());
         self.system = 0;
         self.retyped = 0;
@@ -203,20 +399,11 @@ impl Counts {
     /// Adds the numbers of `other`, and its failures, damage and messages as long as there are
     /// fewer than `most` of each.
     pub(crate) fn add(&mut self, other: &Counts, most: usize) {
-        for (id, o) in &other.ids {
-            let sum = self.id(*id);
-            sum.offered += o.offered;
-            sum.delivered += o.delivered;
-            sum.left_out += o.left_out;
-            sum.damaged += o.damaged;
-            sum.unrequested += o.unrequested;
+        for known in &other.ids {
+            self.source(known.id).add(known);
         }
         for (sum, o) in self.requests.iter_mut().zip(&other.requests) {
-            sum.matched += o.matched;
-            sum.created += o.created;
-            sum.kept += o.kept;
-            sum.skipped += o.skipped;
-            sum.failed += o.failed;
+            sum.add(o);
         }
         for (sum, o) in self.stages.iter_mut().zip(&other.stages) {
             sum.entered += o.entered;

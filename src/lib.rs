@@ -73,6 +73,7 @@ mod epoch;
 mod error;
 mod event;
 mod events;
+mod feed;
 mod fold;
 pub mod histo;
 mod hot;
@@ -82,6 +83,7 @@ mod layers;
 mod ledger;
 mod line;
 mod module;
+mod online;
 mod partial;
 mod pipe;
 pub mod prelude;
@@ -89,6 +91,7 @@ mod provenance;
 mod report;
 mod request;
 mod run;
+mod run_files;
 pub mod scan;
 mod shard;
 pub mod simulate;
@@ -107,19 +110,22 @@ pub use epoch::Selection;
 pub use error::Error;
 pub use event::{AppendError, Event};
 pub use events::Events;
-pub use fold::Progress;
+pub use feed::Ended;
+pub use fold::{LiveProgress, Progress};
 pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop, expand, has_run};
 pub use ledger::{Failure, Offered, Requested};
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
+pub use online::{Follow, Lag, Queue};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use provenance::sha256_of;
 pub use report::{
-    Broken, Change, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport, RunReport,
-    StageReport, WithoutText, Written,
+    Broken, Change, Earlier, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport,
+    RunReport, StageReport, WithoutText, Written,
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
+pub use run_files::{in_run_order, is_run_file};
 pub use shard::{Parts, Shard, ShardReport, is_part};
 pub use stage::TooShort;
 pub use test::Test;

@@ -15,6 +15,7 @@ use crate::Error;
 use crate::analyzer::Analyzer;
 use crate::job::{Job, Stop};
 use crate::layers::Base;
+use crate::online::Online;
 use crate::shard::Shard;
 use crate::source::{FIRST, Item, Source, Ticket, Work};
 use crate::stage::panic_text;
@@ -29,12 +30,13 @@ pub(crate) fn drive(
     base: &Base,
     pool: Option<Pool>,
     (shard, halt): (Shard, &Stop),
+    online: Option<Online>,
     take: &mut Take<'_>,
 ) -> Result<(), Error> {
     let threads = job.threads.max(1);
     let line = Line {
         state: Mutex::new(State {
-            source: Some(Box::new(Source::new(analyzer, job, base, pool, (shard, halt)))),
+            source: Some(Box::new(Source::new(analyzer, job, base, pool, (shard, halt), online.clone()))),
             arrived: BTreeMap::new(),
             next: 0,
             end: None,
@@ -48,6 +50,7 @@ pub(crate) fn drive(
             budget: job.half_of_memory(),
             closed: false,
             alone: threads == 1,
+            online,
         }),
         turn: Condvar::new(),
         room: Condvar::new(),
@@ -111,6 +114,8 @@ struct State<'j> {
     closed: bool,
     /// There is no other thread than the caller's.
     alone: bool,
+    /// Who wants to know how many tickets are on their way.
+    online: Option<Online>,
 }
 
 /// Something to do.
@@ -131,7 +136,15 @@ impl<'j> State<'j> {
             return None;
         }
         let ticket = source.spare.pop().or_else(|| self.free.pop()).or_else(|| self.new_ticket())?;
+        self.count();
         Some(Task::Read(self.source.take()?, ticket))
+    }
+
+    /// Tells how many tickets are on their way.
+    fn count(&self) {
+        if let Some(online) = &self.online {
+            online.gauge.blocks(self.tickets - self.free.len(), self.most);
+        }
     }
 
     /// As many as allowed, as long as their memory is. One is always allowed besides what the source
@@ -161,6 +174,7 @@ impl<'j> State<'j> {
         } else {
             self.free.push(ticket);
         }
+        self.count();
     }
 
     fn arrives(&mut self, (number, mut item): (u64, Item)) {

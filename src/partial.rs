@@ -136,7 +136,7 @@ impl Partial {
         self.tables.clear();
         self.watched.clear();
         self.copies.clear();
-        if self.counts.requests.len() == requests && self.counts.stages.len() == stages {
+        if self.counts.requests().len() == requests && self.counts.stages.len() == stages {
             self.counts.clear();
         } else {
             self.counts = Counts::new(requests, stages);
@@ -281,7 +281,7 @@ impl Partial {
             && self.tallies.used == tallies
             && self.tallies.iter().all(|tally| tally.is_of(epoch.tests.len()))
             && self.tables.iter().all(|((chain, _), _)| *chain < chains.len())
-            && self.counts.requests.len() == chains.len()
+            && self.counts.requests().len() == chains.len()
             && self.counts.stages.len() == epoch.stages()
     }
 }

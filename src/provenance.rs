@@ -203,6 +203,11 @@ impl Provenance {
         self.runs.push(json!({ "run": number, "input": input, "epochs": epochs }));
     }
 
+    /// Forgets the runs so far: no output will hold one of them besides others.
+    pub(crate) fn forget(&mut self) {
+        self.runs.clear();
+    }
+
     /// For outputs of the last run, or of all runs.
     pub(crate) fn value(&self, all: bool) -> Value {
         let runs = if all { &self.runs[..] } else { &self.runs[self.runs.len().saturating_sub(1)..] };

@@ -10,6 +10,7 @@ use pactolus_formats::tuple::TableSummary;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use crate::feed::Ended;
 use crate::histo::Histogram;
 use crate::ledger::{Failure, Offered, Requested};
 
@@ -38,6 +39,8 @@ pub struct RequestReport {
     /// Its account.
     #[serde(flatten)]
     pub account: Requested,
+    /// The same for each event id.
+    pub ids: BTreeMap<u16, Requested>,
 }
 
 /// One stage in one run.
@@ -95,10 +98,19 @@ pub struct RunReport {
     pub refusals: Vec<String>,
     /// What went wrong at the end of the run.
     pub errors: Vec<String>,
+    /// What is missing in it: subruns, or what a live source gave while nobody was attached.
+    pub gaps: Vec<String>,
     /// The epochs behind the first one: of a run whose ODB others change meanwhile.
     pub epochs: Vec<EpochReport>,
     /// Each parameter with its value and origin, as they are in force at end of run.
     pub parameters: Vec<Explained>,
+}
+
+impl RunReport {
+    /// Events that a stage or output lost.
+    pub fn failed(&self) -> u64 {
+        self.requests.iter().map(|request| request.account.failed).sum()
+    }
 }
 
 /// A histogram in one line.
@@ -247,6 +259,34 @@ impl WithoutText {
     }
 }
 
+/// The sums of runs that are not reported one by one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Earlier {
+    /// How many there are.
+    pub runs: u64,
+    /// Their account at the source.
+    pub events: Offered,
+    /// Events that a stage or output lost.
+    pub failed: u64,
+    /// Events with a value that their table could not take.
+    pub refused: u64,
+    /// What went wrong at ends of runs.
+    pub errors: u64,
+    /// Files that are not listed any more.
+    pub outputs: u64,
+}
+
+impl Earlier {
+    /// Adds a run.
+    pub(crate) fn add(&mut self, run: &RunReport) {
+        self.runs += 1;
+        run.events.values().for_each(|account| self.events.add(account));
+        self.failed += run.failed();
+        self.refused += run.refused;
+        self.errors += run.errors.len() as u64;
+    }
+}
+
 /// What a job has done.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
@@ -262,6 +302,10 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The user asked to stop before the end.
     pub stopped: bool,
+    /// Why a live source gave nothing more, unless the runs that were asked for are complete.
+    pub ended: Option<Ended>,
+    /// Runs of a live job that are not in `runs` any more, because it goes on for days.
+    pub earlier: Earlier,
     /// Bytes of events read, uncompressed.
     pub bytes: u64,
     /// Wall-clock time in seconds.
@@ -276,20 +320,16 @@ pub struct Report {
 impl Report {
     /// The account at the source over all runs and event ids.
     pub fn total(&self) -> Offered {
-        let mut total = Offered::default();
+        let mut total = self.earlier.events;
         for offered in self.runs.iter().flat_map(|r| r.events.values()) {
-            total.offered += offered.offered;
-            total.delivered += offered.delivered;
-            total.left_out += offered.left_out;
-            total.damaged += offered.damaged;
-            total.unrequested += offered.unrequested;
+            total.add(offered);
         }
         total
     }
 
     /// Events that a stage or output lost, over all runs.
     pub fn failed(&self) -> u64 {
-        self.runs.iter().flat_map(|r| &r.requests).map(|r| r.account.failed).sum()
+        self.earlier.failed + self.runs.iter().map(RunReport::failed).sum::<u64>()
     }
 
     /// Whether anything was damaged or failed.
@@ -298,6 +338,7 @@ impl Report {
             && self.without_text.is_empty()
             && self.total().damaged == 0
             && self.failed() == 0
+            && self.earlier.errors + self.earlier.refused == 0
             && self.runs.iter().all(|r| r.errors.is_empty() && r.refused == 0)
     }
 }

@@ -209,7 +209,7 @@ impl Analyzer {
         let base = Base::new(self, job)?;
         let mut writer = Part::create(self, job, &base, (shard, part), progress)?;
         let halt = Stop::new();
-        drive(self, job, &base, job.pool(0)?, (shard, &halt), &mut |item| writer.item(item))?;
+        drive(self, job, &base, job.pool(0)?, (shard, &halt), None, &mut |item| writer.item(item))?;
         let mut report = writer.finish()?;
         report.warnings.splice(0..0, warnings);
         Ok(report)

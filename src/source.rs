@@ -1,7 +1,6 @@
 //! Files to blocks.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,21 +9,22 @@ use crc32c::crc32c;
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{Block, Stop as Ends};
-use pactolus_formats::{Damage, Error as FormatError, Input, Pool};
+use pactolus_formats::{Damage, Error as FormatError, EventView, Pool};
 use pactolus_odb::Odb;
 use serde_json::json;
 
 use crate::analyzer::Analyzer;
-use crate::awaited::{Arrived, Awaited};
 use crate::begun::Begun;
 use crate::block::{Until, Worker};
 use crate::epoch::Epoch;
-use crate::events::{Events, Layouts};
+use crate::events::Layouts;
+use crate::feed::{Ended, Eor, Feed, Listed, Next, Opened, Stream};
 use crate::hot::{Found, Hot, Taken};
 use crate::job::{InputFile, Job, Stop};
 use crate::last::Last;
-use crate::layers::Base;
-use crate::provenance::{DigestOf, Digested};
+use crate::layers::{Base, dumped};
+use crate::online::{Following, Online};
+use crate::provenance::DigestOf;
 use crate::shard::Shard;
 use crate::stage::panic_text;
 use crate::verify::Delay;
@@ -43,11 +43,21 @@ pub(crate) struct Ticket {
     pub(crate) cut: Option<u64>,
     /// The memory that it was found to hold [bytes].
     pub(crate) weight: usize,
+    /// When it was read, of a live source.
+    pub(crate) read: Option<Instant>,
 }
 
 impl Ticket {
     pub(crate) fn new() -> Ticket {
-        Ticket { block: Block::new(), worker: Worker::new(), file: 0, data_before: 0, cut: None, weight: 0 }
+        Ticket {
+            block: Block::new(),
+            worker: Worker::new(),
+            file: 0,
+            data_before: 0,
+            cut: None,
+            weight: 0,
+            read: None,
+        }
     }
 
     /// Does the work again, for the events before number `end` only.
@@ -70,6 +80,10 @@ pub(crate) enum Item {
     Epoch(Box<Taken>),
     /// What looks odd.
     Warning(String),
+    /// What the source has to say.
+    News(String),
+    /// Something is missing in the run before the next block.
+    Gap(String),
     /// A block has gone through the wide stages.
     Block(Box<Ticket>),
     /// A block that another shard passes through them.
@@ -84,6 +98,8 @@ pub(crate) enum Item {
     End(Vec<serde_json::Value>),
     /// An input without any event.
     Empty(InputFile),
+    /// A live source gives nothing more.
+    Over(Ended),
     /// The job cannot go on.
     Failed(Error),
 }
@@ -106,14 +122,15 @@ pub(crate) struct Source<'j> {
     analyzer: &'j Analyzer,
     job: &'j Job,
     base: &'j Base,
-    /// Threads that decompress.
-    pool: Option<Pool>,
+    feed: Box<dyn Feed + 'j>,
+    /// What is known of a live source.
+    online: Option<Online>,
+    /// The last event that was read of it: its number, and the number and serial number in its header.
+    seen: Option<(u64, u16, u32)>,
     /// Which blocks are to be worked on.
     shard: Shard,
     /// The fold wants no more.
     halt: Stop,
-    /// Number of the input to be opened next.
-    input: usize,
     reading: Option<Reading>,
     /// The run that goes on in the next input.
     run: Going,
@@ -173,7 +190,7 @@ impl Work {
 pub(crate) const FIRST: usize = 16 << 10;
 
 /// How long nobody hears of a writer who is silent, and how often it is asked whether anybody waits.
-const SILENCE: Duration = Duration::from_millis(500);
+const SILENCE: Duration = Duration::from_millis(200);
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Bytes of messages before the BOR that wait for it at the most.
@@ -182,22 +199,19 @@ const BEFORE_BOR: usize = 64 << 20;
 /// An input being read.
 struct Reading {
     file: InputFile,
-    events: Events,
-    digest: Option<DigestOf>,
+    stream: Box<dyn Stream>,
     complete: bool,
     /// Something was read, or should have been.
     touched: bool,
     run: Going,
     /// System events that came before the run's begin is known.
     held: Option<Box<Ticket>>,
-    /// Somebody else writes it, and may take his time.
-    is_pipe: bool,
-    /// What he has written, if what is whole is not to wait for more.
-    arrived: Option<Arrived>,
     /// There was no more the last time.
     paused: bool,
-    /// The run goes on in the next file.
-    more: bool,
+    /// The EOR with which it seems to end, until it is known whether the run goes on in another.
+    eor: Option<(Block, Eor)>,
+    /// What was read behind that.
+    ahead: Option<(Block, Ends)>,
 }
 
 /// The run in hand, which may go on in the next file.
@@ -225,23 +239,29 @@ impl<'j> Source<'j> {
         base: &'j Base,
         pool: Option<Pool>,
         (shard, halt): (Shard, &Stop),
+        online: Option<Online>,
     ) -> Source<'j> {
+        let feed: Box<dyn Feed> = match (&job.follow, &online) {
+            (Some(follow), Some(online)) => Box::new(Following::new(follow, job, &online.gauge)),
+            _ => Box::new(Listed::new(job, pool, halt.clone())),
+        };
         let sizes = job.inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
         Source {
             analyzer,
             job,
             base,
-            pool,
+            feed,
+            online,
+            seen: None,
             shard,
             halt: halt.clone(),
-            input: 0,
             reading: None,
             run: Going::default(),
             last: None,
             blocks: 0,
             next: 0,
             done: 0,
-            total: sizes.sum(),
+            total: if job.follow.is_some() { None } else { sizes.sum() },
             ended: false,
             items: Vec::new(),
             work: VecDeque::new(),
@@ -272,7 +292,7 @@ impl<'j> Source<'j> {
 
     /// Whether the next step may wait for somebody else.
     pub(crate) fn is_pipe(&self) -> bool {
-        self.reading.as_ref().is_some_and(|reading| reading.is_pipe)
+        self.reading.as_ref().map_or(self.online.is_some(), |reading| reading.stream.may_wait())
     }
 
     /// Tickets that wait for the begin of a run.
@@ -291,83 +311,59 @@ impl<'j> Source<'j> {
 
     /// Opens the next input; ends the last run if there is none.
     fn next_input(&mut self) -> Result<(), Error> {
-        let inputs = &self.job.inputs;
-        let mut run = std::mem::take(&mut self.run);
-        match inputs.get(self.input).filter(|_| !self.stops()) {
-            Some(file) => {
-                self.input += 1;
-                let more = inputs.get(self.input).is_some_and(|next| next.continues(file));
-                self.reading = Some(self.open(file, run, more)?);
+        let next = if self.stops() { Next::Over(None) } else { self.feed.next(SILENCE)? };
+        self.pass_news();
+        match next {
+            Next::Wait => self.send(Item::Read { done: self.done, total: self.total }),
+            Next::Stream(Opened { file, mut stream, gap }) => {
+                let run = std::mem::take(&mut self.run);
+                if let Some(gap) = gap.filter(|_| run.epoch.is_some()) {
+                    self.send(Item::Gap(gap));
+                }
+                stream.learn(match &run.epoch {
+                    Some(_) => run.layouts.clone(),
+                    None => Layouts::before(&self.analyzer.chains, &self.base.tree),
+                });
+                self.reading = Some(Reading {
+                    file,
+                    stream,
+                    complete: false,
+                    touched: false,
+                    run,
+                    held: None,
+                    paused: false,
+                    eor: None,
+                    ahead: None,
+                });
             }
-            None => {
+            Next::Over(ended) => {
+                let mut run = std::mem::take(&mut self.run);
                 self.end(&mut run);
+                if let Some(ended) = ended {
+                    self.over(ended);
+                }
                 self.ended = true;
             }
         }
         Ok(())
     }
 
-    /// A file is decompressed by several threads. A pipe is not: what is whole waits for more there.
-    fn wide(&self, input: Input) -> Input {
-        match &self.pool {
-            Some(pool) => input.with_pool(pool.clone()),
-            None => input,
-        }
+    /// A live source gives nothing more.
+    fn over(&mut self, ended: Ended) {
+        let last = self.seen.map_or("no event was complete".into(), |(number, id, serial)| {
+            format!("the last complete event is number {number} (id {id}, serial {serial})")
+        });
+        let ended = match ended {
+            Ended::TimedOut(text) => Ended::TimedOut(format!("{text}; {last}")),
+            Ended::Lost(text) => Ended::Lost(format!("{text}; {last}")),
+        };
+        self.send(Item::Over(ended));
     }
 
-    fn open(&self, file: &InputFile, run: Going, more: bool) -> Result<Reading, FormatError> {
-        let limits = &self.job.limits;
-        let later = self.job.threads > 1;
-        let (stop, halt) = (self.job.stop.clone(), self.halt.clone());
-        let stops = move || stop.is_asked() || halt.is_asked();
-        let awaited =
-            |awaited: std::io::Result<Awaited>| awaited.map_err(FormatError::io("read", &file.path));
-        // A pipe that has a name.
-        let is_pipe = std::fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-        // What others change is to take effect soon, however slow the stream is.
-        let mut arrived = None;
-        let mut hear = |reader: &Awaited| arrived = self.job.odb.as_ref().map(|_| reader.arrived());
-        let (mut input, digest) = if file.is_stdin() {
-            let reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
-            hear(&reader);
-            (Input::new_with(reader, "(standard input)", limits)?, None)
-        } else if is_pipe {
-            let path = file.path.clone();
-            let reader = awaited(Awaited::new(move || File::open(path), stops))?;
-            hear(&reader);
-            let (digested, digest) = Digested::new(reader, later);
-            let digest = Some(digest).filter(|_| !self.job.outputs.is_empty());
-            (Input::new_with(digested, &file.path, limits)?, digest)
-        } else if self.job.outputs.is_empty() {
-            (self.wide(Input::open_with(&file.path, limits)?), None)
-        } else {
-            let opened = File::open(&file.path).map_err(FormatError::io("open", &file.path))?;
-            let (digested, digest) = Digested::new(opened, later);
-            (self.wide(Input::new_with(digested, &file.path, limits)?), Some(digest))
-        };
-        if let Some(arrived) = arrived.clone() {
-            input = input.silent_when(move || arrived.is_empty());
+    fn pass_news(&mut self) {
+        for text in self.feed.news() {
+            self.send(Item::News(text));
         }
-        let mut events = Events::new(input, *limits).map_err(FormatError::io("read", &file.path))?;
-        events.learn(match &run.epoch {
-            Some(_) => run.layouts.clone(),
-            None => Layouts::before(&self.analyzer.chains, &self.base.tree),
-        });
-        let (touched, complete) = (false, false);
-        let is_pipe = is_pipe || file.is_stdin();
-        Ok(Reading {
-            file: file.clone(),
-            events,
-            digest,
-            complete,
-            touched,
-            run,
-            held: None,
-            is_pipe,
-            arrived,
-            paused: false,
-            more,
-        })
     }
 
     /// Reads a block.
@@ -379,23 +375,42 @@ impl<'j> Source<'j> {
         if reading.paused && self.is_silent(&reading) {
             self.spare.push(ticket);
             // Who waits for the next event hears what the time is.
-            self.send(Item::Read { done: self.done + reading.events.input().consumed(), total: self.total });
-            self.reading = Some(reading);
-            return Ok(());
+            self.send(Item::Read { done: self.done + reading.stream.done(), total: self.total });
+            return self.look_again(reading);
         }
         // With `strict` an event is a block, so that nothing behind the first trouble is seen by any
         // stage.
-        let target = if self.job.strict { 1 } else { self.job.block.min(FIRST << self.blocks.min(16)) };
-        let read = reading.events.read(&mut ticket.block, target);
-        let ends = read.map_err(FormatError::io("read", &reading.file.path))?;
+        let most = self.online.as_ref().map_or(self.job.block, |online| online.pace.target());
+        let target = if self.job.strict { 1 } else { most.min(FIRST << self.blocks.min(16)) };
+        let read = match reading.ahead.take() {
+            Some((block, ends)) => {
+                ticket.block = block;
+                Ok(ends)
+            }
+            None => reading.stream.read(&mut ticket.block, target),
+        };
+        let mut ends = read.map_err(FormatError::io("read", &reading.file.path))?;
         reading.paused = ends == Ends::Pause;
+        if !self.settle_eor(&mut reading, &mut ticket.block, &mut ends) {
+            self.spare.push(ticket);
+            self.reading = Some(reading);
+            return Ok(());
+        }
         let next = ticket.block.first + ticket.block.count;
         ticket.block.first += reading.run.events;
         let data = ticket.block.data;
+        if self.online.is_some() {
+            ticket.read = Some(Instant::now());
+            if let Some(last) = ticket.block.events().last() {
+                let number = ticket.block.first + ticket.block.count - 1;
+                self.seen = Some((number, last.header.id, last.header.serial));
+            }
+        }
+        self.part_at_eor(&mut reading, &mut ticket.block, &ends);
         self.block(&mut reading, ticket)?;
         reading.run.data += data;
-        let progress = reading.events.input().progress().consumed();
-        self.send(Item::Read { done: self.done + progress, total: self.total });
+        self.pass_news();
+        self.send(Item::Read { done: self.done + reading.stream.done(), total: self.total });
         // What lies beyond the user's range was not asked for, be it damaged or the end.
         if self.job.selection.is_beyond(reading.run.events + next, reading.run.data) {
             reading.run.beyond = true;
@@ -425,9 +440,8 @@ impl<'j> Source<'j> {
 
     /// Waits for the writer of a pipe; whether he is still silent then, or nobody waits any more.
     fn is_silent(&self, reading: &Reading) -> bool {
-        let Some(arrived) = &reading.arrived else { return false };
         let until = Instant::now() + SILENCE;
-        while arrived.wait(GLANCE) {
+        while reading.stream.wait(GLANCE) {
             if self.stops() || Instant::now() >= until {
                 return true;
             }
@@ -435,10 +449,59 @@ impl<'j> Source<'j> {
         false
     }
 
+    /// While nothing comes: who reads the next time finds out whether the stream has ended.
+    fn look_again(&mut self, mut reading: Reading) -> Result<(), Error> {
+        reading.paused = false;
+        self.reading = Some(reading);
+        Ok(())
+    }
+
+    /// If an EOR waits that has come before this block: lets it go, or be the block, or go on waiting; whether
+    /// the block is to be worked on.
+    fn settle_eor(&mut self, reading: &mut Reading, block: &mut Block, ends: &mut Ends) -> bool {
+        let Some((mut eor, said)) = reading.eor.take() else { return true };
+        let is_nothing = *ends == Ends::Pause && block.count == 0;
+        match self.feed.goes_on(Some(said)) {
+            None if is_nothing => {
+                reading.eor = Some((eor, said));
+                return false;
+            }
+            Some(true) => reading.stream.finish(),
+            answer => {
+                if answer == Some(false) {
+                    reading.stream.finish();
+                }
+                // Numbers of the run are given to every block anew.
+                eor.first -= reading.run.events;
+                reading.ahead = Some((std::mem::replace(block, eor), std::mem::replace(ends, Ends::Full)));
+                reading.paused = false;
+            }
+        }
+        true
+    }
+
+    /// Takes an EOR away with which a block ends although the run goes on in the next stream, or may do so.
+    fn part_at_eor(&mut self, reading: &mut Reading, block: &mut Block, ends: &Ends) {
+        if *ends != Ends::Eor {
+            return;
+        }
+        // A snapshot is large: it is read only where it is asked for.
+        let stops = reading.file.subrun().is_some().then(|| block.events().last().and_then(is_stopping));
+        let eor = Eor { stops: stops.flatten() };
+        match self.feed.goes_on(Some(eor)) {
+            Some(false) => reading.stream.finish(),
+            Some(true) => {
+                block.pop();
+                reading.stream.finish();
+            }
+            None => reading.eor = block.pop().map(|last| (last, eor)),
+        }
+    }
+
     /// Closes an input. Its run may go on in the next.
     fn close(&mut self, mut reading: Reading) -> Result<(), Error> {
-        self.done += reading.events.input().progress().consumed();
-        if let Some(refused) = reading.events.refused().filter(|refused| refused.count() > 0) {
+        self.done += reading.stream.done();
+        if let Some(refused) = reading.stream.refused().filter(|refused| refused.count() > 0) {
             self.send(Item::Refused(reading.file.clone(), refused.clone()));
         }
         if reading.run.epoch.is_none() {
@@ -448,17 +511,19 @@ impl<'j> Source<'j> {
                 self.send(Item::Empty(reading.file.clone()));
             }
         }
-        let Reading { file, mut run, digest, complete, more, .. } = reading;
+        let Reading { file, mut run, stream, complete, .. } = reading;
         if run.epoch.is_some() {
             let mut input = json!({ "file": file.path.display().to_string() });
             // A part of the file has no digest that anybody could compare.
-            if let Some(digest) = digest.filter(|_| complete) {
+            if let Some(digest) = stream.digest().filter(|_| complete && stream.is_whole()) {
                 let (bytes, sha256) = digest.value();
                 input["bytes"] = json!(bytes);
                 input["sha256"] = json!(sha256);
             }
             run.files.push(input);
         }
+        let more = self.feed.goes_on(None) == Some(true);
+        self.pass_news();
         if more {
             self.run = run;
         } else {
@@ -488,19 +553,12 @@ impl<'j> Source<'j> {
         } else if reading.run.epoch.is_none() && ticket.block.data > 0 {
             self.begin(reading, None)?;
         }
-        if reading.more && ticket.block.events().last().is_some_and(|last| last.kind() == Kind::Eor) {
-            // It ends with its last subrun.
-            ticket.block.pop();
-            if ticket.block.count == 0 {
-                self.spare.push(ticket);
-                return Ok(());
-            }
-        }
         match (reading.run.epoch.clone(), &mut reading.held) {
             (Some(epoch), _) => {
                 ticket.file = reading.run.files.len();
                 let epoch = self.epoch_of(reading, &ticket.block).unwrap_or(epoch);
-                self.work(ticket, epoch, reading.run.data, reading.digest.clone());
+                let digest = reading.stream.digest().cloned();
+                self.work(ticket, epoch, reading.run.data, digest);
             }
             // Messages may stand before the BOR, and wait for it.
             (None, Some(held)) => {
@@ -525,7 +583,7 @@ impl<'j> Source<'j> {
             Found::Taken(taken) => {
                 let epoch = Arc::clone(&taken.epoch);
                 reading.run.layouts = hot.layouts(&epoch);
-                reading.events.learn(reading.run.layouts.clone());
+                reading.stream.learn(reading.run.layouts.clone());
                 reading.run.epoch = Some(Arc::clone(&epoch));
                 self.send(Item::Epoch(taken));
                 Some(epoch)
@@ -567,7 +625,7 @@ impl<'j> Source<'j> {
         }
         let own = bor.map(|b| b.0).or(reading.file.run);
         let number = own.unwrap_or_else(|| self.job.odb.as_ref().map_or(0, run_in));
-        let run = Run { number, start: bor.map(|b| b.1), online: false };
+        let run = Run { number, start: bor.map(|b| b.1), online: self.online.is_some() };
         let mut revision = self.job.odb.as_ref().map(Odb::revision);
         let (run, dump) = ((run, own.is_some()), bor.map(|b| b.2));
         let begun = match (self.analyzer.begin(self.job, self.base, run.clone(), dump), &self.last) {
@@ -581,7 +639,7 @@ impl<'j> Source<'j> {
         reading.run.hot = Hot::new(self.analyzer, self.job, &begun, revision);
         let epoch = Arc::clone(&begun.epoch);
         reading.run.layouts = Layouts::during(&epoch, &begun.definitions);
-        reading.events.learn(reading.run.layouts.clone());
+        reading.stream.learn(reading.run.layouts.clone());
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
         if let Some(ticket) = reading.held.take() {
             self.work(ticket, Arc::clone(&epoch), 0, None);
@@ -613,4 +671,13 @@ impl<'j> Source<'j> {
 /// The run in hand, as the ODB of an experiment says.
 fn run_in(odb: &Odb) -> u32 {
     odb.get::<i32>("/Runinfo/Run number").ok().and_then(|run| run.try_into().ok()).unwrap_or(0)
+}
+
+/// Whether the run was being stopped when this EOR was written, as its ODB says: between two subruns, it is
+/// not.
+fn is_stopping(eor: EventView<'_>) -> Option<bool> {
+    /// MIDAS's `TR_STOP`.
+    const STOP: i32 = 2;
+    let transition = dumped(eor.text()).get::<i32>("/Runinfo/Transition in progress").ok()?;
+    Some(transition == STOP)
 }

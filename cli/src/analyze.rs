@@ -7,14 +7,14 @@ use std::path::Path;
 use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
 use pactolus::{
-    Analyzer, Definition, Error, InputFile, Job, OutputFile, OutputKind, Progress, Report, Selection, expand,
-    has_run,
+    Analyzer, Definition, Error, Follow, InputFile, Job, OutputFile, OutputKind, Progress, Report, Selection,
+    expand, has_run,
 };
 
 use crate::args::AnalyzeArgs;
 use crate::patient::Patient;
 use crate::progress::Display;
-use crate::{App, DAMAGED, OK, Outcome, STOPPED, inputs, shard, shared, summary};
+use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow, inputs, shard, shared, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -172,6 +172,7 @@ fn tell(
 pub(crate) fn code(report: &Report) -> u8 {
     match () {
         () if report.stopped => STOPPED,
+        () if report.ended.is_some() => ENDED,
         () if report.is_clean() => OK,
         () => DAMAGED,
     }
@@ -188,7 +189,10 @@ pub(crate) fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error
 
 fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     let mut job = Job::new();
-    job.inputs = inputs(args)?;
+    match followed(args)? {
+        Some(follow) => job.follow = Some(follow),
+        None => job.inputs = inputs(args)?,
+    }
     job.outputs = args.output.iter().map(OutputFile::new).collect::<Result<_, _>>()?;
     job.config.clone_from(&args.config);
     job.parameters = args.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?;
@@ -212,6 +216,26 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     }
     job.host = host();
     Ok(job)
+}
+
+/// What is to be followed.
+fn followed(args: &AnalyzeArgs) -> Result<Option<Follow>, Box<dyn std::error::Error>> {
+    let mut names = args.files.iter().chain(&args.input);
+    let found = names.clone().find_map(|name| follow::parse(name));
+    let Some(mut follow) = found.transpose()? else {
+        return match args.live_timeout {
+            Some(_) => Err("--live-timeout is for an input that is followed, as follow:/data".into()),
+            None => Ok(None),
+        };
+    };
+    if names.nth(1).is_some() {
+        return Err("what is followed is the only input: leave the others out".into());
+    }
+    follow.timeout = args.live_timeout.or(follow.timeout);
+    if let [first, last] = *args.runs.as_slice() {
+        follow.runs = Some((first, last));
+    }
+    Ok(Some(follow))
 }
 
 /// The inputs, each of them there.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use pactolus::Shard;
@@ -15,7 +16,8 @@ use pactolus::formats::Limits;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AnalyzeArgs {
     /// Run files; directories, for all run files in them, earlier outputs too; patterns such as
-    /// 'run*.mid'; `-` is standard input
+    /// 'run*.mid'; `-` is standard input; follow:FILE, follow:DIR or follow:FAST,SLOW for files that are
+    /// analyzed while they are written, and copied from one directory to another
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -45,7 +47,7 @@ pub(crate) struct AnalyzeArgs {
     #[arg(short = 'P', long, value_name = "SUBTREE", num_args = 1..)]
     pub(crate) protect: Vec<String>,
 
-    /// First and last run number, for an input with %05d
+    /// First and last run number, for an input with %05d, or a directory that is followed
     #[arg(short, long, value_names = ["FIRST", "LAST"], num_args = 2)]
     pub(crate) runs: Vec<u32>,
 
@@ -97,6 +99,11 @@ pub(crate) struct AnalyzeArgs {
     /// Stop at the first damage or module error (slower: it looks at one event at a time)
     #[arg(long)]
     pub(crate) strict: bool,
+
+    /// Seconds without a byte after which following ends, with exit code 4; by default 120 for follow:FILE,
+    /// and never for follow:DIR
+    #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds)]
+    pub(crate) live_timeout: Option<Duration>,
 
     /// Analyze a run of which a subrun is missing
     #[arg(long)]

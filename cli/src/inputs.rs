@@ -1,14 +1,11 @@
 //! Which files the names on a command line stand for.
 
-use std::cmp::Ordering;
-use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, glob_with};
-use pactolus::InputFile;
-use pactolus::formats::Compression;
+use pactolus::{in_run_order, is_run_file};
 
 /// The files that `names` stand for, in order. A file named twice is there twice.
 pub(crate) fn find_all<'n>(names: impl Iterator<Item = &'n PathBuf>) -> Result<Vec<PathBuf>, String> {
@@ -83,51 +80,6 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>, String> {
     }
     files.sort_by(|a, b| in_run_order(a, b));
     Ok(files)
-}
-
-/// Whether a name is that of a run file; hidden ones are not, they are unfinished outputs.
-fn is_run_file(path: &Path) -> bool {
-    let extension = |path: &Path| path.extension().and_then(OsStr::to_str).map(str::to_lowercase);
-    let is_packed = extension(path).is_some_and(|e| Compression::from_extension(&e).is_some());
-    let inner = if is_packed { path.with_extension("") } else { path.to_owned() };
-    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    !is_hidden && matches!(extension(&inner).as_deref(), Some("mid" | "asc"))
-}
-
-/// By run number, files without one last; then by name, numbers in it as numbers: subrun 2 comes
-/// before subrun 10.
-fn in_run_order(a: &Path, b: &Path) -> Ordering {
-    let run = |path: &Path| InputFile::new(path).run.map_or(u64::MAX, u64::from);
-    let (names_a, names_b) = (a.to_string_lossy(), b.to_string_lossy());
-    run(a).cmp(&run(b)).then_with(|| natural(&names_a, &names_b)).then_with(|| a.cmp(b))
-}
-
-/// Compares texts; digits in the same place are compared as numbers.
-fn natural(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a, b);
-    loop {
-        let (x, y) = match (a.chars().next(), b.chars().next()) {
-            (Some(x), Some(y)) => (x, y),
-            (x, y) => return x.is_some().cmp(&y.is_some()),
-        };
-        if x.is_ascii_digit() && y.is_ascii_digit() {
-            let (digits_a, digits_b) = (leading_digits(a), leading_digits(b));
-            let (number_a, number_b) = (digits_a.trim_start_matches('0'), digits_b.trim_start_matches('0'));
-            let order = number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(number_b));
-            if order.is_ne() {
-                return order;
-            }
-            (a, b) = (&a[digits_a.len()..], &b[digits_b.len()..]);
-        } else if x == y {
-            (a, b) = (&a[x.len_utf8()..], &b[y.len_utf8()..]);
-        } else {
-            return x.cmp(&y);
-        }
-    }
-}
-
-fn leading_digits(text: &str) -> &str {
-    &text[..text.bytes().take_while(u8::is_ascii_digit).count()]
 }
 
 /// Says that a file is not there, and what is instead: the same name with another extension.

@@ -15,6 +15,7 @@ mod analyze;
 mod args;
 mod demo;
 mod dump;
+mod follow;
 mod hist;
 mod inputs;
 mod merge;
@@ -45,6 +46,8 @@ const DAMAGED: u8 = 1;
 const REFUSED: u8 = 2;
 /// Stopped by the user.
 const STOPPED: u8 = 3;
+/// The live source ended before the run did, or was silent for too long.
+const ENDED: u8 = 4;
 /// An output could not be written.
 const UNWRITTEN: u8 = 5;
 
@@ -122,6 +125,7 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 /// | 1 | finished, but with damage or module errors (counts printed) |
 /// | 2 | could not run: usage, missing file, refused chain |
 /// | 3 | stopped by the user |
+/// | 4 | what is followed was silent for too long, or is not what it was |
 /// | 5 | an output could not be written: disk full, quota, a closed pipe that wanted events |
 ///
 /// A closed pipe that shows text, as in `pactolus dump run00042.mid | head`, is all well.

@@ -89,7 +89,7 @@ fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<
     print_ids(run, out)?;
     let width = run.requests.iter().map(|r| r.name.chars().count()).fold(7, usize::max).min(30);
     writeln!(out, "  {:width$} {:>12} {:>12} {:>12} {:>12}", "request", "events", "kept", "skipped", "lost")?;
-    for pactolus::RequestReport { name, account: counts } in &run.requests {
+    for pactolus::RequestReport { name, account: counts, .. } in &run.requests {
         let events = counts.matched + counts.created;
         // The request that catches what others leave is of interest only if it catches something.
         if events > 0 || name != "other" {

@@ -30,6 +30,15 @@
 //! of it are searched again, for the next one may begin there. What a stream asks for beyond
 //! [`Limits::window`](crate::Limits) is damage too, and passed over.
 //!
+//! # Files that grow
+//!
+//! A stream may have nothing more at the moment: it says so with
+//! [`WouldBlock`](std::io::ErrorKind::WouldBlock), between any two of its bytes. Then all is given that
+//! can be decoded from those that have come, for LZ4, bzip2 and Zstandard by block; the same error comes
+//! behind it, from [`resume`](ByteSource::resume) too, and whoever asks again later gets what follows,
+//! as if the stream had not paused. [`Input::is_between`] tells whether the file would be whole if it
+//! ended there.
+//!
 //! # Example
 //!
 //! ```
@@ -81,6 +90,10 @@ pub use output::Output;
 pub use progress::Progress;
 
 /// A stream of uncompressed bytes that may come from a compressed file.
+///
+/// An error of kind [`WouldBlock`](io::ErrorKind::WouldBlock) says that nothing more has come at the
+/// moment. Nothing is lost by it: asked again, the stream goes on. The readers of events hand on what is
+/// whole then ([`Stop::Pause`](crate::mid::Stop::Pause)).
 pub trait ByteSource: Read {
     /// How far the compressed file has been decoded, in bytes; `None` if the bytes come as they are.
     fn compressed_offset(&self) -> Option<u64> {
@@ -92,16 +105,20 @@ pub trait ByteSource: Read {
     /// follow come from there, and how many are missing between is not known.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// Those of the operating system. After `WouldBlock` the next call goes on where this one stopped.
     fn resume(&mut self) -> io::Result<bool> {
         Ok(false)
     }
+}
 
-    /// Whether nothing more has come yet, so that the next read would wait for somebody else. The
-    /// readers of events hand on what is whole then ([`Stop::Pause`](crate::mid::Stop::Pause)).
-    fn would_wait(&self) -> bool {
-        false
-    }
+/// Whether an error says that nothing more has come at the moment.
+pub(crate) fn waits(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::WouldBlock
+}
+
+/// Whether an error comes from the compressed bytes rather than from the system.
+pub(crate) fn is_damage(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 impl ByteSource for &[u8] {}
@@ -116,10 +133,6 @@ impl<S: ByteSource + ?Sized> ByteSource for &mut S {
     fn resume(&mut self) -> io::Result<bool> {
         (**self).resume()
     }
-
-    fn would_wait(&self) -> bool {
-        (**self).would_wait()
-    }
 }
 
 impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
@@ -129,9 +142,5 @@ impl<S: ByteSource + ?Sized> ByteSource for Box<S> {
 
     fn resume(&mut self) -> io::Result<bool> {
         (**self).resume()
-    }
-
-    fn would_wait(&self) -> bool {
-        (**self).would_wait()
     }
 }

@@ -58,4 +58,4 @@ pub use layout::{Field, Layout};
 pub use limits::Limits;
 pub use pool::Pool;
 pub use tid::Tid;
-pub use whole::WholeFile;
+pub use whole::{WholeFile, same_file};

@@ -57,7 +57,7 @@ pub(super) fn run_report(
             };
             Explained { path, value, origin }
         });
-    let requests = chains.iter().zip(&live.counts.requests);
+    let requests = chains.iter().zip(live.counts.requests());
     RunReport {
         run,
         input: live.input.path.clone(),
@@ -65,7 +65,11 @@ pub(super) fn run_report(
         events: live.counts.by_id(),
         system: live.counts.system,
         requests: requests
-            .map(|(c, account)| RequestReport { name: c.name.clone(), account: *account })
+            .map(|(c, account)| RequestReport {
+                name: c.name.clone(),
+                account: account.sum(),
+                ids: account.by_id(),
+            })
             .collect(),
         stages,
         tests,
@@ -77,6 +81,7 @@ pub(super) fn run_report(
         refused: live.counts.retyped,
         refusals: live.refused.values().flatten().take(SHOWN).cloned().collect(),
         errors,
+        gaps: live.gaps.clone(),
         epochs: live.epochs.iter().filter_map(Values::report).collect(),
         parameters: parameters.collect(),
     }

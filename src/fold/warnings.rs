@@ -40,9 +40,9 @@ impl Fold<'_> {
 
     /// Says which marked banks have filled nothing: a wrong name or type is easily written.
     pub(super) fn unfilled(&mut self, live: &Live, filled: &Histograms) {
-        for (chain, counts) in live.epoch.chains.iter().zip(&live.counts.requests) {
+        for (chain, counts) in live.epoch.chains.iter().zip(live.counts.requests()) {
             let empty = chain.automatic.iter().filter(|automatic| automatic.is_empty(filled));
-            for automatic in empty.filter(|_| counts.kept > 0) {
+            for automatic in empty.filter(|_| counts.sum().kept > 0) {
                 self.report.warnings.push(format!(
                     "run {}: no event of \"{}\" has filled the histograms of bank {}: is there a bank of that name and type {}?",
                     live.epoch.run.number,

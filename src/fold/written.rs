@@ -8,7 +8,10 @@ use pactolus_odb::{Error as OdbError, Tree};
 
 use super::{Fold, Live};
 use crate::Error;
+use crate::analyzer::Analyzer;
 use crate::layers::{Skipped, no_tests, statistics};
+use crate::ledger::ByRequest;
+use crate::online::Lag;
 
 /// Time from one writing to the next.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
@@ -60,6 +63,7 @@ impl Fold<'_> {
             for chain in &self.analyzer.chains {
                 statistics(self.analyzer, &chain.request.name, tree, [0.0; 3], &mut skipped)?;
             }
+            no_ledger(self.analyzer, tree, &mut skipped)?;
             no_tests(self.analyzer, tree, &mut skipped)?;
             Ok(skipped.first)
         });
@@ -135,7 +139,35 @@ impl Fold<'_> {
             let rate = ((count - before.test(name)) as f64 / seconds) as f32;
             skipped.unless(tree.replace(&format!("{root}/Tests/{name}/Rate [Hz]"), rate))?;
         }
+        if self.job.odb.is_some() {
+            self.put_ledger(live, tree, &mut skipped)?;
+        }
         Ok(skipped.first)
+    }
+
+    /// Writes the account of every event, where others read it.
+    fn put_ledger(&self, live: &Live, tree: &mut Tree, skipped: &mut Skipped) -> Result<(), OdbError> {
+        let root = format!("{}/Ledger", self.analyzer.root());
+        let mut put = |path: &str, values: &[(&str, u64)]| {
+            for (name, value) in values {
+                // As statistics are: MIDAS before 2019 has no integers of 64 bits.
+                skipped.unless(tree.replace(&format!("{root}/{path}/{name}"), *value as f64))?;
+            }
+            Ok::<(), OdbError>(())
+        };
+        for (id, account) in live.counts.by_id() {
+            put(&format!("Source/{id}"), &account.named())?;
+        }
+        for (chain, accounts) in live.epoch.chains.iter().zip(live.counts.requests()) {
+            for (id, account) in accounts.by_id() {
+                put(&format!("Requests/{}/{id}", chain.name), &account.named())?;
+            }
+        }
+        if let Some(Lag { bytes, events, seconds }) = self.lag() {
+            put("Behind", &[("Bytes", bytes), ("Events", events)])?;
+            skipped.unless(tree.replace(&format!("{root}/Behind/Seconds"), seconds))?;
+        }
+        Ok(())
     }
 
     /// Takes note of what came of writing, or of a key that is protected.
@@ -163,7 +195,16 @@ impl Live {
     }
 }
 
+/// Accounts of the run before go.
+fn no_ledger(analyzer: &Analyzer, tree: &mut Tree, skipped: &mut Skipped) -> Result<(), OdbError> {
+    let path = format!("{}/Ledger", analyzer.root());
+    match tree.exists(&path) {
+        true => skipped.unless(tree.delete(&path).map(drop)),
+        false => Ok(()),
+    }
+}
+
 fn counted(live: &Live, tests: Vec<(String, u64)>) -> Counted {
-    let requests = live.counts.requests.iter().map(|r| (r.matched + r.created, r.kept));
+    let requests = live.counts.requests().iter().map(ByRequest::sum).map(|r| (r.matched + r.created, r.kept));
     Counted { requests: requests.collect(), tests }
 }

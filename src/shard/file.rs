@@ -28,7 +28,7 @@ use crate::Error;
 use crate::shard::Shard;
 
 pub(crate) const MAGIC: [u8; 8] = *b"PACTPART";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Bytes before the first record.
 const FRONT: usize = 12;
 /// Bytes of a record before its body.

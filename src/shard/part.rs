@@ -94,8 +94,8 @@ impl<'j> Part<'j> {
                 return Ok(None);
             }
             Item::Failed(error) => return Err(error),
-            Item::Epoch(_) | Item::Warning(_) => {
-                return Err(Error::Internal("a shard has followed a shared ODB".into()));
+            Item::Epoch(_) | Item::Warning(_) | Item::News(_) | Item::Gap(_) | Item::Over(_) => {
+                return Err(Error::Internal("a shard has followed what others change".into()));
             }
             _ => self.place += 1,
         }
@@ -123,7 +123,7 @@ impl<'j> Part<'j> {
                 self.report.warnings.push(format!("{} holds no event", input.path.display()));
                 self.write(Tag::Empty)?;
             }
-            Item::Read { .. } | Item::Elsewhere(_) | Item::Failed(_) | Item::Epoch(_) | Item::Warning(_) => {}
+            _ => {}
         }
         Ok(None)
     }
@@ -166,11 +166,11 @@ impl<'j> Part<'j> {
         let counts = &partial.counts;
         self.report.own_blocks += 1;
         self.report.own_events += block.count;
-        self.report.failed += counts.requests.iter().map(|r| r.failed).sum::<u64>();
+        self.report.failed += counts.requests().iter().map(|r| r.sum().failed).sum::<u64>();
         self.report.damaged += counts.damage.len() as u64;
         self.count(bytes, block.count, crc32c(block.bytes()));
         if let Some(live) = &mut self.live {
-            live.kept += counts.requests.iter().map(|r| r.kept).sum::<u64>();
+            live.kept += counts.requests().iter().map(|r| r.sum().kept).sum::<u64>();
             ticket.worker.fills.pour(&live.histograms);
         }
         Ok(())
@@ -208,7 +208,6 @@ impl<'j> Part<'j> {
     fn tell(&mut self, run_ends: bool) {
         let Some(live) = &self.live else { return };
         (self.progress)(&Progress {
-            warnings: Vec::new(),
             run: live.run.number,
             input: live.input.clone(),
             read: live.read,
@@ -217,6 +216,7 @@ impl<'j> Part<'j> {
             done: self.read.0,
             total: self.read.1,
             run_ends,
+            ..Progress::default()
         });
     }
 

@@ -100,7 +100,7 @@ pub fn assert_accounts(report: &Report) {
         for (id, o) in &run.events {
             assert_eq!(o.offered, o.delivered + o.left_out + o.damaged, "id {id}: {o:?}");
         }
-        for RequestReport { name, account: r } in &run.requests {
+        for RequestReport { name, account: r, .. } in &run.requests {
             assert_eq!(r.matched + r.created, r.kept + r.skipped + r.failed, "{name}: {r:?}");
         }
     }

@@ -5,6 +5,7 @@ use std::io;
 use super::line::{self, Bad, Halt, Lines, Next};
 use super::record::{Habits, Parser, Place, Record};
 use super::{Definitions, Refusals};
+use crate::compress::{is_damage, waits};
 use crate::event::Kind;
 use crate::mid::{Block, Stop};
 use crate::{ByteSource, Damage, DamageKind, Limits};
@@ -48,6 +49,17 @@ pub struct Reader<R, D = ()> {
     ended: bool,
     /// What the decoder says is wrong behind the text.
     broken: Option<String>,
+    /// Damage whose end is still looked for.
+    search: Option<Search>,
+}
+
+/// On the way to the next line that begins an event.
+struct Search {
+    damage: Damage,
+    /// Not this line.
+    inside: bool,
+    /// The text is broken off here, and may go on behind.
+    cut: bool,
 }
 
 /// Bytes asked from the input at a time.
@@ -93,6 +105,7 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
             number: 1,
             ended: false,
             broken: None,
+            search: None,
         }
     }
 
@@ -122,8 +135,8 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
     /// A begin-of-run event is a block of its own, an end-of-run event is the last of its block;
     /// a FIXED event that is refused ends the block before it, so that [`Block::first`] tells the
     /// numbers of all events. The sizes of blocks follow from the input and `target` alone, unless the
-    /// input says that it [would wait](ByteSource::would_wait): then the block ends behind the last whole
-    /// event.
+    /// input says with [`WouldBlock`](io::ErrorKind::WouldBlock) that nothing more has come: then the block
+    /// ends behind the last whole event ([`Stop::Pause`]).
     ///
     /// After [`Stop::Damaged`] the block holds the events before the damage, and the next call
     /// goes on behind it: at the next line that begins an event. A stretch of damage counts as one
@@ -133,6 +146,10 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
     /// # Errors
     /// Those of the operating system. Broken and cut compressed streams are [`Stop::Damaged`].
     pub fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Stop> {
+        if let Some(Search { damage, .. }) = &self.search {
+            block.begin(damage.offset, damage.event);
+            return self.seek();
+        }
         block.begin(self.base + self.at as u64, self.number);
         loop {
             match self.step(block) {
@@ -142,9 +159,12 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
                 Step::Event(_) => {}
                 Step::Refused => block.begin(self.base + self.at as u64, self.number),
                 Step::Stop(stop) => return Ok(stop),
-                Step::More if self.input.would_wait() => return Ok(Stop::Pause),
-                Step::More => self.fill()?,
-                Step::Damaged { kind, from } => return self.damaged(kind, from).map(Stop::Damaged),
+                Step::More if self.fill()? => {}
+                Step::More => return Ok(Stop::Pause),
+                Step::Damaged { kind, from } => {
+                    self.begin_search(kind, from);
+                    return self.seek();
+                }
             }
         }
     }
@@ -257,67 +277,86 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
         Step::Damaged { kind, from: Lost::Line }
     }
 
-    /// Steps over what is damaged, to the next line that begins an event.
-    fn damaged(&mut self, kind: DamageKind, from: Lost) -> io::Result<Damage> {
+    /// Damage begins here.
+    fn begin_search(&mut self, kind: DamageKind, from: Lost) {
         let offset = self.base + self.at as u64;
         let event = self.number;
         self.number += 1;
-        let (compressed_offset, mut compressed_end) = (self.input.compressed_offset(), None);
-        match from {
+        let (compressed_offset, compressed_end) = (self.input.compressed_offset(), None);
+        let damage = Damage { kind, offset, end: offset, compressed_offset, compressed_end, event };
+        let (inside, cut) = match from {
             Lost::UpTo(at) => {
                 let lost = &self.text[self.at..at];
                 self.line += lost.iter().filter(|&&b| b == b'\n').count() as u64;
                 self.at = at;
-                if at == self.len && self.broken.take().is_some() {
-                    self.ended = !self.input.resume()?;
-                    compressed_end = self.input.compressed_offset();
-                }
-                self.seek(false)?;
+                (false, at == self.len && self.broken.is_some())
             }
-            Lost::Line => self.seek(true)?,
-        }
-        let end = self.base + self.at as u64;
-        Ok(Damage { kind, offset, end, compressed_offset, compressed_end, event })
+            Lost::Line => (true, false),
+        };
+        self.search = Some(Search { damage, inside, cut });
     }
 
-    /// Goes to the next line that begins an event, or to the end of the text. `inside`: not to
-    /// this line.
-    fn seek(&mut self, mut inside: bool) -> io::Result<()> {
+    /// Steps over what is damaged, to the next line that begins an event, or to the end of the text.
+    fn seek(&mut self) -> io::Result<Stop> {
+        let Some(mut search) = self.search.take() else { return Ok(Stop::Pause) };
+        let found = self.find(&mut search);
+        if !matches!(found, Ok(true)) {
+            self.search = Some(search);
+            return found.map(|_| Stop::Pause);
+        }
+        let end = self.base + self.at as u64;
+        Ok(Stop::Damaged(Damage { end, ..search.damage }))
+    }
+
+    /// Goes there; whether so much text has come.
+    fn find(&mut self, search: &mut Search) -> io::Result<bool> {
+        if search.cut {
+            self.ended = match self.input.resume() {
+                Err(e) if waits(&e) => return Ok(false),
+                resumed => !resumed?,
+            };
+            (self.broken, search.cut) = (None, false);
+            search.damage.compressed_end = self.input.compressed_offset();
+        }
         loop {
             let rest = &self.text[self.at..self.len];
             match rest.iter().position(|&b| b == b'\n') {
                 Some(n) => {
-                    if !inside && line::header(&rest[..n]).is_some() {
-                        return Ok(());
+                    if !search.inside && line::header(&rest[..n]).is_some() {
+                        return Ok(true);
                     }
-                    inside = false;
+                    search.inside = false;
                     self.at += n + 1;
                     self.line += 1;
                 }
                 None if self.ended => {
                     self.at = self.len;
-                    return Ok(());
+                    return Ok(true);
                 }
                 None => {
                     // No line that begins an event is so long: its bytes need not be kept.
-                    if inside || rest.len() > self.limits.line {
-                        inside = true;
+                    if search.inside || rest.len() > self.limits.line {
+                        search.inside = true;
                         self.at = self.len;
                     }
-                    self.fill()?;
+                    if !self.fill()? {
+                        return Ok(false);
+                    }
                 }
             }
         }
     }
 
-    /// Reads more text behind that which is there, and forgets what lies before `at`.
-    fn fill(&mut self) -> io::Result<()> {
+    /// Reads more text behind that which is there, and forgets what lies before `at`. Whether anything has
+    /// come, if only the end.
+    fn fill(&mut self) -> io::Result<bool> {
         self.text.copy_within(self.at..self.len, 0);
         self.base += self.at as u64;
         self.len -= self.at;
         self.at = 0;
         // As much again as there is, so that a long event is not gone through too often.
         let enough = self.len.saturating_mul(2).max(1);
+        let before = self.len;
         while self.len < enough && !self.ended {
             let up_to = self.len + STEP;
             if self.text.len() < up_to {
@@ -325,20 +364,16 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
             }
             match self.input.read(&mut self.text[self.len..]) {
                 Ok(0) => self.ended = true,
-                Ok(n) => {
-                    self.len += n;
-                    if self.input.would_wait() {
-                        break;
-                    }
-                }
+                Ok(n) => self.len += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+                Err(e) if waits(&e) => break,
+                Err(e) if is_damage(&e) => {
                     self.ended = true;
                     self.broken = Some(e.to_string());
                 }
                 Err(e) => return Err(e),
             }
         }
-        Ok(())
+        Ok(self.len > before || self.ended)
     }
 }

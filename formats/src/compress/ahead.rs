@@ -103,6 +103,11 @@ impl Ahead {
         self.offset
     }
 
+    /// Whether all has been read, to the end.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
     /// See [`ByteSource::resume`](super::ByteSource::resume).
     pub(super) fn resume(&mut self) -> io::Result<bool> {
         if !matches!(self.state, State::Broken(..)) {

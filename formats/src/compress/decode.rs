@@ -31,6 +31,11 @@ pub(super) trait Decode: Send {
         false
     }
 
+    /// Whether a member may end where the last step stopped, and nothing but the end of the file tells.
+    fn may_end(&self) -> bool {
+        false
+    }
+
     /// Bytes that the last step looked at without reading them.
     fn examined(&self) -> usize {
         0

@@ -5,12 +5,13 @@ mod wide;
 use std::borrow::Cow;
 use std::io::{self, Read};
 
-use super::Compression;
 use super::bzip2::Bzip2;
 use super::decode::{Credit, Decode, Fault, Found, Next, Step};
 use super::gzip::Gzip;
 use super::kind::{MAGIC, is_skippable, skippable_len};
 use super::lz4::Lz4;
+use super::{Compression, waits};
+
 use super::zstd::Zstd;
 use crate::Limits;
 
@@ -37,8 +38,11 @@ pub(super) struct Decoder<R> {
     unit: u64,
     /// What it has given so far, in bytes.
     written: u64,
-    /// The fault is that no member begins where one should.
-    between: bool,
+    /// So many bytes must be there before it is worth while to go on: the stream paused before.
+    wanted: usize,
+    /// The fault is that no member begins where one should, and so many bytes are to be looked at to
+    /// see whether it does but for its number.
+    mending: Option<usize>,
     compression: Compression,
     decode: Box<dyn Decode>,
     state: State,
@@ -97,7 +101,8 @@ impl<R: Read> Decoder<R> {
             told: 0,
             unit: 0,
             written: 0,
-            between: false,
+            wanted: 0,
+            mending: None,
             compression,
             decode,
             state: State::Between { skipped: false },
@@ -125,22 +130,39 @@ impl<R: Read> Decoder<R> {
     /// Members and blocks are tried in the order of their first bytes, each once. A fault may be
     /// noticed only behind the beginning of the next member: so looking for it begins right behind
     /// the first byte of the broken one, as far as that is still there.
+    ///
+    /// If the raw stream pauses, the next call goes on where this one stopped.
     pub(super) fn resume(&mut self) -> io::Result<bool> {
-        let resumed = self.search();
+        let resumed = self.search()?;
         self.told = self.offset;
-        resumed
+        Ok(resumed)
+    }
+
+    /// Whether the file is whole if it ends here: behind a member, with nothing begun.
+    pub(super) fn is_between(&self) -> bool {
+        let complete = match self.state {
+            State::Between { .. } | State::Padding | State::Complete => true,
+            State::Inside => self.decode.may_end(),
+            State::Skip(left) => left == 0,
+            State::Broken(_) | State::Searching(_) => false,
+        };
+        complete && self.start == self.end
     }
 
     fn search(&mut self) -> io::Result<bool> {
+        self.need(self.wanted)?;
         if let State::Broken(fault) = &self.state {
             let fault = fault.clone();
-            if self.between && self.mend()? {
-                return Ok(self.go_on(&Found::Member(0)));
+            if let Some(len) = self.mending {
+                if self.mend(len)? {
+                    return Ok(self.go_on(&Found::Member(0)));
+                }
+                self.mending = None;
             }
             loop {
                 let input = &self.buffer[self.start..self.end];
                 match self.decode.skip(input, self.ended, &mut self.credit) {
-                    Found::Need(wanted) if !self.ended => self.fill(wanted)?,
+                    Found::Need(wanted) if !self.ended => self.need(wanted)?,
                     Found::Not(_) | Found::Need(_) => break,
                     found => return Ok(self.go_on(&found)),
                 }
@@ -158,7 +180,7 @@ impl<R: Read> Decoder<R> {
                 return Ok(false);
             }
             match self.decode.find(input, self.ended, &mut self.credit) {
-                Found::Need(wanted) if !self.ended => self.fill(wanted)?,
+                Found::Need(wanted) if !self.ended => self.need(wanted)?,
                 Found::Not(bytes) => self.advance(bytes.clamp(1, input.len())),
                 Found::Need(_) => self.advance(1),
                 found => return Ok(self.go_on(&found)),
@@ -193,7 +215,7 @@ impl<R: Read> Decoder<R> {
     fn begin_unit(&mut self) {
         self.unit = self.offset;
         self.written = 0;
-        self.between = false;
+        self.mending = None;
     }
 
     /// Goes to the next member if there is one.
@@ -216,23 +238,24 @@ impl<R: Read> Decoder<R> {
         } else if self.compression == Compression::Gzip && self.buffer[self.start] == 0 {
             State::Padding
         } else {
-            self.between = true;
+            self.mending = Some(FIRST_LOOK);
             self.garbage()
         })
     }
 
-    /// Puts a magic number right that has one wrong byte, if what follows is a member.
-    fn mend(&mut self) -> io::Result<bool> {
+    /// Puts a magic number right that has one wrong byte, if what follows is a member: `len` bytes are
+    /// looked at first.
+    fn mend(&mut self, mut len: usize) -> io::Result<bool> {
         let Some(right) = self.compression.mend(&self.buffer[self.start..self.end]) else {
             return Ok(false);
         };
         let magic = self.start..self.start + MAGIC;
         let wrong = self.buffer[magic.clone()].to_vec();
         self.buffer[magic].copy_from_slice(&right);
-        let mut len = FIRST_LOOK;
         let sound = loop {
             if let Err(e) = self.fill(len) {
                 self.buffer[self.start..self.start + MAGIC].copy_from_slice(&wrong);
+                self.mending = Some(len);
                 return Err(e);
             }
             let rest = &self.buffer[self.start..self.end];
@@ -314,6 +337,15 @@ impl<R: Read> Decoder<R> {
         State::Broken(Fault::Corrupt(Cow::Owned(why)))
     }
 
+    /// As [`fill`](Decoder::fill). If that fails, the next call of the same kind begins with it: to look
+    /// at fewer bytes again is work in vain.
+    fn need(&mut self, wanted: usize) -> io::Result<()> {
+        self.wanted = wanted;
+        self.fill(wanted)?;
+        self.wanted = 0;
+        Ok(())
+    }
+
     /// Makes at least `wanted` bytes available, fewer only at the end of the raw stream.
     /// The buffer grows by what has arrived.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
@@ -370,8 +402,10 @@ impl<R: Read> Read for Decoder<R> {
             return Ok(0);
         }
         let result = self.decode(out);
-        self.told = match result {
+        self.told = match &result {
             Ok(1..) => self.decode.noted().map_or(self.offset, |noted| self.unit + noted),
+            // Nothing has happened.
+            Err(e) if waits(e) => self.told,
             _ => self.offset,
         };
         result
@@ -389,6 +423,9 @@ impl<R: Read> Decoder<R> {
                 State::Complete => return Ok(0),
                 State::Broken(fault) | State::Searching(fault) => return Err(self.error(fault)),
                 State::Inside => {
+                    if self.wanted > 0 {
+                        self.need(self.wanted)?;
+                    }
                     let last = self.ended;
                     let input = &self.buffer[self.start..self.end];
                     let Step { read, written, next } = self.decode.decode(input, last, &mut out[done..]);
@@ -404,9 +441,11 @@ impl<R: Read> Decoder<R> {
                             self.advance(self.end - self.start);
                             self.state = State::Broken(Fault::Cut);
                         }
-                        Next::Need(wanted) => match self.fill(wanted) {
+                        Next::Need(wanted) => match self.need(wanted) {
                             Ok(()) if done < out.len() => continue,
                             Ok(()) => {}
+                            // Asked again, the stream may have more.
+                            Err(e) if done > 0 && waits(&e) => {}
                             Err(e) if done > 0 => self.late = Some(e),
                             Err(e) => return Err(e),
                         },

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::ahead::Ahead;
 use super::decoder::Decoder;
 use super::kind::MAGIC;
-use super::{ByteSource, Compression, Progress};
+use super::{ByteSource, Compression, Progress, is_damage, waits};
 use crate::{Error, Limits, Pool, Result};
 
 /// Bytes from a file or stream, decompressed on the fly if they are compressed.
@@ -22,14 +22,16 @@ pub struct Input {
     progress: Progress,
     /// Decompressed bytes that have been shown but not read.
     peeked: VecDeque<u8>,
-    /// See [`Limits::window`].
-    window: usize,
+    limits: Limits,
     bytes: Bytes,
-    /// Whether the stream has nothing more now, if somebody says.
-    silent: Option<Box<dyn Fn() -> bool + Send>>,
 }
 
 enum Bytes {
+    /// Too few have come to see which compression it is.
+    First {
+        sniffed: Vec<u8>,
+        raw: Raw,
+    },
     Plain {
         sniffed: io::Cursor<Vec<u8>>,
         raw: Raw,
@@ -40,7 +42,7 @@ enum Bytes {
     Nothing,
 }
 
-/// Bytes asked for to see which compression it is. A pipe may give fewer.
+/// Bytes asked for to see which compression it is. Four will do, unless a skippable frame comes first.
 const SNIFF: usize = 4096;
 
 impl Input {
@@ -83,7 +85,9 @@ impl Input {
         Input::new_with(io::stdin(), "(standard input)", limits)
     }
 
-    /// Any other stream of bytes; the name is for messages. Waits for the first four bytes.
+    /// Any other stream of bytes; the name is for messages. Waits for the first four bytes, unless the
+    /// stream says that they [would have to be waited for](super#files-that-grow): then the first reads
+    /// see to them.
     ///
     /// # Errors
     /// [`Error::Io`] if the first bytes cannot be read.
@@ -110,21 +114,40 @@ impl Input {
         limits: &Limits,
     ) -> Result<Input> {
         let progress = Progress::new(total);
-        let mut raw = Raw { reader, progress: progress.clone() };
-        let sniffed = sniff(&mut raw).map_err(Error::io("read", &name))?;
-        let compression = match Compression::detect(&sniffed) {
-            Compression::None => promised(&name, &sniffed),
+        let raw = Raw { reader, progress: progress.clone() };
+        let bytes = Bytes::First { sniffed: Vec::new(), raw };
+        let (compression, peeked, limits) = (Compression::None, VecDeque::new(), *limits);
+        let mut input = Input { name, compression, progress, peeked, limits, bytes };
+        match input.begin() {
+            Err(e) if !waits(&e) => Err(Error::io("read", input.name)(e)),
+            _ => Ok(input),
+        }
+    }
+
+    /// Finds out by the first bytes which compression it is, if that is not known.
+    fn begin(&mut self) -> io::Result<()> {
+        let Bytes::First { sniffed, raw } = &mut self.bytes else { return Ok(()) };
+        sniff(raw, sniffed)?;
+        let found = match Compression::detect(sniffed) {
+            Compression::None => promised(&self.name, sniffed),
             found => found,
         };
-        let bytes = match compression {
+        let first = std::mem::replace(&mut self.bytes, Bytes::Nothing);
+        let Bytes::First { sniffed, raw } = first else { return Ok(()) };
+        self.compression = found;
+        self.bytes = match found {
             Compression::None => Bytes::Plain { sniffed: io::Cursor::new(sniffed), raw },
-            packed => {
-                let decoder = Decoder::new(raw, sniffed, packed, limits).map_err(Error::io("read", &name))?;
-                Bytes::Packed(Box::new(decoder))
-            }
+            packed => Bytes::Packed(Box::new(Decoder::new(raw, sniffed, packed, &self.limits)?)),
         };
-        let (peeked, window) = (VecDeque::new(), limits.window);
-        Ok(Input { name, compression, progress, peeked, window, bytes, silent: None })
+        Ok(())
+    }
+
+    /// Reads behind the bytes that have been shown.
+    fn next(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if matches!(self.bytes, Bytes::First { .. }) {
+            self.begin()?;
+        }
+        self.bytes.read(buf)
     }
 
     /// Decompresses ahead, on a thread of its own, and with the pool where the stream has parts that
@@ -133,7 +156,9 @@ impl Input {
     ///
     /// Say so before the first read. What is not compressed is read as before. Memory: 8 MiB for each
     /// thread of the pool, and 44 MiB at the very most. Parts are given when they are whole: where a stream may stall
-    /// in the middle and what has arrived is wanted at once, go without.
+    /// in the middle and what has arrived is wanted at once, go without. So do with a stream that
+    /// [pauses](super#files-that-grow): nothing is lost of it, but what has come may be given late, and
+    /// one that pauses within its first bytes is read without the pool.
     ///
     /// ```
     /// use std::io::Read;
@@ -153,7 +178,7 @@ impl Input {
     #[must_use]
     pub fn with_pool(mut self, pool: Pool) -> Input {
         self.bytes = match std::mem::replace(&mut self.bytes, Bytes::Nothing) {
-            Bytes::Packed(decoder) => match Ahead::start(*decoder, pool, self.window) {
+            Bytes::Packed(decoder) => match Ahead::start(*decoder, pool, self.limits.window) {
                 Ok(ahead) => Bytes::Ahead(Box::new(ahead)),
                 Err(decoder) => Bytes::Packed(decoder),
             },
@@ -162,21 +187,13 @@ impl Input {
         self
     }
 
-    /// Says when the stream has nothing more to give at the moment: then the readers of events hand on
-    /// what they have. Of a compressed stream nobody knows that, since what has come may hold more
-    /// than was given: it is read as before.
-    #[must_use]
-    pub fn silent_when(mut self, silent: impl Fn() -> bool + Send + 'static) -> Input {
-        self.silent = Some(Box::new(silent));
-        self
-    }
-
     /// The file's path or the stream's name.
     pub fn name(&self) -> &Path {
         &self.name
     }
 
-    /// How the bytes are compressed, by the file's first bytes.
+    /// How the bytes are compressed, by the file's first bytes; [`Compression::None`] as long as too few
+    /// of them have come.
     pub fn compression(&self) -> Compression {
         self.compression
     }
@@ -196,22 +213,48 @@ impl Input {
     /// ```
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// Those of the operating system. What had come before stays to be shown and read.
     pub fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
         let n = n.min(Input::PEEK);
         while self.peeked.len() < n {
             let mut more = [0; Input::PEEK];
-            match self.bytes.read(&mut more[..n - self.peeked.len()]) {
+            match self.next(&mut more[..n - self.peeked.len()]) {
                 Ok(0) => break,
                 Ok(read) => self.peeked.extend(&more[..read]),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 // Said again by the next read.
-                Err(e) if !matches!(&self.bytes, Bytes::Plain { .. }) && is_damage(&e) => break,
+                Err(e) if matches!(&self.bytes, Bytes::Packed(_) | Bytes::Ahead(_)) && is_damage(&e) => break,
                 Err(e) => return Err(e),
             }
         }
         let peeked = self.peeked.make_contiguous();
         Ok(&peeked[..n.min(peeked.len())])
+    }
+
+    /// Whether the compressed stream stands behind a member or frame, with nothing begun behind it: if
+    /// the file ends here, it is whole. Of a stream that [pauses](super#files-that-grow) this is known
+    /// when it has given all that has come. What is not compressed has no frames: `true`.
+    ///
+    /// ```
+    /// # use std::io::{ErrorKind, Read, Write};
+    /// # use pactolus_formats::{Compression, Input, compress::Output};
+    /// # let mut output = Output::new(Compression::Gzip, None, Vec::new())?;
+    /// # output.write_all(b"drift times")?;
+    /// # let file = output.finish()?;
+    /// let mut input = Input::new(std::io::Cursor::new(file), "run00042.mid.gz")?;
+    /// assert!(!input.is_between());
+    /// input.read_to_end(&mut Vec::new())?;
+    /// assert!(input.is_between());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_between(&self) -> bool {
+        match &self.bytes {
+            Bytes::First { sniffed, .. } if sniffed.len() >= MAGIC => Compression::is_skipped(sniffed),
+            Bytes::First { sniffed, .. } => promised(&self.name, sniffed) == Compression::None,
+            Bytes::Plain { .. } | Bytes::Nothing => true,
+            Bytes::Packed(decoder) => decoder.is_between(),
+            Bytes::Ahead(ahead) => ahead.has_ended(),
+        }
     }
 
     /// Size of the file in bytes when it was opened; `None` for pipes and the like.
@@ -234,7 +277,7 @@ impl Input {
 impl Read for Input {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         match self.peeked.is_empty() {
-            true => self.bytes.read(buf),
+            true => self.next(buf),
             false => self.peeked.read(buf),
         }
     }
@@ -249,7 +292,7 @@ impl Bytes {
             },
             Bytes::Packed(decoder) => decoder.read(buf),
             Bytes::Ahead(ahead) => ahead.read(buf),
-            Bytes::Nothing => Ok(0),
+            Bytes::First { .. } | Bytes::Nothing => Ok(0),
         }
     }
 }
@@ -257,7 +300,7 @@ impl Bytes {
 impl ByteSource for Input {
     fn compressed_offset(&self) -> Option<u64> {
         match &self.bytes {
-            Bytes::Plain { .. } | Bytes::Nothing => None,
+            Bytes::First { .. } | Bytes::Plain { .. } | Bytes::Nothing => None,
             Bytes::Packed(decoder) => Some(decoder.told()),
             Bytes::Ahead(ahead) => Some(ahead.offset()),
         }
@@ -268,22 +311,11 @@ impl ByteSource for Input {
     /// run beyond that place when it noticed the fault.
     fn resume(&mut self) -> io::Result<bool> {
         match &mut self.bytes {
-            Bytes::Plain { .. } | Bytes::Nothing => Ok(false),
+            Bytes::First { .. } | Bytes::Plain { .. } | Bytes::Nothing => Ok(false),
             Bytes::Packed(decoder) => decoder.resume(),
             Bytes::Ahead(ahead) => ahead.resume(),
         }
     }
-
-    fn would_wait(&self) -> bool {
-        let Bytes::Plain { sniffed, .. } = &self.bytes else { return false };
-        let is_given = self.peeked.is_empty() && sniffed.position() == sniffed.get_ref().len() as u64;
-        is_given && self.silent.as_ref().is_some_and(|silent| silent())
-    }
-}
-
-/// Whether an error comes from the compressed bytes rather than from the system.
-fn is_damage(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 impl fmt::Debug for Input {
@@ -310,20 +342,19 @@ impl Read for Raw {
     }
 }
 
-/// The first bytes: at least [`MAGIC`] unless the input is shorter.
-fn sniff(raw: &mut Raw) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; SNIFF];
-    let mut len = 0;
-    while len < MAGIC {
-        match raw.read(&mut bytes[len..]) {
+/// Reads the first bytes behind those that have come: until they tell the compression, unless the
+/// input is shorter or there are [`SNIFF`].
+fn sniff(raw: &mut Raw, sniffed: &mut Vec<u8>) -> io::Result<()> {
+    let mut more = [0; SNIFF];
+    while sniffed.len() < MAGIC || (sniffed.len() < SNIFF && Compression::is_open(sniffed)) {
+        match raw.read(&mut more[sniffed.len()..]) {
             Ok(0) => break,
-            Ok(n) => len += n,
+            Ok(n) => sniffed.extend_from_slice(&more[sniffed.len()..][..n]),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
-    bytes.truncate(len);
-    Ok(bytes)
+    Ok(())
 }
 
 /// A file cut inside its magic number, or with one wrong byte there: its name decides.

@@ -50,14 +50,7 @@ impl Compression {
         if first_bytes.len() < MAGIC {
             return Compression::None;
         }
-        let mut bytes = first_bytes;
-        while is_skippable(bytes)
-            && let Some((head, rest)) = bytes.split_at_checked(8)
-            && let Some(behind) = rest.get(skippable_len(head)..)
-            && behind.len() >= MAGIC
-        {
-            bytes = behind;
-        }
+        let bytes = behind_skippable(first_bytes);
         if is_skippable(bytes) {
             return Compression::Zstd;
         }
@@ -67,6 +60,17 @@ impl Compression {
             None if bytes.len() < first_bytes.len() => Compression::Zstd,
             None => Compression::None,
         }
+    }
+
+    /// Whether more bytes may change what [`detect`](Compression::detect) says of at least four.
+    pub(super) fn is_open(first_bytes: &[u8]) -> bool {
+        is_skippable(behind_skippable(first_bytes))
+    }
+
+    /// Whether these bytes are skippable frames to the last of them.
+    pub(super) fn is_skipped(first_bytes: &[u8]) -> bool {
+        let last = behind_skippable(first_bytes);
+        is_skippable(last) && last.len() >= 8 && last.len() - 8 == skippable_len(last)
     }
 
     /// What a file name's extension promises, without the dot and in any case: `gz`, `lz4`, `bz2`,
@@ -141,6 +145,19 @@ impl fmt::Display for Compression {
 /// Whether a frame begins that both LZ4 and Zstandard step over: `184D2A50` to `184D2A5F`.
 pub(super) fn is_skippable(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|first| first & 0xf0 == 0x50) && agree(&bytes[1..], &[0x2a, 0x4d, 0x18])
+}
+
+/// What stands behind the skippable frames that these bytes begin with, if that is enough to tell what it
+/// is; else from the last of them on.
+fn behind_skippable(mut bytes: &[u8]) -> &[u8] {
+    while is_skippable(bytes)
+        && let Some((head, rest)) = bytes.split_at_checked(8)
+        && let Some(behind) = rest.get(skippable_len(head)..)
+        && behind.len() >= MAGIC
+    {
+        bytes = behind;
+    }
+    bytes
 }
 
 /// Length of a skippable frame's content, from the frame's first eight bytes.

@@ -224,6 +224,10 @@ impl Decode for Lz4 {
         self.window.holds()
     }
 
+    fn may_end(&self) -> bool {
+        self.frame.legacy && matches!(self.state, State::Blocks) && !self.holds()
+    }
+
     fn examined(&self) -> usize {
         self.examined
     }

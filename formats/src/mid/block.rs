@@ -55,13 +55,16 @@ impl Block {
         self.data += next.data;
     }
 
-    /// Takes the last event away.
-    pub fn pop(&mut self) {
-        let Some(last) = self.events().last() else { return };
+    /// Takes the last event away: a block of its own.
+    pub fn pop(&mut self) -> Option<Block> {
+        let last = self.events().last()?;
         let (size, data) = (Header::SIZE + last.payload.len(), u64::from(last.header.id < 0x8000));
         self.len -= size;
         self.count -= 1;
         self.data -= data;
+        let buffer = self.buffer[self.start + self.len..][..size].to_vec();
+        let (offset, first) = (self.offset + self.len as u64, self.first + self.count);
+        Some(Block { buffer, start: 0, len: size, offset, first, count: 1, data })
     }
 
     /// Empties the block for events that begin at `offset`, of which `first` is the number.

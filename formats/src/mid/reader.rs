@@ -6,6 +6,7 @@ use super::fragments::{Fragments, Place};
 use super::frame::{Answer, Believe, Known, fills};
 use super::window::Read;
 use super::{Block, Window};
+use crate::compress::waits;
 use crate::event::{Header, Kind, MIDAS_MAGIC};
 use crate::{ByteSource, Damage, DamageKind, Limits};
 
@@ -20,7 +21,8 @@ pub enum Stop {
     Eor,
     /// The input ended.
     End,
-    /// Nothing more has come yet ([`ByteSource::would_wait`]). The block may be empty.
+    /// Nothing more has come yet: the input said [`WouldBlock`](io::ErrorKind::WouldBlock). The block may
+    /// be empty. The next read goes on, also with a search for events behind broken bytes.
     Pause,
     /// Broken bytes behind it were left out. The next block begins where reading goes on.
     Damaged(Damage),
@@ -50,6 +52,10 @@ pub struct Reader<R> {
     ended: bool,
     /// What broke off the compressed stream; it may go on behind.
     broken: Option<String>,
+    /// Damage whose end is still looked for.
+    search: Option<Damage>,
+    /// The last block ended because nothing more had come.
+    paused: bool,
 }
 
 /// Bytes by which a block may exceed its target where it is not clear that an event follows.
@@ -69,6 +75,8 @@ impl<R: ByteSource> Reader<R> {
             number: 1,
             ended: false,
             broken: None,
+            search: None,
+            paused: false,
         }
     }
 
@@ -91,6 +99,19 @@ impl<R: ByteSource> Reader<R> {
         ids.into_iter().for_each(|id| self.known.expect(id));
     }
 
+    /// After [`Stop::Pause`]: the event that waits for what follows it to be believed, with its payload,
+    /// if all its bytes and no others have come behind the last block. Whoever knows that nothing will
+    /// follow, as behind an end-of-run event, may let the input end: then the next read gives the event,
+    /// or says what is wrong with it.
+    ///
+    /// `None` if nothing is left, or only a part of an event, or more than one, or if an event is still
+    /// looked for behind damage. What vouches for itself never waits.
+    pub fn waiting(&self) -> Option<(Header, &[u8])> {
+        let (payload, header) = Header::parse(self.window.rest()).ok()?;
+        let whole = payload.len() == header.size as usize;
+        (self.paused && self.search.is_none() && whole).then_some((header, payload))
+    }
+
     /// The input, for its progress.
     pub fn input(&self) -> &R {
         &self.input
@@ -99,22 +120,35 @@ impl<R: ByteSource> Reader<R> {
     /// Fills `block` with whole events of about `target` bytes in all.
     ///
     /// A begin-of-run event is a block of its own, an end-of-run event is the last of its block.
-    /// The sizes of blocks follow from the input and `target` alone, unless the input says that it
-    /// [would wait](ByteSource::would_wait): then the block ends behind the last event that vouches for
-    /// itself or is vouched for. It is believed, whatever comes behind it.
+    /// The sizes of blocks follow from the input and `target` alone, unless the input says with
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) that nothing more has come: then the block ends behind the
+    /// last event that vouches for itself or is vouched for ([`Stop::Pause`]). It is believed, whatever
+    /// comes behind it.
     ///
     /// # Errors
     /// Those of the operating system. Broken and cut compressed streams are [`Stop::Damaged`].
     pub fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Stop> {
+        let stop = self.next(block, target)?;
+        self.paused = stop == Stop::Pause;
+        Ok(stop)
+    }
+
+    fn next(&mut self, block: &mut Block, target: usize) -> io::Result<Stop> {
         block.begin(self.offset, self.number);
         if let Some(lost) = self.fragments.as_mut().and_then(|f| f.lost.pop_front()) {
             return Ok(Stop::Damaged(lost));
         }
+        if let Some(damage) = &self.search {
+            block.begin(damage.offset, self.number);
+            return self.seek();
+        }
+        // Nothing more has come: what vouches for itself is not to wait for what follows.
+        let mut paused = false;
         let mut end = 0;
         // Where the last event begins, if it vouches for itself.
         let mut last = None;
         let stop = loop {
-            let lost = match self.step(block, &mut end, &mut last, target) {
+            let lost = match self.step(block, &mut end, &mut last, target, paused) {
                 Scan::Stop(stop) => break Ok(stop),
                 Scan::Piece(size) => {
                     self.piece(block, size);
@@ -131,9 +165,9 @@ impl<R: ByteSource> Reader<R> {
                     None => break Ok(Stop::End),
                     Some(kind) => kind,
                 },
-                Scan::More(_) if self.input.would_wait() => break Ok(Stop::Pause),
+                Scan::More(_) if paused => break Ok(Stop::Pause),
                 Scan::More(needed) => {
-                    self.fill((end + needed).max(target))?;
+                    paused = !self.fill((end + needed).max(target))?;
                     continue;
                 }
             };
@@ -147,16 +181,20 @@ impl<R: ByteSource> Reader<R> {
                 Answer::No => self.known.is_crossed(&rest[start..], end - start, self.ended),
                 more => more,
             };
-            match crossed {
+            let crossed = match crossed {
                 Answer::No => break Err(lost),
-                Answer::More(needed) => self.fill(start + needed)?,
-                Answer::Yes => {
-                    end = start;
-                    block.count -= 1;
-                    block.data -= 1;
-                    break Err(DamageKind::Crossed { id: header.id, size: header.size });
+                // Not handed on, so that the question comes again.
+                Answer::More(_) if paused => Ok(Stop::Pause),
+                Answer::More(needed) => {
+                    paused = !self.fill(start + needed)?;
+                    continue;
                 }
-            }
+                Answer::Yes => Err(DamageKind::Crossed { id: header.id, size: header.size }),
+            };
+            end = start;
+            block.count -= 1;
+            block.data -= 1;
+            break crossed;
         };
         block.take(&mut self.window, end);
         self.offset += end as u64;
@@ -164,12 +202,8 @@ impl<R: ByteSource> Reader<R> {
         let stop = match stop {
             Ok(stop) => stop,
             Err(kind) => {
-                let damage = self.search(kind)?;
-                // What is owed of earlier places comes first, wherever the block ends.
-                Stop::Damaged(match &mut self.fragments {
-                    Some(fragments) => fragments.lost_before(damage),
-                    None => damage,
-                })
+                self.begin_search(kind);
+                return self.seek();
             }
         };
         if let (Stop::End, Some(fragments)) = (&stop, &mut self.fragments) {
@@ -181,21 +215,30 @@ impl<R: ByteSource> Reader<R> {
         Ok(stop)
     }
 
-    /// Reads more, up to `wanted` bytes in all. A broken stream ends like any other, for now.
-    fn fill(&mut self, wanted: usize) -> io::Result<()> {
+    /// Reads more, up to `wanted` bytes in all; whether anything has come. A broken stream ends like any
+    /// other, for now.
+    fn fill(&mut self, wanted: usize) -> io::Result<bool> {
         match self.window.fill(&mut self.input, wanted)? {
             Read::More => {}
+            Read::Nothing => return Ok(false),
             Read::End => self.ended = true,
             Read::Broken(why) => {
                 self.ended = true;
                 self.broken = Some(why);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Steps over whole events from `end` on.
-    fn step(&mut self, block: &mut Block, end: &mut usize, last: &mut Option<usize>, target: usize) -> Scan {
+    /// Steps over whole events from `end` on. `paused`: nothing more has come.
+    fn step(
+        &mut self,
+        block: &mut Block,
+        end: &mut usize,
+        last: &mut Option<usize>,
+        target: usize,
+        paused: bool,
+    ) -> Scan {
         loop {
             let rest = &self.window.rest()[*end..];
             if rest.len() < Header::SIZE {
@@ -241,7 +284,7 @@ impl<R: ByteSource> Reader<R> {
                         Answer::Yes => {}
                         Answer::No => full = false,
                         // Nobody knows when.
-                        Answer::More(_) if self.input.would_wait() => full = false,
+                        Answer::More(_) if paused => full = false,
                         Answer::More(needed) => return Scan::More(size + needed),
                     }
                 }
@@ -303,56 +346,77 @@ impl<R: ByteSource> Reader<R> {
         })
     }
 
-    /// Goes to the next place where an event begins, or to the end.
-    fn search(&mut self, kind: DamageKind) -> io::Result<Damage> {
-        let compressed_offset = self.input.compressed_offset();
+    /// Damage begins here, with one byte at least: an event that was cut may well be followed by
+    /// another, but it is none itself.
+    fn begin_search(&mut self, kind: DamageKind) {
+        let (compressed_offset, compressed_end) = (self.input.compressed_offset(), None);
         let (offset, event) = (self.offset, self.number);
-        let compressed_end = self.resume()?;
-        Ok(Damage { kind, offset, end: self.offset, compressed_offset, compressed_end, event })
+        let damage = Damage { kind, offset, end: offset, compressed_offset, compressed_end, event };
+        self.search = Some(damage);
+        self.skip(self.window.rest().len().min(1));
     }
 
-    /// Steps over the bytes up to there. Where the compressed bytes go on or end, if they were broken.
-    fn resume(&mut self) -> io::Result<Option<u64>> {
-        let mut compressed_end = None;
-        // An event that was cut may well be followed by another, but it is none itself.
-        let mut at = self.window.rest().len().min(1);
+    /// Goes to the end of the damage: the next place where an event begins, or the end of the input.
+    fn seek(&mut self) -> io::Result<Stop> {
+        if !self.resume()? {
+            return Ok(Stop::Pause);
+        }
+        let Some(damage) = self.search.take() else { return Ok(Stop::Pause) };
+        let damage = Damage { end: self.offset, ..damage };
+        // What is owed of earlier places comes first, wherever the block ends.
+        Ok(Stop::Damaged(match &mut self.fragments {
+            Some(fragments) => fragments.lost_before(damage),
+            None => damage,
+        }))
+    }
+
+    /// Steps over the bytes up to there; whether so many have come.
+    fn resume(&mut self) -> io::Result<bool> {
         loop {
             let rest = self.window.rest();
-            let mut wanted = None;
+            let (mut at, mut wanted) = (0, 0);
             while at < rest.len() {
                 match self.known.resumes(&rest[at..], self.ended) {
                     Answer::No => at += 1,
                     Answer::More(more) => {
-                        wanted = Some(more);
+                        wanted = more;
                         break;
                     }
                     Answer::Yes => {
-                        self.window.skip(at);
-                        self.offset += at as u64;
-                        return Ok(compressed_end);
+                        self.skip(at);
+                        return Ok(true);
                     }
                 }
             }
-            self.window.skip(at);
-            self.offset += at as u64;
-            at = 0;
+            self.skip(at);
             if !self.ended {
-                self.fill(wanted.unwrap_or(0).max(SEARCH))?;
+                if !self.fill(wanted.max(SEARCH))? {
+                    return Ok(false);
+                }
                 continue;
             }
-            let left = self.window.rest().len();
-            self.window.skip(left);
-            self.offset += left as u64;
-            let resumed = self.broken.take().is_some() && {
-                let resumed = self.input.resume()?;
-                compressed_end = self.input.compressed_offset();
-                resumed
+            self.skip(self.window.rest().len());
+            if self.broken.is_none() {
+                return Ok(true);
+            }
+            let resumed = match self.input.resume() {
+                Err(e) if waits(&e) => return Ok(false),
+                resumed => resumed?,
             };
+            self.broken = None;
+            if let Some(damage) = &mut self.search {
+                damage.compressed_end = self.input.compressed_offset();
+            }
             if !resumed {
-                return Ok(compressed_end);
+                return Ok(true);
             }
             self.ended = false;
         }
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.window.skip(bytes);
+        self.offset += bytes as u64;
     }
 }
 

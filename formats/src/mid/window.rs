@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::ByteSource;
+use crate::compress::{is_damage, waits};
 
 /// Bytes of an input: a buffer whose begin moves.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(super) struct Window {
 pub(super) enum Read {
     /// More bytes.
     More,
+    /// Nothing: the input has no more at the moment.
+    Nothing,
     /// The input has ended.
     End,
     /// The compressed stream is broken.
@@ -58,14 +61,10 @@ impl Window {
                     Ok(Read::More)
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) if waits(&e) => Ok(Read::Nothing),
                 Err(e) if is_damage(&e) => Ok(Read::Broken(e.to_string())),
                 Err(e) => Err(e),
             };
         }
     }
-}
-
-/// Whether an error comes from the compressed bytes rather than from the system.
-fn is_damage(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }

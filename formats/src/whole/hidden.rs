@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::same_file;
+
 /// A file that is removed when this goes out of scope, unless it was renamed. It is never one that
 /// another job writes, too: whoever creates it later has the name, and this one is lost.
 pub(crate) struct Hidden {
@@ -34,13 +36,13 @@ impl Hidden {
     #[cfg(feature = "tuple")]
     pub(crate) fn open(&self) -> io::Result<File> {
         let file = File::open(&self.path).map_err(|error| self.missing(error))?;
-        if same(&file.metadata()?, &self.file.metadata()?) { Ok(file) } else { Err(lost()) }
+        if same_file(&file.metadata()?, &self.file.metadata()?) { Ok(file) } else { Err(lost()) }
     }
 
     /// An error if another job has taken the hidden name since, or has ended and left none.
     pub(crate) fn check_own(&self) -> io::Result<()> {
         let there = fs::metadata(&self.path).map_err(|error| self.missing(error))?;
-        if same(&there, &self.file.metadata()?) { Ok(()) } else { Err(lost()) }
+        if same_file(&there, &self.file.metadata()?) { Ok(()) } else { Err(lost()) }
     }
 
     /// Gives the file its final name.
@@ -88,19 +90,6 @@ fn anew(path: &Path) -> io::Result<File> {
             Err(e) => return Err(e),
         }
     }
-}
-
-/// Whether these are of one file.
-#[cfg(unix)]
-fn same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    (one.dev(), one.ino()) == (other.dev(), other.ino())
-}
-
-#[cfg(not(unix))]
-fn same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
-    true
 }
 
 fn lost() -> io::Error {

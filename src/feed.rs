@@ -1,0 +1,128 @@
+//! Where the events of a job come from: one stream behind the other.
+//!
+//! A *stream* is a file, a pipe, a file that grows, or a connection; a *feed* says which stream comes next,
+//! and whether the run goes on in it. The source does everything else, so that all of them behave alike:
+//!
+//! - A run begins with its BOR event, whose text is a snapshot of the ODB. A feed that is attached in the
+//!   middle of a run gives one first, made of the ODB as it is then.
+//! - It ends with its EOR event, which comes behind all of its events. If the feed does not know yet whether
+//!   the run goes on in another stream, the EOR waits until it does.
+//! - A stream that breaks off and goes on in the same run is a stream with a gap before it. If it goes on in
+//!   another run, the run ends, and the feed says that it is not complete.
+
+mod late;
+mod listed;
+
+use std::io;
+use std::time::Duration;
+
+use pactolus_formats::asc::Refusals;
+use pactolus_formats::mid::{Block, Stop as Ends};
+use serde::Serialize;
+
+pub(crate) use late::Late;
+pub(crate) use listed::Listed;
+
+use crate::Error;
+use crate::events::Layouts;
+use crate::job::InputFile;
+use crate::provenance::DigestOf;
+
+/// Events, block by block.
+pub(crate) trait Stream: Send {
+    /// Fills `block` with whole events of one run, of about `target` bytes in all. Where nothing more has
+    /// come, [`Ends::Pause`] says so, without waiting.
+    fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends>;
+
+    /// Says what is defined.
+    fn learn(&mut self, layouts: Layouts);
+
+    /// Bytes of it that were read, as they stand where they come from.
+    fn done(&self) -> u64;
+
+    /// Whether somebody else writes it, who may take his time.
+    fn may_wait(&self) -> bool {
+        false
+    }
+
+    /// Waits for more, but not longer than this; whether there still is nothing.
+    fn wait(&self, _longest: Duration) -> bool {
+        false
+    }
+
+    /// Its run has ended, and nothing more is wanted than what comes at once.
+    fn finish(&mut self) {}
+
+    /// Whether it was read to the end that its writer has made.
+    fn is_whole(&self) -> bool {
+        true
+    }
+
+    /// Of what was read, for the provenance.
+    fn digest(&self) -> Option<&DigestOf> {
+        None
+    }
+
+    /// What its text does not hold.
+    fn refused(&self) -> Option<&Refusals> {
+        None
+    }
+}
+
+/// What the last stream of a run has to say of its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Eor {
+    /// Whether the run was being stopped when it was written; `None` if nobody knows.
+    pub(crate) stops: Option<bool>,
+}
+
+/// The streams of a job.
+pub(crate) trait Feed: Send {
+    /// The next stream. Waits for it, but not longer than this.
+    fn next(&mut self, longest: Duration) -> Result<Next, Error>;
+
+    /// Whether the run of the last stream goes on in another; `None` if that is not known yet. `eor`: what
+    /// has come of it ends with an EOR; once it has ended, the answer is known.
+    fn goes_on(&mut self, eor: Option<Eor>) -> Option<bool>;
+
+    /// What is to be said of it since the last time.
+    fn news(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What comes next.
+pub(crate) enum Next {
+    /// A stream.
+    Stream(Opened),
+    /// Nothing yet.
+    Wait,
+    /// Nothing more.
+    Over(Option<Ended>),
+}
+
+/// A stream that was opened.
+pub(crate) struct Opened {
+    /// Its name.
+    pub(crate) file: InputFile,
+    pub(crate) stream: Box<dyn Stream>,
+    /// The run goes on in it, but something is missing before it.
+    pub(crate) gap: Option<String>,
+}
+
+/// Why a live source gives nothing more, other than because the runs that were asked for are complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "how", content = "text", rename_all = "snake_case")]
+pub enum Ended {
+    /// Nothing has come for too long.
+    TimedOut(String),
+    /// It is not what it was.
+    Lost(String),
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Ended::TimedOut(text) | Ended::Lost(text)) = self;
+        f.write_str(text)
+    }
+}

@@ -1,0 +1,90 @@
+//! Events of an input whose first bytes may come late.
+
+use std::io;
+
+use pactolus_formats::asc::Refusals;
+use pactolus_formats::event::Kind;
+use pactolus_formats::mid::{Block, Stop as Ends};
+use pactolus_formats::{Input, Limits};
+
+use crate::events::{Events, Layouts};
+
+/// Events, once the first bytes tell their format.
+pub(crate) struct Late {
+    limits: Limits,
+    layouts: Layouts,
+    state: State,
+}
+
+enum State {
+    /// Too little has come.
+    Opening(Input),
+    Open(Events),
+    /// It could not be read.
+    Failed,
+}
+
+impl Late {
+    pub(crate) fn new(input: Input, limits: Limits) -> Late {
+        Late { limits, layouts: Layouts::default(), state: State::Opening(input) }
+    }
+
+    /// See [`Events::read`]; an empty block and [`Ends::Pause`] while too little has come.
+    pub(crate) fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends> {
+        match &mut self.state {
+            State::Open(events) => return events.read(block, target),
+            State::Opening(input) => {
+                if let Err(error) = input.peek(Events::FIRST) {
+                    *block = Block::new();
+                    let waits = error.kind() == io::ErrorKind::WouldBlock;
+                    return if waits { Ok(Ends::Pause) } else { Err(error) };
+                }
+            }
+            State::Failed => {}
+        }
+        let State::Opening(input) = std::mem::replace(&mut self.state, State::Failed) else {
+            return Ok(Ends::End);
+        };
+        let mut events = Events::new(input, self.limits)?;
+        events.learn(self.layouts.clone());
+        let read = events.read(block, target);
+        self.state = State::Open(events);
+        read
+    }
+
+    /// Says what is defined.
+    pub(crate) fn learn(&mut self, layouts: Layouts) {
+        match &mut self.state {
+            State::Open(events) => events.learn(layouts),
+            _ => self.layouts = layouts,
+        }
+    }
+
+    /// The input, unless it could not be read.
+    pub(crate) fn input(&self) -> Option<&Input> {
+        match &self.state {
+            State::Opening(input) => Some(input),
+            State::Open(events) => Some(events.input()),
+            State::Failed => None,
+        }
+    }
+
+    /// After [`Ends::Pause`]: whether all that has come is an EOR of an odd form, which waits for what follows.
+    pub(crate) fn is_at_eor(&self) -> bool {
+        let State::Open(events) = &self.state else { return false };
+        events.waiting().is_some_and(|(header, _)| header.kind() == Kind::Eor)
+    }
+
+    /// Bytes that were read, as they stand in the file.
+    pub(crate) fn done(&self) -> u64 {
+        self.input().map_or(0, Input::consumed)
+    }
+
+    /// What its text does not hold.
+    pub(crate) fn refused(&self) -> Option<&Refusals> {
+        match &self.state {
+            State::Open(events) => events.refused(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The inputs of a job that are named: files, pipes, standard input.
+
+use std::fs::File;
+use std::io;
+use std::time::Duration;
+
+use pactolus_formats::asc::Refusals;
+use pactolus_formats::mid::{Block, Stop as Ends};
+use pactolus_formats::{Error as FormatError, Input, Pool};
+
+use super::{Eor, Feed, Late, Next, Opened, Stream};
+use crate::Error;
+use crate::awaited::{Arrived, Awaited};
+use crate::events::Layouts;
+use crate::job::{InputFile, Job, Stop};
+use crate::provenance::{DigestOf, Digested};
+
+/// The inputs in order.
+pub(crate) struct Listed<'j> {
+    job: &'j Job,
+    /// Threads that decompress.
+    pool: Option<Pool>,
+    /// The fold wants no more.
+    halt: Stop,
+    /// Number of the input to be opened next.
+    next: usize,
+}
+
+impl<'j> Listed<'j> {
+    pub(crate) fn new(job: &'j Job, pool: Option<Pool>, halt: Stop) -> Listed<'j> {
+        Listed { job, pool, halt, next: 0 }
+    }
+
+    /// A file is decompressed by several threads. A pipe is not: what is whole waits for more there.
+    fn wide(&self, input: Input) -> Input {
+        match &self.pool {
+            Some(pool) => input.with_pool(pool.clone()),
+            None => input,
+        }
+    }
+
+    fn open(&self, file: &InputFile) -> Result<Named, FormatError> {
+        let limits = &self.job.limits;
+        let later = self.job.threads > 1;
+        let (stop, halt) = (self.job.stop.clone(), self.halt.clone());
+        let stops = move || stop.is_asked() || halt.is_asked();
+        let awaited = |awaited: io::Result<Awaited>| awaited.map_err(FormatError::io("read", &file.path));
+        // A pipe that has a name.
+        let is_pipe = std::fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        // What others change is to take effect soon, however slow the stream is.
+        let mut arrived = None;
+        let mut hear =
+            |reader: &mut Awaited| arrived = self.job.odb.as_ref().map(|_| reader.without_waiting());
+        let (input, digest) = if file.is_stdin() {
+            let mut reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
+            hear(&mut reader);
+            (Input::new_with(reader, "(standard input)", limits)?, None)
+        } else if is_pipe {
+            let path = file.path.clone();
+            let mut reader = awaited(Awaited::new(move || File::open(path), stops))?;
+            hear(&mut reader);
+            let (digested, digest) = Digested::new(reader, later);
+            let digest = Some(digest).filter(|_| !self.job.outputs.is_empty());
+            (Input::new_with(digested, &file.path, limits)?, digest)
+        } else if self.job.outputs.is_empty() {
+            (self.wide(Input::open_with(&file.path, limits)?), None)
+        } else {
+            let opened = File::open(&file.path).map_err(FormatError::io("open", &file.path))?;
+            let (digested, digest) = Digested::new(opened, later);
+            (self.wide(Input::new_with(digested, &file.path, limits)?), Some(digest))
+        };
+        let events = Late::new(input, *limits);
+        Ok(Named { events, digest, is_pipe: is_pipe || file.is_stdin(), arrived })
+    }
+}
+
+impl Feed for Listed<'_> {
+    fn next(&mut self, _: Duration) -> Result<Next, Error> {
+        let Some(file) = self.job.inputs.get(self.next) else { return Ok(Next::Over(None)) };
+        self.next += 1;
+        let stream = Box::new(self.open(file)?);
+        Ok(Next::Stream(Opened { file: file.clone(), stream, gap: None }))
+    }
+
+    fn goes_on(&mut self, _: Option<Eor>) -> Option<bool> {
+        let last = self.next.checked_sub(1).and_then(|last| self.job.inputs.get(last))?;
+        Some(self.job.inputs.get(self.next).is_some_and(|next| next.continues(last)))
+    }
+}
+
+/// An input that has a name.
+struct Named {
+    events: Late,
+    digest: Option<DigestOf>,
+    /// Somebody else writes it, and may take his time.
+    is_pipe: bool,
+    /// What he has written, if what is whole is not to wait for more.
+    arrived: Option<Arrived>,
+}
+
+impl Stream for Named {
+    fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends> {
+        self.events.read(block, target)
+    }
+
+    fn learn(&mut self, layouts: Layouts) {
+        self.events.learn(layouts);
+    }
+
+    fn done(&self) -> u64 {
+        self.events.done()
+    }
+
+    fn may_wait(&self) -> bool {
+        self.is_pipe
+    }
+
+    fn wait(&self, longest: Duration) -> bool {
+        self.arrived.as_ref().is_some_and(|arrived| arrived.wait(longest))
+    }
+
+    fn digest(&self) -> Option<&DigestOf> {
+        self.digest.as_ref()
+    }
+
+    fn refused(&self) -> Option<&Refusals> {
+        self.events.refused()
+    }
+}
