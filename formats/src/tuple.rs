@@ -110,7 +110,7 @@ use std::sync::Arc;
 
 pub use columns::{Batch, Columns};
 pub use join::TableParts;
-pub use part::TablePart;
+pub use part::{TablePart, table_metadata};
 pub use plain::{Plain, PlainColumn, PlainReader, PlainRow, PlainType, PlainWriter};
 pub use refused::{Refusal, Refused};
 pub use stream::TableStream;

@@ -216,6 +216,14 @@ fn parse(path: &Path, kind: TableKind, value: &Value) -> Option<TablePart> {
     })
 }
 
+/// The metadata of a table, key and value; `None` if the file is none.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be opened, [`Error::NoTable`] if it is broken.
+pub fn table_metadata(path: &Path) -> Result<Option<Vec<(String, String)>>> {
+    Ok(open(path)?.map(|opened| opened.metadata))
+}
+
 /// The columns and the metadata of a table; `None` if the file is none.
 pub(super) fn open(path: &Path) -> Result<Option<Opened>> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
