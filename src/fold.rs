@@ -3,6 +3,7 @@
 mod copied;
 mod epochs;
 mod live;
+mod rotation;
 mod run_report;
 mod warnings;
 mod written;
@@ -26,6 +27,7 @@ use crate::fold::copied::Copied;
 use crate::fold::epochs::Values;
 pub use crate::fold::live::LiveProgress;
 use crate::fold::live::Watch;
+use crate::fold::rotation::{Accounts, Rotation};
 use crate::fold::run_report::run_report;
 use crate::fold::written::Written;
 use crate::histo::Histograms;
@@ -39,7 +41,7 @@ use crate::partial::{Partial, TableKey};
 use crate::provenance::Provenance;
 use crate::report::{Report, RunReport, WithoutText};
 use crate::shard::Shard;
-use crate::sink::Sinks;
+use crate::sink::{Origin, Sinks};
 use crate::source::{Item, Ticket};
 use crate::stage::{AnySequential, guarded};
 use crate::test::Tests;
@@ -132,6 +134,8 @@ pub(crate) struct Fold<'j> {
     progress: &'j mut dyn FnMut(&Progress),
     sinks: Sinks<'j>,
     provenance: Provenance,
+    accounts: Accounts,
+    rotation: Rotation,
     /// Finishes events that waited for a sequential stage.
     worker: Worker,
     live: Option<Live>,
@@ -170,6 +174,8 @@ impl<'j> Fold<'j> {
             progress,
             sinks: Sinks::new(job, stdout, pool),
             provenance: Provenance::new(analyzer, job),
+            accounts: Accounts::default(),
+            rotation: Rotation::new(),
             worker: Worker::new(),
             live: None,
             report: Report::default(),
@@ -218,6 +224,7 @@ impl<'j> Fold<'j> {
             Item::Read { done, total } => {
                 self.read = (done, total);
                 self.keep_written();
+                self.keep_rotated()?;
                 if self.watch.is_some() {
                     self.tell(false);
                 }
@@ -260,6 +267,7 @@ impl<'j> Fold<'j> {
             watch.online.pace.took(ticket.block.bytes().len(), read.elapsed());
         }
         self.keep_written();
+        self.keep_rotated()?;
         // What comes behind would leave a gap.
         self.halted |= ticket.cut.is_some();
         Ok(())
@@ -320,7 +328,13 @@ impl<'j> Fold<'j> {
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
         let tables: Vec<_> = tables.map(|(i, c)| ((i, None), Arc::clone(&c.table))).collect();
-        self.sinks.begin(epoch.run.number, &tables)?;
+        let replaced = self.sinks.begin(epoch.run.number, &tables)?;
+        if replaced > 0 {
+            let run = epoch.run.number;
+            let parts = if replaced == 1 { "part" } else { "parts" };
+            let are = if replaced == 1 { "is" } else { "are" };
+            self.warn(format!("run {run}: {replaced} {parts} of an earlier analysis {are} replaced"));
+        }
         let clear = setting(&tree, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
         if clear {
             self.carried = Some(Histograms::default());
@@ -473,6 +487,7 @@ impl<'j> Fold<'j> {
         let epochs = live.epochs.iter().map(|e| (e.number, e.first, &e.tree));
         if self.watch.is_some() && self.job.outputs.iter().all(|output| has_run(&output.pattern)) {
             self.provenance.forget();
+            self.accounts.forget();
         }
         self.provenance.run(self.analyzer, live.epoch.run.number, files, &live.definitions, epochs);
         self.offered += live.counts.offered();
@@ -482,7 +497,8 @@ impl<'j> Fold<'j> {
         if let Some(witness) = &self.job.watch {
             witness.push(std::mem::take(&mut live.watched), &histograms);
         }
-        self.sinks.finish(&self.provenance.value(false), &histograms, false)?;
+        self.accounts.add(&live);
+        self.sinks.finish(&self.origin(false), &histograms, false)?;
         if all_so_far {
             (self.histograms, self.carried) = (histograms, None);
         } else {
@@ -517,9 +533,14 @@ impl<'j> Fold<'j> {
         of_job && first
     }
 
+    /// What the outputs of the last run, or of all runs, are made of.
+    fn origin(&self, all: bool) -> Origin {
+        Origin { provenance: self.provenance.value(all), ledger: self.accounts.value(all) }
+    }
+
     /// Ends the job.
     pub(crate) fn finish(mut self) -> Result<Report, Error> {
-        self.sinks.finish(&self.provenance.value(true), &self.histograms, true)?;
+        self.sinks.finish(&self.origin(true), &self.histograms, true)?;
         Ok(self.give_up())
     }
 

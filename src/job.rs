@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pactolus_formats::tuple::TableKind;
 use pactolus_formats::{Compression, Limits, Pool};
@@ -260,6 +261,9 @@ pub struct Job {
     pub filter: bool,
     /// Tables have a plain column for each element of a bank, `ADC0_0`, `ADC0_1`, in place of lists.
     pub flat: bool,
+    /// Tables are written as parts, each of which is closed and has its name after this time, if there is
+    /// anything new: `run00042.Trigger.0001.parquet`. `merge` joins them.
+    pub rotate: Option<Duration>,
     /// Threads that read, analyse and write; as many more compress, decompress and encode where there
     /// is something of the kind and more than one.
     pub threads: usize,
@@ -312,6 +316,7 @@ impl Default for Job {
             selection: Selection::default(),
             filter: false,
             flat: false,
+            rotate: None,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             strict: false,
             allow_missing: false,

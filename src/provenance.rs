@@ -207,6 +207,21 @@ impl Provenance {
         self.runs.push(run);
     }
 
+    /// What [`value`](Provenance::value) would say if the run in hand were complete: for outputs of that
+    /// run, and of all runs.
+    pub(crate) fn so_far<'t>(
+        &mut self,
+        analyzer: &Analyzer,
+        number: u32,
+        files: Vec<Value>,
+        epochs: impl Iterator<Item = (u32, Option<u64>, &'t Tree)>,
+    ) -> [Value; 2] {
+        self.run(analyzer, number, files, epochs);
+        let values = [false, true].map(|all| self.value(all));
+        self.runs.pop();
+        values
+    }
+
     /// Forgets the runs so far: no output will hold one of them besides others.
     pub(crate) fn forget(&mut self) {
         self.runs.clear();

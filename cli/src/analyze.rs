@@ -208,6 +208,11 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     if args.flat && !job.outputs.iter().any(|output| matches!(output.kind, OutputKind::Table(_))) {
         return Err("--flat is about tables: name an output .parquet or .arrow".into());
     }
+    let is_named = |output: &OutputFile| matches!(output.kind, OutputKind::Table(_)) && !output.is_stdout();
+    if args.rotate.is_some() && !job.outputs.iter().any(is_named) {
+        return Err("--rotate is about tables in files: name an output .parquet or .arrow".into());
+    }
+    job.rotate = args.rotate;
     if let Some(threads) = args.threads {
         job.threads = threads.into();
     }

@@ -69,6 +69,11 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long)]
     pub(crate) flat: bool,
 
+    /// Close tables after so many seconds, and go on in the next part: run00042.Trigger.0001.parquet.
+    /// Others may read each part as soon as it is there; `merge` joins them
+    #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds, conflicts_with = "shard")]
+    pub(crate) rotate: Option<Duration>,
+
     /// Threads for the modules; by default, one for each processor
     #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,

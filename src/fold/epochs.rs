@@ -84,13 +84,8 @@ impl Fold<'_> {
     /// What all epochs of a run have filled. Where bins differ, the later ones are kept.
     pub(super) fn histograms_of(&mut self, live: &Live) -> Histograms {
         let mut sum = live.epoch.histograms.take();
-        let mut taken = vec![&live.epoch.histograms];
-        for Values { histograms, .. } in live.epochs.iter().rev() {
-            if taken.iter().any(|store| Arc::ptr_eq(store, histograms)) {
-                continue;
-            }
-            taken.push(histograms);
-            for name in sum.join(&histograms.take()) {
+        for store in stores(live).skip(1) {
+            for name in sum.join(&store.take()) {
                 self.warn(format!(
                     "histogram \"{name}\" has other bins in a later epoch of run {}: what was filled before is left out",
                     live.epoch.run.number
@@ -99,6 +94,17 @@ impl Fold<'_> {
         }
         sum
     }
+}
+
+/// What the epochs of a run have filled, that of the last one first, each once.
+pub(super) fn stores(live: &Live) -> impl Iterator<Item = &Store> {
+    let mut stores = vec![&live.epoch.histograms];
+    for Values { histograms, .. } in live.epochs.iter().rev() {
+        if !stores.iter().any(|store| Arc::ptr_eq(store, histograms)) {
+            stores.push(histograms);
+        }
+    }
+    stores.into_iter().map(AsRef::as_ref)
 }
 
 /// Passes what sequential stage `i` remembers on to the next epoch, with its new parameters.
