@@ -218,6 +218,7 @@ impl<'j> Fold<'j> {
             Item::Over(ended) => self.report.ended = Some(ended),
             Item::Tick => {
                 self.keep_written();
+                self.keep_rotated()?;
                 self.tell(false);
             }
             Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),

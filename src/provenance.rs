@@ -214,9 +214,10 @@ impl Provenance {
         analyzer: &Analyzer,
         number: u32,
         files: Vec<Value>,
+        definitions: &[EventDefinition],
         epochs: impl Iterator<Item = (u32, Option<u64>, &'t Tree)>,
     ) -> [Value; 2] {
-        self.run(analyzer, number, files, epochs);
+        self.run(analyzer, number, files, definitions, epochs);
         let values = [false, true].map(|all| self.value(all));
         self.runs.pop();
         values

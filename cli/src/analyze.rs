@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
@@ -18,6 +19,9 @@ use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow, inputs, shard, sh
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
+
+/// How often the tables of a live run are closed, unless the user says.
+const ROTATE: Duration = Duration::from_secs(30);
 
 /// What becomes of an analysis that the user stops.
 pub(crate) const WHAT_WAS_READ: &str = "what was analyzed is written";
@@ -212,7 +216,9 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     if args.rotate.is_some() && !job.outputs.iter().any(is_named) {
         return Err("--rotate is about tables in files: name an output .parquet or .arrow".into());
     }
-    job.rotate = args.rotate;
+    // A live run may last for days, and others want to read what is there.
+    let rotate = args.rotate.or(job.follow.as_ref().map(|_| ROTATE));
+    job.rotate = rotate.filter(|period| !period.is_zero());
     if let Some(threads) = args.threads {
         job.threads = threads.into();
     }

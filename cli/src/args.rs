@@ -70,8 +70,9 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) flat: bool,
 
     /// Close tables after so many seconds, and go on in the next part: run00042.Trigger.0001.parquet.
-    /// Others may read each part as soon as it is there; `merge` joins them
-    #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds, conflicts_with = "shard")]
+    /// Others may read each part as soon as it is there; `merge` joins them. By default 30 if a file is
+    /// followed; 0: tables appear whole, at the end of the run
+    #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds_or_none, conflicts_with = "shard")]
     pub(crate) rotate: Option<Duration>,
 
     /// Threads for the modules; by default, one for each processor
