@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use pactolus_formats::asc;
 use pactolus_formats::Header;
+use pactolus_formats::asc;
 use pactolus_formats::mid::{Block, Reader, Stop};
 
 /// What a reader gives: number, serial number and payload of each event, and what is damaged.
