@@ -484,3 +484,69 @@ fn no_begin_of_run_is_no_reason_to_miss_an_epoch() {
     assert!(report.runs[0].epochs.len() > 2, "{:?}", report.runs[0].epochs);
     session.check(&["r00042.Trigger.parquet"], &wanted);
 }
+
+/// Somebody who reads while the session goes on, or a part that was complete before, knows less.
+#[test]
+fn a_record_that_was_cut_is_made_whole_by_another_and_told_by_what_is_missing() {
+    let dir = TempDir::new().unwrap();
+    let input = words(MidFile::new().bor(42), 0..100).save(dir.path().join("run00042.mid"));
+    let session = Files { dir, inputs: vec![input], outputs: &["r%05d.mid"] };
+    let (_, wanted) = session.session(odb(), &[(20, FACTOR, 5.into()), (60, FACTOR, 6.into())]);
+    let record = session.dir.path().join("r00042.mid.provenance.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+    let cut = session.dir.path().join("run_cut.json");
+    json["runs"][0]["epochs"].as_array_mut().unwrap().truncate(2);
+    std::fs::write(&cut, json.to_string()).unwrap();
+    session.check(&["run_cut.json", "r00042.mid"], &wanted);
+    session.check(&["r00042.mid", "run_cut.json"], &wanted);
+    let again = TempDir::new().unwrap();
+    let job = session.job(again.path()).epochs(Recorded::read(&cut).unwrap());
+    assert_eq!(analyzer().run(&job).unwrap().runs[0].epochs.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_applied_is_refused_before_anything_is_written() {
+    let dir = TempDir::new().unwrap();
+    let run = |number: u32| {
+        let file = words(MidFile::new().message("before").bor(number), 0..50).eor(number);
+        file.save(dir.path().join(format!("run{number:05}.mid")))
+    };
+    let (first, second) = (run(42), run(43));
+    let session = Files { dir, inputs: vec![first], outputs: &["r%05d.mid"] };
+    session.session(odb(), &[(20, "Parameters/Sums/Offset", vec![1, 2].into())]);
+    let record = session.dir.path().join("r00042.mid.provenance.json");
+    let again = TempDir::new().unwrap();
+    let job = || session.job(again.path()).epochs(Recorded::read(&record).unwrap());
+    let refused = |analyzer: &Analyzer, job: &Job| {
+        let error = analyzer.run(job).unwrap_err().to_string();
+        assert_eq!(files(again.path()).keys().collect::<Vec<_>>(), Vec::<&String>::new(), "{error}");
+        error.replace(&record.display().to_string(), "R")
+    };
+    assert_eq!(
+        refused(&analyzer(), &job().input(&second)),
+        "epochs of R: no epochs of run 43, only of 42",
+        "the first run is not written either"
+    );
+    for (flag, job) in [
+        ("--odb", Job { odb: Some(Odb::local()), ..job() }),
+        ("--odb-load", Job { odb_load: vec!["x.odb".into()], ..job() }),
+        ("-c", Job { config: vec!["x.odb".into()], ..job() }),
+        ("-p", Job { parameters: vec![("a".into(), "1".into())], ..job() }),
+    ] {
+        let wanted = format!(
+            "--epochs: the recorded values alone are in force, and {flag} would set others: leave {flag} out"
+        );
+        assert_eq!(refused(&analyzer(), &job), wanted);
+    }
+    // A module that does not take a value, at begin of run and later.
+    let strict = |limit: usize| {
+        let trigger = Request::new("Trigger", 1).bank(ADC0.size(limit));
+        Analyzer::new("Analyzer").on(trigger).module("Sums", Adds { offset: vec![0; limit] })
+    };
+    let told = refused(&strict(3), &job());
+    assert!(told.contains("parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements"), "{told}");
+    // An output may not take the place of the record.
+    let over = Job::new().input(&session.inputs[0]).epochs(Recorded::read(&record).unwrap());
+    let over = over.output(record.to_str().unwrap()).unwrap();
+    assert!(refused(&analyzer(), &over).contains("is also an input"));
+}
