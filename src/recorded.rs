@@ -15,6 +15,7 @@ use pactolus_odb::Value;
 use crate::Error;
 use crate::analyzer::Analyzer;
 use crate::events::Events;
+use crate::hot::why;
 use crate::job::{InputFile, Job};
 use crate::layers::EventDefinition;
 
@@ -60,6 +61,12 @@ pub(crate) struct RecordedRun {
 }
 
 impl RecordedRun {
+    /// An epoch that cannot begin again, for this reason.
+    pub(crate) fn refused(&self, epoch: u32, error: &Error) -> Error {
+        let message = format!("run {}: epoch {epoch}: {}", self.number, why(error));
+        Error::Epochs { path: self.file.clone(), message }
+    }
+
     /// Whether both say the same, as far as the shorter goes.
     fn begins_as(&self, other: &RecordedRun) -> bool {
         fn list(run: &RecordedRun) -> &[serde_json::Value] {

@@ -487,7 +487,7 @@ fn no_begin_of_run_is_no_reason_to_miss_an_epoch() {
 
 /// Somebody who reads while the session goes on, or a part that was complete before, knows less.
 #[test]
-fn a_record_that_was_cut_is_made_whole_by_another_and_told_by_what_is_missing() {
+fn a_record_that_was_cut_is_made_whole_by_another() {
     let dir = TempDir::new().unwrap();
     let input = words(MidFile::new().bor(42), 0..100).save(dir.path().join("run00042.mid"));
     let session = Files { dir, inputs: vec![input], outputs: &["r%05d.mid"] };
@@ -545,8 +545,25 @@ fn what_cannot_be_applied_is_refused_before_anything_is_written() {
     };
     let told = refused(&strict(3), &job());
     assert!(told.contains("parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements"), "{told}");
+    // Values that are none, and such that a module refuses.
+    let wrong = |values: serde_json::Value| {
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+        json["runs"][0]["epochs"][1]["changed"]["/Analyzer/Parameters/Sums/Offset"] = values;
+        let wrong = session.dir.path().join("run_wrong.json");
+        std::fs::write(&wrong, json.to_string()).unwrap();
+        Recorded::read(&wrong).map_err(|error| error.to_string())
+    };
+    let told = wrong(serde_json::json!(["1000000000000", "2"])).unwrap_err();
+    let wanted = "epoch 1: /Analyzer/Parameters/Sums/Offset: [\"1000000000000\",\"2\"] is no INT";
+    assert!(told.ends_with(wanted), "{told}");
+    let short = session.job(again.path()).epochs(wrong(serde_json::json!(["5"])).unwrap());
+    let told = refused(&analyzer(), &short);
+    let wanted = "run_wrong.json: run 42: epoch 1: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 2 elements";
+    assert!(told.ends_with(wanted), "{told}");
     // An output may not take the place of the record.
     let over = Job::new().input(&session.inputs[0]).epochs(Recorded::read(&record).unwrap());
     let over = over.output(record.to_str().unwrap()).unwrap();
     assert!(refused(&analyzer(), &over).contains("is also an input"));
+    // With a part of its modules.
+    assert_eq!(strict(2).run(&job()).unwrap().runs[0].epochs.len(), 1);
 }

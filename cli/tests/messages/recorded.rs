@@ -40,7 +40,7 @@ pub(crate) fn all() -> Provokers {
         };
         "epochs of ...: no epochs of run ..., only of ..." => |p| changed(p, "\"run\": 42", "\"run\": 43");
         "epochs of ...: run ... has other epochs than in ...: name one of the two" => |p| {
-            again(p, |text| text.replace(r#""y""#, r#""n""#), &format!("{AGAIN} @o00042.mid"))
+            again(p, |text| text.replace(r#""y""#, r#""n""#), &format!("{AGAIN} --epochs @o00042.mid"))
         };
         "epochs of ...: run ... begins again, and its epochs are there only once" => |p| {
             let line = AGAIN.replace("@run00042.mid", "@run00042.mid @run00042.mid").replace("%05d", "");
