@@ -454,8 +454,8 @@ fn text_with_damage_and_without_a_begin_of_run_is_repeated() {
     let dir = TempDir::new().unwrap();
     let mut text = String::new();
     for serial in 0..100 {
-        text += &format!("%ID 1 TR 0 NR {serial}\nBK ADC0 TP WORD SZ 2\n{serial}\n7\n\n");
         text += &format!("%ID 7 TR 0 NR {serial}\nLevel\n1.5\n2\nState\n1\n\n");
+        text += &format!("%ID 1 TR 0 NR {serial}\nBK ADC0 TP WORD SZ 2\n{serial}\n7\n\n");
         if serial % 7 == 3 {
             text += "%ID 1 TR 0 NR 7\nBK ADC0 TP WORD SZ 2\nrubbish\n\n";
         }
