@@ -191,15 +191,17 @@ impl Hot {
         let Follows::Record(coming) = &mut self.follows else { return Ok(None) };
         let mut tree = self.tree.clone();
         let mut last = None;
+        let run = Arc::clone(&coming.run);
         for epoch in coming.up_to(event) {
-            epoch.apply(&mut tree)?;
+            epoch.apply(&mut tree).map_err(|error| run.refused(epoch.number, &error.into()))?;
             last = Some((epoch.number, epoch.first));
         }
         let Some((number, first)) = last else { return Ok(None) };
-        let tree = InForce::filled(analyzer, job, tree).done()?;
+        let refused = |error| run.refused(number, &error);
+        let tree = InForce::filled(analyzer, job, tree).done().map_err(refused)?;
         let changes = self.changes(&tree);
         self.earlier.epochs = number;
-        let made = self.made(analyzer, job, &tree)?;
+        let made = self.made(analyzer, job, &tree).map_err(refused)?;
         Ok(Some(self.take(made, tree, (first, changes))))
     }
 

@@ -15,6 +15,7 @@ use pactolus_odb::Value;
 use crate::Error;
 use crate::analyzer::Analyzer;
 use crate::events::Events;
+use crate::hot::why;
 use crate::job::{InputFile, Job};
 use crate::layers::EventDefinition;
 
@@ -57,6 +58,22 @@ pub(crate) struct RecordedRun {
     epochs: Vec<RecordedEpoch>,
     /// As it stands there.
     text: serde_json::Value,
+}
+
+impl RecordedRun {
+    /// An epoch that cannot begin again, for this reason.
+    pub(crate) fn refused(&self, epoch: u32, error: &Error) -> Error {
+        let message = format!("run {}: epoch {epoch}: {}", self.number, why(error));
+        Error::Epochs { path: self.file.clone(), message }
+    }
+
+    /// Whether both say the same, as far as the shorter goes.
+    fn begins_as(&self, other: &RecordedRun) -> bool {
+        fn list(run: &RecordedRun) -> &[serde_json::Value] {
+            run.text.as_array().map_or(&[], Vec::as_slice)
+        }
+        self.definitions == other.definitions && list(self).iter().zip(list(other)).all(|(a, b)| a == b)
+    }
 }
 
 /// An epoch, and in what it differs from the one before.
@@ -129,20 +146,23 @@ impl Records {
         Ok((records, warnings))
     }
 
-    /// Several outputs of one job say the same.
+    /// Several outputs of one job say the same, but for one that was complete before the run was: it says
+    /// less.
     fn add(&mut self, recorded: &Recorded) -> Result<(), Error> {
         let mut theirs: BTreeMap<u32, VecDeque<Arc<RecordedRun>>> = BTreeMap::new();
         for run in &recorded.runs {
             theirs.entry(run.number).or_default().push_back(Arc::clone(run));
         }
         for (number, runs) in theirs {
-            let Some(known) = self.runs.get(&number) else {
+            let Some(known) = self.runs.get_mut(&number) else {
                 self.runs.insert(number, runs);
                 continue;
             };
-            let are_same =
-                known.len() == runs.len() && known.iter().zip(&runs).all(|(a, b)| a.text == b.text);
-            if !are_same {
+            let are_same = known.len() == runs.len() && known.iter().zip(&runs).all(|(a, b)| a.begins_as(b));
+            if are_same {
+                let both = known.iter_mut().zip(runs);
+                both.filter(|(a, b)| a.epochs.len() < b.epochs.len()).for_each(|(a, b)| *a = b);
+            } else {
                 let other = known.front().map(|run| run.file.display().to_string()).unwrap_or_default();
                 let message = format!("run {number} has other epochs than in {other}: name one of the two");
                 return Err(recorded.refused(message));
@@ -181,11 +201,7 @@ impl Records {
 
     fn missing(&self, run: u32) -> Error {
         let runs: Vec<String> = self.runs.keys().map(u32::to_string).collect();
-        let has = match self.runs.len() {
-            1 => "it has those of run",
-            _ => "there are those of runs",
-        };
-        let message = format!("no epochs of run {run}: {has} {}", runs.join(", "));
+        let message = format!("no epochs of run {run}, only of {}", runs.join(", "));
         Error::Epochs { path: self.file.clone(), message }
     }
 

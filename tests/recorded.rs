@@ -235,7 +235,8 @@ impl Recording {
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let found = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
-    let outputs = found.filter(|path| !name(path).starts_with("run"));
+    let inputs = ["run", "stream"];
+    let outputs = found.filter(|path| !inputs.iter().any(|input| name(path).starts_with(input)));
     outputs.map(|path| (name(&path), std::fs::read(&path).unwrap())).collect()
 }
 
@@ -347,4 +348,222 @@ fn neither_blocks_nor_threads_move_an_epoch() {
             assert_same(&found, &wanted, &format!("blocks of {block}, {threads} threads"));
         }
     }
+}
+
+/// A job on files and an ODB that somebody changes when so many events were read.
+fn on_files(job: &Job, changes: &[(u64, &str, Value)]) -> Report {
+    let odb = job.odb.clone().unwrap();
+    let mut changes = changes.iter().peekable();
+    analyzer()
+        .run_with(job, &mut |progress| {
+            while let Some((_, key, value)) = changes.next_if(|(at, ..)| *at <= progress.events) {
+                odb.change(|tree| tree.replace(&format!("/Analyzer/{key}"), value.clone())).unwrap();
+            }
+        })
+        .unwrap()
+}
+
+/// Files of a directory, read one behind the other; `change` says more of both jobs.
+struct Files {
+    dir: TempDir,
+    inputs: Vec<PathBuf>,
+    outputs: &'static [&'static str],
+}
+
+impl Files {
+    fn job(&self, to: &Path) -> Job {
+        let job = Job { block: 300, ..Job::new().threads(1) };
+        let job = self.inputs.iter().fold(job, |job, input| job.input(input));
+        let name = |name: &str| to.join(name).to_str().unwrap().to_owned();
+        self.outputs.iter().fold(job, |job, output| job.output(name(output)).unwrap())
+    }
+
+    /// The session, and what came of it.
+    fn session(&self, odb: Odb, changes: &[(u64, &str, Value)]) -> (Report, BTreeMap<String, Vec<u8>>) {
+        let report = on_files(&Job { odb: Some(odb), ..self.job(self.dir.path()) }, changes);
+        (report, files(self.dir.path()))
+    }
+
+    /// The same again with blocks of other sizes.
+    fn check(&self, records: &[&str], wanted: &BTreeMap<String, Vec<u8>>) {
+        for (block, threads) in [(1, 1), (300, 1), (777, 3), (1 << 20, 1), (1 << 20, 2)] {
+            let again = TempDir::new().unwrap();
+            let job = Job { block, ..self.job(again.path()).threads(threads) };
+            let read = |record: &&str| Recorded::read(self.dir.path().join(record)).unwrap();
+            let report = analyzer().run(&Job { epochs: records.iter().map(read).collect(), ..job }).unwrap();
+            assert_same(&files(again.path()), wanted, &format!("{records:?}, {block}, {threads}"));
+            assert_eq!(report.warnings, Vec::<String>::new());
+        }
+    }
+}
+
+fn words(file: MidFile, serials: std::ops::Range<u32>) -> MidFile {
+    serials.fold(file, |file, serial| file.words(1, serial, "ADC0", &[serial as u16, 7]))
+}
+
+const FACTOR: &str = "Parameters/Sum/Factor";
+const CLEAR: &str = "Output/Clear histos";
+
+#[test]
+fn each_run_of_a_job_has_its_own_epochs() {
+    let dir = TempDir::new().unwrap();
+    // Two runs in one file, and one in another.
+    let file = words(MidFile::new().bor(42), 0..50).eor(42);
+    let both = words(file.bor(43), 0..50).eor(43).save(dir.path().join("run00042.mid"));
+    let third = words(MidFile::new().bor(44), 0..50).eor(44).save(dir.path().join("run00044.mid"));
+    let outputs = &["r%05d.mid", "r%05d.parquet", "all.mid", "all.arrow"];
+    let session = Files { dir, inputs: vec![both, third], outputs };
+    let (report, wanted) = session.session(
+        odb(),
+        &[
+            (20, FACTOR, 5.into()),
+            (40, FACTOR, 6.into()),
+            // Counts at the next begin of run.
+            (45, CLEAR, false.into()),
+            (80, FACTOR, 7.into()),
+            (85, CLEAR, true.into()),
+            (120, FACTOR, 8.into()),
+        ],
+    );
+    let epochs: Vec<usize> = report.runs.iter().map(|run| run.epochs.len()).collect();
+    assert_eq!(epochs, [2, 1, 1]);
+    let entries: Vec<_> = report.runs.iter().map(|run| run.histograms[0].entries).collect();
+    assert_eq!(entries, [50, 100, 50]);
+    session.check(&["all.Trigger.arrow"], &wanted);
+    session.check(&["r00044.mid", "r00042.Trigger.parquet", "r00043.histos.json"], &wanted);
+    // Several outputs of one job say the same.
+    session.check(&["all.histos.json", "r00043.Trigger.parquet", "all.mid"], &wanted);
+}
+
+#[test]
+fn numbers_go_on_over_subruns() {
+    let dir = TempDir::new().unwrap();
+    let name = |n: u32| dir.path().join(format!("run00042sub{n:04}.mid"));
+    let sub = |n: u32| words(MidFile::new().bor(42), n * 40..n * 40 + 40).eor(42).save(name(n));
+    let inputs = (0..3).map(sub).collect();
+    let session = Files { dir, inputs, outputs: &["r%05d.mid", "r%05d.parquet"] };
+    let changes =
+        [(30, FACTOR, 5.into()), (42, FACTOR, 6.into()), (70, FACTOR, 7.into()), (100, FACTOR, 8.into())];
+    let (report, wanted) = session.session(odb(), &changes);
+    assert_eq!(report.runs[0].epochs.len(), 4);
+    session.check(&["r00042.Trigger.parquet"], &wanted);
+}
+
+#[test]
+fn text_with_damage_and_without_a_begin_of_run_is_repeated() {
+    let dir = TempDir::new().unwrap();
+    let mut text = String::new();
+    for serial in 0..100 {
+        text += &format!("%ID 7 TR 0 NR {serial}\nLevel\n1.5\n2\nState\n1\n\n");
+        text += &format!("%ID 1 TR 0 NR {serial}\nBK ADC0 TP WORD SZ 2\n{serial}\n7\n\n");
+        if serial % 7 == 3 {
+            text += "%ID 1 TR 0 NR 7\nBK ADC0 TP WORD SZ 2\nrubbish\n\n";
+        }
+    }
+    let input = dir.path().join("stream.asc");
+    std::fs::write(&input, text).unwrap();
+    let session = Files { dir, inputs: vec![input], outputs: &["r%05d.mid", "r%05d.parquet"] };
+    let odb = odb();
+    odb.create("/Runinfo/Run number", 99).unwrap();
+    let changes: Vec<_> = (1..40).map(|i| (i * 5, FACTOR, Value::from(i as i32))).collect();
+    let (report, wanted) = session.session(odb, &changes);
+    assert_eq!((report.runs[0].run, report.damage.count), (99, 14));
+    assert_eq!(report.runs[0].events[&7].delivered, 100);
+    assert!(report.runs[0].epochs.len() > 10, "{}", report.runs[0].epochs.len());
+    session.check(&["r00099.Trigger.parquet"], &wanted);
+}
+
+#[test]
+fn no_begin_of_run_is_no_reason_to_miss_an_epoch() {
+    let dir = TempDir::new().unwrap();
+    let messages = (0..20).fold(MidFile::new(), |file, _| file.message("still nothing"));
+    let input = words(messages, 0..200).save(dir.path().join("run00042.mid"));
+    let session = Files { dir, inputs: vec![input], outputs: &["r%05d.mid", "r%05d.parquet"] };
+    let changes: Vec<_> = (1..30).map(|i| (20 + i, FACTOR, Value::from(i as i32))).collect();
+    let (report, wanted) = session.session(odb(), &changes);
+    assert!(report.runs[0].epochs.len() > 2, "{:?}", report.runs[0].epochs);
+    session.check(&["r00042.Trigger.parquet"], &wanted);
+}
+
+/// Somebody who reads while the session goes on, or a part that was complete before, knows less.
+#[test]
+fn a_record_that_was_cut_is_made_whole_by_another() {
+    let dir = TempDir::new().unwrap();
+    let input = words(MidFile::new().bor(42), 0..100).save(dir.path().join("run00042.mid"));
+    let session = Files { dir, inputs: vec![input], outputs: &["r%05d.mid"] };
+    let (_, wanted) = session.session(odb(), &[(20, FACTOR, 5.into()), (60, FACTOR, 6.into())]);
+    let record = session.dir.path().join("r00042.mid.provenance.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+    let cut = session.dir.path().join("run_cut.json");
+    json["runs"][0]["epochs"].as_array_mut().unwrap().truncate(2);
+    std::fs::write(&cut, json.to_string()).unwrap();
+    session.check(&["run_cut.json", "r00042.mid"], &wanted);
+    session.check(&["r00042.mid", "run_cut.json"], &wanted);
+    let again = TempDir::new().unwrap();
+    let job = session.job(again.path()).epochs(Recorded::read(&cut).unwrap());
+    assert_eq!(analyzer().run(&job).unwrap().runs[0].epochs.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_applied_is_refused_before_anything_is_written() {
+    let dir = TempDir::new().unwrap();
+    let run = |number: u32| {
+        let file = words(MidFile::new().message("before").bor(number), 0..50).eor(number);
+        file.save(dir.path().join(format!("run{number:05}.mid")))
+    };
+    let (first, second) = (run(42), run(43));
+    let session = Files { dir, inputs: vec![first], outputs: &["r%05d.mid"] };
+    session.session(odb(), &[(20, "Parameters/Sums/Offset", vec![1, 2].into())]);
+    let record = session.dir.path().join("r00042.mid.provenance.json");
+    let again = TempDir::new().unwrap();
+    let job = || session.job(again.path()).epochs(Recorded::read(&record).unwrap());
+    let refused = |analyzer: &Analyzer, job: &Job| {
+        let error = analyzer.run(job).unwrap_err().to_string();
+        assert_eq!(files(again.path()).keys().collect::<Vec<_>>(), Vec::<&String>::new(), "{error}");
+        error.replace(&record.display().to_string(), "R")
+    };
+    assert_eq!(
+        refused(&analyzer(), &job().input(&second)),
+        "epochs of R: no epochs of run 43, only of 42",
+        "the first run is not written either"
+    );
+    for (flag, job) in [
+        ("--odb", Job { odb: Some(Odb::local()), ..job() }),
+        ("--odb-load", Job { odb_load: vec!["x.odb".into()], ..job() }),
+        ("-c", Job { config: vec!["x.odb".into()], ..job() }),
+        ("-p", Job { parameters: vec![("a".into(), "1".into())], ..job() }),
+    ] {
+        let wanted = format!(
+            "--epochs: the recorded values alone are in force, and {flag} would set others: leave {flag} out"
+        );
+        assert_eq!(refused(&analyzer(), &job), wanted);
+    }
+    // A module that does not take a value, at begin of run and later.
+    let strict = |limit: usize| {
+        let trigger = Request::new("Trigger", 1).bank(ADC0.size(limit));
+        Analyzer::new("Analyzer").on(trigger).module("Sums", Adds { offset: vec![0; limit] })
+    };
+    let told = refused(&strict(3), &job());
+    assert!(told.contains("parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements"), "{told}");
+    // Values that are none, and such that a module refuses.
+    let wrong = |values: serde_json::Value| {
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+        json["runs"][0]["epochs"][1]["changed"]["/Analyzer/Parameters/Sums/Offset"] = values;
+        let wrong = session.dir.path().join("run_wrong.json");
+        std::fs::write(&wrong, json.to_string()).unwrap();
+        Recorded::read(&wrong).map_err(|error| error.to_string())
+    };
+    let told = wrong(serde_json::json!(["1000000000000", "2"])).unwrap_err();
+    let wanted = "epoch 1: /Analyzer/Parameters/Sums/Offset: [\"1000000000000\",\"2\"] is no INT";
+    assert!(told.ends_with(wanted), "{told}");
+    let short = session.job(again.path()).epochs(wrong(serde_json::json!(["5"])).unwrap());
+    let told = refused(&analyzer(), &short);
+    let wanted = "run_wrong.json: run 42: epoch 1: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 2 elements";
+    assert!(told.ends_with(wanted), "{told}");
+    // An output may not take the place of the record.
+    let over = Job::new().input(&session.inputs[0]).epochs(Recorded::read(&record).unwrap());
+    let over = over.output(record.to_str().unwrap()).unwrap();
+    assert!(refused(&analyzer(), &over).contains("is also an input"));
+    // With a part of its modules.
+    assert_eq!(strict(2).run(&job()).unwrap().runs[0].epochs.len(), 1);
 }

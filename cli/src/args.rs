@@ -124,8 +124,8 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) odb: Option<PathBuf>,
 
     /// Apply the parameters and switches of an earlier job, each from the same event on: FILE is any output
-    /// of it, a table, a file of histograms or OUT.provenance.json. Several, if its runs are in several
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    /// of it, a table, a file of histograms or OUT.provenance.json. May be given for each of several runs
+    #[arg(long, value_name = "FILE")]
     pub(crate) epochs: Vec<PathBuf>,
 
     /// Files loaded into the ODB before everything else

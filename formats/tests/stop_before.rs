@@ -41,14 +41,17 @@ reads!(asc::Reader<&[u8], ()>);
 fn read(mut reader: impl Reads, target: usize, stop: impl Fn(u64) -> Option<u64>) -> Found {
     let (mut events, mut damage, mut block) = (Vec::new(), Vec::new(), Block::new());
     loop {
-        let wanted = stop(reader.next_number());
+        let next = reader.next_number();
+        let wanted = stop(next);
         reader.stop_before(wanted);
         let ends = reader.read(&mut block, target);
         let numbers = block.first..block.first + block.count;
-        if let Some(wanted) = wanted {
-            assert!(numbers.start >= wanted || numbers.end <= wanted, "{numbers:?} over {wanted}");
+        let behind = reader.next_number();
+        assert!(next <= numbers.start && numbers.end <= behind, "{next}, {numbers:?}, {behind}");
+        // Also over numbers without an event.
+        if let Some(wanted) = wanted.filter(|wanted| *wanted > next) {
+            assert!(behind <= wanted, "{numbers:?}, {behind} over {wanted}");
         }
-        assert!(reader.next_number() >= numbers.end);
         events.extend(numbers.zip(block.events()).map(|(n, e)| (n, e.header.serial, e.payload.to_vec())));
         match ends {
             Stop::End => return (events, damage),
