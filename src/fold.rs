@@ -85,6 +85,7 @@ pub(crate) fn run(
     base: &Base,
     progress: &mut dyn FnMut(&Progress),
     stdout: &mut dyn Write,
+    warnings: Vec<String>,
 ) -> Result<Report, Error> {
     // What ends the reading from within; the user's own request is another.
     let halt = Stop::new();
@@ -92,6 +93,7 @@ pub(crate) fn run(
     let online = Online::new(job);
     let mut fold = Fold::new(analyzer, job, progress, (stdout, pool.clone()), halt.clone());
     fold.watch = online.clone().map(|online| Watch::new(job, online));
+    fold.report.warnings = warnings;
     drive(analyzer, job, base, pool, (Shard::ALL, &halt), online, &mut |item| fold.item(item))?;
     fold.finish()
 }
@@ -542,6 +544,10 @@ impl<'j> Fold<'j> {
     /// Ends the job.
     pub(crate) fn finish(mut self) -> Result<Report, Error> {
         self.sinks.finish(&self.origin(true), &self.histograms, true)?;
+        // A live job tells all of its warnings, since its report forgets those of long ago.
+        if self.watch.is_some() && self.told < self.report.warnings.len() {
+            self.tell(false);
+        }
         Ok(self.give_up())
     }
 

@@ -1,7 +1,7 @@
 //! `pactolus analyze`.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use pactolus::{
 };
 
 use crate::args::AnalyzeArgs;
+use crate::lines::Lines;
+use crate::live::{How, Live};
 use crate::patient::Patient;
 use crate::progress::Display;
 use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow, inputs, shard, shared, summary};
@@ -101,6 +103,9 @@ pub(crate) fn whole(
     if to_stdout && say.json {
         return Err("--json and -o - both want standard output: give the output a name".into());
     }
+    if job.follow.is_some() {
+        return live(job, say, (out, err), to_stdout, work);
+    }
     let mut display = Display::new(say.quiet || say.json, err).warning(!say.quiet);
     let mut patient = match to_stdout && say.process {
         true => Some(Patient::stdout(&job.stop)?),
@@ -119,6 +124,45 @@ pub(crate) fn whole(
     // Standard output may be taken by events.
     match tell(say, (&report, told), if to_stdout { None } else { Some(out) }, err) {
         // Whoever reads the summary has seen enough; the work is done all the same.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    saved?;
+    Ok(code(&report))
+}
+
+/// Does a live job, which tells while it goes on.
+fn live(
+    job: &Job,
+    say: &Say<'_>,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+    to_stdout: bool,
+    work: impl FnOnce(&mut dyn FnMut(&Progress), &mut dyn Write) -> Result<Report, Error>,
+) -> Outcome {
+    let how = How { quiet: say.quiet, verbose: say.verbose, json: say.json };
+    let (mut patient, mut nowhere) = (None, io::sink());
+    let (events, lines): (&mut dyn Write, _) = match (to_stdout, say.process) {
+        (true, true) => (patient.insert(Patient::stdout(&job.stop)?), None),
+        (true, false) => (out, None),
+        // On a terminal, summaries take their turn with the line.
+        (false, true) if !io::stdout().is_terminal() => (&mut nowhere, Some(Lines::stdout(&job.stop)?)),
+        (false, _) => (&mut nowhere, Some(Lines::here(out))),
+    };
+    let mut live = Live::new(how, lines, err);
+    let mut report = match work(&mut |progress| live.show(progress), events) {
+        Ok(report) => report,
+        Err(error) => {
+            live.clear();
+            return Err(error.into());
+        }
+    };
+    report.odb_dir = say.odb_dir.map(Path::to_owned);
+    let empty = without_histograms(job, &report);
+    live.clear();
+    live.warn(&empty);
+    report.warnings.extend(empty);
+    let saved = say.odb_save.map_or(Ok(()), |path| save_odb(&report, path));
+    match live.end(&report, say.explain, say.stopped) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
@@ -209,6 +253,14 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     job.selection = selection(&args.n, args.events)?;
     job.filter = args.filter;
     job.flat = args.flat;
+    if let Some(shard) = args.shard.filter(|_| job.follow.is_some()) {
+        return Err(format!(
+            "--shard {}/{}: files are shared out when they are finished: analyze what is followed without --shard",
+            shard.number(),
+            shard.of()
+        )
+        .into());
+    }
     if args.flat && !job.outputs.iter().any(|output| matches!(output.kind, OutputKind::Table(_))) {
         return Err("--flat is about tables: name an output .parquet or .arrow".into());
     }

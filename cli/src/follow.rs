@@ -6,7 +6,7 @@ use std::time::Duration;
 use pactolus::{Error, Follow};
 
 /// What stands before the name of what is followed.
-const SCHEME: &str = "follow:";
+pub(crate) const SCHEME: &str = "follow:";
 
 /// What an input says to follow; `None` for one that is a file.
 pub(crate) fn parse(input: &Path) -> Option<Result<Follow, Error>> {
