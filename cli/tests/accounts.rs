@@ -95,9 +95,12 @@ impl Scene {
             name = 'Analyzer'
             [[request]]
             name = 'Trigger'
-            event_id = 1
-            banks = [ { name = 'ADC0', type = 'WORD' } ]
-            modules = [ { name = 'Slow', type = 'Slow' } ]
+            id = 1
+            [request.banks]
+            ADC0 = { type = 'WORD[4]' }
+            [[request.module]]
+            type = 'Slow'
+            name = 'Slow'
         ";
         fs::write(dir.path().join("lab.toml"), definition).unwrap();
         Scene { dir }
@@ -209,9 +212,12 @@ fn every_event_is_in_one_account_whatever_comes() {
             f64::from(count) * f64::from(time) * 0.6e-6 / FLIPS as f64,
         ));
         let set = format!("set '/Analyzer/Parameters/Slow/Value' {flip}");
-        let odb =
-            Command::new(env!("CARGO_BIN_EXE_pactolus")).arg("odb").arg(scene.path("odb")).args(["-c", &set]);
-        let set = { odb }.status().unwrap();
+        let set = Command::new(env!("CARGO_BIN_EXE_pactolus"))
+            .arg("odb")
+            .arg(scene.path("odb"))
+            .args(["-c", &set])
+            .status()
+            .unwrap();
         assert!(set.success());
         if kills < KILLS && flip % 12 == 0 {
             kills += 1;
