@@ -354,6 +354,9 @@ fn what_cannot_be_followed_is_refused() {
         |follow: Follow| Analyzer::new("Analyzer").run(&Job::new().follow(follow)).unwrap_err().to_string();
     let mut follow = Follow::new(scene.path("fast/run00042.mid")).unwrap();
     assert!(job(follow.clone().copied_to(scene.path("nowhere"))).contains("there is no directory"));
+    let into = Job::new().follow(follow.clone()).output(scene.path("fast/out%05d.mid").to_str().unwrap());
+    let error = Analyzer::new("Analyzer").run(&into.unwrap()).unwrap_err().to_string();
+    assert!(error.contains("would be taken for new runs"), "{error}");
     follow.runs = Some((1, 2));
     assert!(job(follow.clone()).contains("-r is for a directory"));
     follow.runs = None;
