@@ -166,9 +166,7 @@ impl Analyzer {
         let warnings = self.rehearse()?;
         job.check()?;
         let base = Base::new(self, job)?;
-        let mut report = fold::run(self, job, &base, progress, stdout)?;
-        report.warnings.splice(0..0, warnings);
-        Ok(report)
+        fold::run(self, job, &base, progress, stdout, warnings)
     }
 
     /// Elements of a bank as the request of a stage declares them, or as the modules of its chain do.

@@ -32,7 +32,7 @@ use crate::fold::run_report::run_report;
 use crate::fold::written::Written;
 use crate::histo::Histograms;
 use crate::job::{InputFile, Job, Stop, has_run};
-use crate::layers::{Base, Origins, setting};
+use crate::layers::{Base, EventDefinition, Origins, setting};
 use crate::ledger::Counts;
 use crate::line::drive;
 use crate::module::EndOfRun;
@@ -85,6 +85,7 @@ pub(crate) fn run(
     base: &Base,
     progress: &mut dyn FnMut(&Progress),
     stdout: &mut dyn Write,
+    warnings: Vec<String>,
 ) -> Result<Report, Error> {
     // What ends the reading from within; the user's own request is another.
     let halt = Stop::new();
@@ -92,6 +93,7 @@ pub(crate) fn run(
     let online = Online::new(job);
     let mut fold = Fold::new(analyzer, job, progress, (stdout, pool.clone()), halt.clone());
     fold.watch = online.clone().map(|online| Watch::new(job, online));
+    fold.report.warnings = warnings;
     drive(analyzer, job, base, pool, (Shard::ALL, &halt), online, &mut |item| fold.item(item))?;
     fold.finish()
 }
@@ -101,6 +103,8 @@ struct Live {
     epoch: Arc<Epoch>,
     sequential: Vec<Box<dyn AnySequential>>,
     odb: Odb,
+    /// What is known of its events.
+    definitions: Vec<EventDefinition>,
     origins: Origins,
     input: InputFile,
     /// Number of the file in the run that the last block is of.
@@ -214,6 +218,11 @@ impl<'j> Fold<'j> {
                 self.warn(text);
             }
             Item::Over(ended) => self.report.ended = Some(ended),
+            Item::Tick => {
+                self.keep_written();
+                self.keep_rotated()?;
+                self.tell(false);
+            }
             Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
@@ -317,7 +326,7 @@ impl<'j> Fold<'j> {
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, .. } = begun;
+        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, definitions, .. } = begun;
         // The same file is applied to every run.
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
@@ -348,6 +357,7 @@ impl<'j> Fold<'j> {
             refused: BTreeMap::new(),
             sequential,
             odb,
+            definitions,
             origins,
             input,
             file: 0,
@@ -433,8 +443,10 @@ impl<'j> Fold<'j> {
     }
 
     fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
-        if self.watch.is_none() {
-            self.tell(true);
+        match self.watch.is_some() {
+            // It is in what is written for others.
+            true => self.look(),
+            false => self.tell(true),
         }
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let mut histograms = self.histograms_of(&live);
@@ -469,7 +481,7 @@ impl<'j> Fold<'j> {
             }
             (tree, _) => tree?,
         };
-        if self.job.odb.is_none() {
+        if self.job.odb.is_none() && self.job.epochs.is_empty() {
             // Nobody but the analyzer has changed it.
             live.epochs.truncate(1);
             live.epochs.iter_mut().for_each(|epoch| epoch.tree = tree.clone());
@@ -480,7 +492,7 @@ impl<'j> Fold<'j> {
             self.provenance.forget();
             self.accounts.forget();
         }
-        self.provenance.run(self.analyzer, live.epoch.run.number, files, epochs);
+        self.provenance.run(self.analyzer, live.epoch.run.number, files, &live.definitions, epochs);
         self.offered += live.counts.offered();
         self.events_before += live.counts.offered() + live.counts.system;
         let report = run_report(self.analyzer, &live, &histograms, read_from, counts, errors);
@@ -532,6 +544,10 @@ impl<'j> Fold<'j> {
     /// Ends the job.
     pub(crate) fn finish(mut self) -> Result<Report, Error> {
         self.sinks.finish(&self.origin(true), &self.histograms, true)?;
+        // A live job tells all of its warnings, since its report forgets those of long ago.
+        if self.watch.is_some() && self.told < self.report.warnings.len() {
+            self.tell(false);
+        }
         Ok(self.give_up())
     }
 

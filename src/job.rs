@@ -14,6 +14,7 @@ use crate::Error;
 use crate::epoch::Selection;
 use crate::histo::{FileKind, check_ours};
 use crate::online::Follow;
+use crate::recorded::Recorded;
 use crate::verify::Witness;
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
@@ -249,6 +250,9 @@ pub struct Job {
     /// block, also where links lead to it. Without one, each run has an ODB of its own that begins as
     /// the job says.
     pub odb: Option<Odb>,
+    /// Recorded epochs: the runs have the values that were in force then, and change at the same events.
+    /// Nothing else sets any; a run without a record is an error. Several outputs of one job may be here.
+    pub epochs: Vec<Recorded>,
     /// Other files that no output may replace: the definition.
     pub keep: Vec<PathBuf>,
     /// Which events of each input.
@@ -307,6 +311,7 @@ impl Default for Job {
             protect: Vec::new(),
             odb_load: Vec::new(),
             odb: None,
+            epochs: Vec::new(),
             keep: Vec::new(),
             selection: Selection::default(),
             filter: false,
@@ -354,6 +359,13 @@ impl Job {
     pub fn output(mut self, pattern: impl Into<String>) -> Result<Job, Error> {
         self.outputs.push(OutputFile::new(pattern)?);
         Ok(self)
+    }
+
+    /// Adds the epochs that an earlier job has recorded.
+    #[must_use]
+    pub fn epochs(mut self, recorded: Recorded) -> Job {
+        self.epochs.push(recorded);
+        self
     }
 
     /// Threads that compress, decompress and encode, if it has more than one; with outputs of so many
@@ -410,6 +422,7 @@ impl Job {
             }
             follow.check()?;
         }
+        self.check_epochs()?;
         let reads = self.reads();
         let mut places: Vec<(PathBuf, &OutputFile)> = Vec::new();
         for (i, output) in self.outputs.iter().enumerate() {
@@ -458,6 +471,22 @@ impl Job {
             }
         }
         self.check_subruns()
+    }
+
+    /// Recorded values are the only ones.
+    fn check_epochs(&self) -> Result<(), Error> {
+        let others = [
+            ("--odb", self.odb.is_some()),
+            ("--odb-load", !self.odb_load.is_empty()),
+            ("-c", !self.config.is_empty()),
+            ("-p", !self.parameters.is_empty()),
+        ];
+        match others.into_iter().find(|(_, given)| *given && !self.epochs.is_empty()) {
+            Some((flag, _)) => Err(Error::Job(format!(
+                "--epochs: the recorded values alone are in force, and {flag} would set others: leave {flag} out"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Subruns come one behind the other, and none is missing.
@@ -509,7 +538,8 @@ impl Job {
     /// The files that no output may replace. Their true names are looked up here, once.
     pub fn reads(&self) -> Reads {
         let inputs = self.inputs.iter().map(|input| &input.path);
-        let files = inputs.chain(&self.odb_load).chain(&self.keep);
+        let files = inputs.chain(&self.odb_load).chain(&self.keep).map(PathBuf::as_path);
+        let files = files.chain(self.epochs.iter().map(Recorded::path));
         Reads {
             // What is not there cannot be replaced.
             files: files.filter_map(|path| path.canonicalize().ok()).collect(),

@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ use common::MidFile;
 use common::bench::{Bench, analyse, data, dwords, plain_run, run_of};
 use common::modules::{ADC0, Adds, NEWS, does, in_order, makes};
 use common::stream::Stream;
+use pactolus::formats::Compression;
+use pactolus::formats::compress::Output;
 use pactolus::odb::{Error as OdbError, Mode, Odb, Store, Tree};
 use pactolus::prelude::*;
 
@@ -266,6 +269,34 @@ fn text_in_a_pipe_is_taken_line_by_line() {
     };
     let events = data(&dir.path().join("r.mid"));
     assert_eq!(events.iter().map(|e| dwords(e, "SUMS").unwrap()[0]).collect::<Vec<_>>(), [2, 11]);
+}
+
+/// Members that arrive one by one, the first of them in pieces: each is taken when it has come.
+#[test]
+fn a_compressed_pipe_is_taken_member_by_member() {
+    for compression in Compression::ALL {
+        let member = |serial| {
+            let events = if serial == 0 { MidFile::new().bor(42) } else { MidFile::new() };
+            let events = events.words(1, serial, "ADC0", &[1, 2, 3, 4]);
+            let mut output = Output::new(compression, None, Vec::new()).unwrap();
+            output.write_all(&events.bytes).unwrap();
+            MidFile { bytes: output.finish().unwrap() }
+        };
+        let mut stream =
+            Stream::start(|| named("Analyzer"), Odb::local(), |job, path| job.output(path("r.mid")).unwrap());
+        let first = member(0);
+        for piece in [&first.bytes[..2], &first.bytes[2..5]] {
+            stream.push(&MidFile { bytes: piece.to_vec() });
+            std::thread::sleep(Duration::from_millis(120));
+        }
+        stream.send(&MidFile { bytes: first.bytes[5..].to_vec() }, 2);
+        stream.set(&format!("{OFFSET}[0]"), "10");
+        stream.send(&member(1), 1);
+        let (report, dir) = stream.finish();
+        assert_eq!((report.runs[0].epochs.len(), report.damage.places.len()), (1, 0), "{compression}");
+        let events = data(&dir.path().join("r.mid"));
+        assert_eq!(events.iter().map(|e| dwords(e, "SUMS").unwrap()[0]).collect::<Vec<_>>(), [2, 11]);
+    }
 }
 
 #[test]

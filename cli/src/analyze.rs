@@ -1,23 +1,29 @@
 //! `pactolus analyze`.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
 use pactolus::{
-    Analyzer, Definition, Error, Follow, InputFile, Job, OutputFile, OutputKind, Progress, Report, Selection,
-    expand, has_run,
+    Analyzer, Definition, Error, Follow, InputFile, Job, OutputFile, OutputKind, Progress, Recorded, Report,
+    Selection, expand, has_run,
 };
 
 use crate::args::AnalyzeArgs;
+use crate::lines::Lines;
+use crate::live::{How, Live};
 use crate::patient::Patient;
 use crate::progress::Display;
 use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow, inputs, shard, shared, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
+
+/// How often the tables of a live run are closed, unless the user says.
+const ROTATE: Duration = Duration::from_secs(30);
 
 /// What becomes of an analysis that the user stops.
 pub(crate) const WHAT_WAS_READ: &str = "what was analyzed is written";
@@ -28,6 +34,8 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
     // Shards and their merge have none: it may change from one to the next.
     let odb_dir = match args.shard {
         Some(_) => args.odb.clone(),
+        // Recorded values are the only ones.
+        None if !args.epochs.is_empty() => args.odb.clone(),
         None => shared::place(args.odb.as_deref()),
     };
     if let Some(dir) = odb_dir.as_deref().filter(|_| !args.odb_load.is_empty()) {
@@ -95,6 +103,9 @@ pub(crate) fn whole(
     if to_stdout && say.json {
         return Err("--json and -o - both want standard output: give the output a name".into());
     }
+    if job.follow.is_some() {
+        return live(job, say, (out, err), to_stdout, work);
+    }
     let mut display = Display::new(say.quiet || say.json, err).warning(!say.quiet);
     let mut patient = match to_stdout && say.process {
         true => Some(Patient::stdout(&job.stop)?),
@@ -113,6 +124,45 @@ pub(crate) fn whole(
     // Standard output may be taken by events.
     match tell(say, (&report, told), if to_stdout { None } else { Some(out) }, err) {
         // Whoever reads the summary has seen enough; the work is done all the same.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    saved?;
+    Ok(code(&report))
+}
+
+/// Does a live job, which tells while it goes on.
+fn live(
+    job: &Job,
+    say: &Say<'_>,
+    (out, err): (&mut dyn Write, &mut dyn Write),
+    to_stdout: bool,
+    work: impl FnOnce(&mut dyn FnMut(&Progress), &mut dyn Write) -> Result<Report, Error>,
+) -> Outcome {
+    let how = How { quiet: say.quiet, verbose: say.verbose, json: say.json };
+    let (mut patient, mut nowhere) = (None, io::sink());
+    let (events, lines): (&mut dyn Write, _) = match (to_stdout, say.process) {
+        (true, true) => (patient.insert(Patient::stdout(&job.stop)?), None),
+        (true, false) => (out, None),
+        // On a terminal, summaries take their turn with the line.
+        (false, true) if !io::stdout().is_terminal() => (&mut nowhere, Some(Lines::stdout(&job.stop)?)),
+        (false, _) => (&mut nowhere, Some(Lines::here(out))),
+    };
+    let mut live = Live::new(how, lines, err);
+    let mut report = match work(&mut |progress| live.show(progress), events) {
+        Ok(report) => report,
+        Err(error) => {
+            live.clear();
+            return Err(error.into());
+        }
+    };
+    report.odb_dir = say.odb_dir.map(Path::to_owned);
+    let empty = without_histograms(job, &report);
+    live.clear();
+    live.warn(&empty);
+    report.warnings.extend(empty);
+    let saved = say.odb_save.map_or(Ok(()), |path| save_odb(&report, path));
+    match live.end(&report, say.explain, say.stopped) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
@@ -198,10 +248,19 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     job.parameters = args.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?;
     job.protect.clone_from(&args.protect);
     job.odb_load.clone_from(&args.odb_load);
+    job.epochs = args.epochs.iter().map(Recorded::read).collect::<Result<_, _>>()?;
     job.keep.extend(args.analyzer.clone());
     job.selection = selection(&args.n, args.events)?;
     job.filter = args.filter;
     job.flat = args.flat;
+    if let Some(shard) = args.shard.filter(|_| job.follow.is_some()) {
+        return Err(format!(
+            "--shard {}/{}: files are shared out when they are finished: analyze what is followed without --shard",
+            shard.number(),
+            shard.of()
+        )
+        .into());
+    }
     if args.flat && !job.outputs.iter().any(|output| matches!(output.kind, OutputKind::Table(_))) {
         return Err("--flat is about tables: name an output .parquet or .arrow".into());
     }
@@ -209,7 +268,9 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     if args.rotate.is_some() && !job.outputs.iter().any(is_named) {
         return Err("--rotate is about tables in files: name an output .parquet or .arrow".into());
     }
-    job.rotate = args.rotate;
+    // A live run may last for days, and others want to read what is there.
+    let rotate = args.rotate.or(job.follow.as_ref().map(|_| ROTATE));
+    job.rotate = rotate.filter(|period| !period.is_zero());
     if let Some(threads) = args.threads {
         job.threads = threads.into();
     }

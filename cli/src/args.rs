@@ -8,6 +8,8 @@ use clap::Args;
 use pactolus::Shard;
 use pactolus::formats::Limits;
 
+use crate::follow::SCHEME;
+
 /// Pass the events of run files through the modules of a definition.
 ///
 /// Reads .mid and .asc files, plain or compressed (.gz .lz4 .bz2 .zst, found by the first bytes). Without a
@@ -70,8 +72,9 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) flat: bool,
 
     /// Close tables after so many seconds, and go on in the next part: run00042.Trigger.0001.parquet.
-    /// Others may read each part as soon as it is there; `merge` joins them
-    #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds, conflicts_with = "shard")]
+    /// Others may read each part as soon as it is there; `merge` joins them. By default 30 if a file is
+    /// followed; 0: tables appear whole, at the end of the run
+    #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds_or_none, conflicts_with = "shard")]
     pub(crate) rotate: Option<Duration>,
 
     /// Threads for the modules; by default, one for each processor
@@ -122,6 +125,11 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) odb: Option<PathBuf>,
 
+    /// Apply the parameters and switches of an earlier job, each from the same event on: FILE is any output
+    /// of it, a table, a file of histograms or OUT.provenance.json. May be given for each of several runs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) epochs: Vec<PathBuf>,
+
     /// Files loaded into the ODB before everything else
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) odb_load: Vec<PathBuf>,
@@ -130,7 +138,7 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) odb_save: Option<PathBuf>,
 
-    /// Report to standard output as JSON
+    /// Report to standard output as JSON; of what is followed, JSON lines while it goes on
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -152,18 +160,28 @@ Examples:
   pactolus analyze -a lab.toml /data -o /results/run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -o run%05d.mid --shard 3/8
   daq-stream | pactolus analyze - -a lab.toml --odb daq -o run%05d.parquet
+  pactolus analyze -a lab.toml run00042.mid --epochs run00042.Trigger.parquet -o again%05d.parquet
+  pactolus analyze -a lab.toml follow:/data -o run%05d.parquet
+  pactolus analyze -a lab.toml follow:/fast,/archive -r 120 125 --json
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could
-not run; 3 stopped by the user; 5 an output could not be written,
-standard output closed by its reader included.";
+not run; 3 stopped by the user; 4 what is followed was silent for too long, or
+is not what it was; 5 an output could not be written, standard output closed by
+its reader included.";
 
 /// Letters of mana without a meaning here, and what takes their place.
 const FOREIGN: &[(&str, &str)] = &[
     ("-d", "it disabled the watchdog of the old ODB; nothing is needed in its place"),
     ("-D", "it made a daemon; use systemd, or `nohup pactolus ... &`"),
-    ("-e", "it named a live experiment; live sources are not supported yet"),
-    ("-h", "it named a host of a live experiment; live sources are not supported yet (help is --help)"),
+    (
+        "-e",
+        "it named a live experiment; files are analyzed while they are written with follow:DIR in place of a file",
+    ),
+    (
+        "-h",
+        "it named a host of a live experiment; files are followed on this computer, with follow:DIR (help is --help)",
+    ),
     ("-l", "it kept old histograms from being loaded; nothing is loaded here"),
     ("-L", "it set the record length of HBOOK files; tables are .parquet and .arrow here"),
     ("-s", "it opened a port for ROOT; there is no such server here"),
@@ -171,6 +189,27 @@ const FOREIGN: &[(&str, &str)] = &[
     ("-t", "it set the number of PVM tasks; use -j for threads"),
     ("-b", "it set the buffer size of PVM; use -j for threads"),
 ];
+
+/// What only some commands can read: a file of that name is behind `./`.
+#[derive(Debug)]
+pub(crate) struct Followed(String);
+
+impl std::fmt::Display for Followed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: only analyze and dump follow files while they are written", self.0)
+    }
+}
+
+impl std::error::Error for Followed {}
+
+/// Refuses to follow where the whole of a file is wanted, rather than to look for a file of that name.
+pub(crate) fn refuse_followed(args: &[OsString]) -> Result<(), Followed> {
+    if args.first().is_some_and(|command| command == "analyze" || command == "dump") {
+        return Ok(());
+    }
+    let followed = args.iter().map(|arg| arg.to_string_lossy()).find(|arg| arg.starts_with(SCHEME));
+    followed.map_or(Ok(()), |arg| Err(Followed(arg.into_owned())))
+}
 
 /// A flag of mana that does not exist here.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pactolus::{Error, Follow};
 
 /// What stands before the name of what is followed.
-const SCHEME: &str = "follow:";
+pub(crate) const SCHEME: &str = "follow:";
 
 /// What an input says to follow; `None` for one that is a file.
 pub(crate) fn parse(input: &Path) -> Option<Result<Follow, Error>> {
@@ -17,6 +17,11 @@ pub(crate) fn parse(input: &Path) -> Option<Result<Follow, Error>> {
         Some((fast, slow)) => Follow::new(fast).map(|follow| follow.copied_to(slow)),
         None => Follow::new(name),
     })
+}
+
+/// A time in seconds, perhaps none.
+pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }
 
 /// A time in seconds.

@@ -18,6 +18,8 @@ mod dump;
 mod follow;
 mod hist;
 mod inputs;
+mod lines;
+mod live;
 mod merge;
 mod odb;
 mod patient;
@@ -28,6 +30,7 @@ mod shard;
 mod shared;
 mod signals;
 mod simulate;
+mod status;
 mod summary;
 mod verify;
 
@@ -176,6 +179,7 @@ fn report(error: &(dyn std::error::Error + 'static), err: &mut dyn Write) -> u8 
 
 fn parse(args: &[OsString]) -> Result<Command, Box<dyn std::error::Error>> {
     args::refuse_foreign(args)?;
+    args::refuse_followed(args)?;
     let name = OsString::from("pactolus");
     let args = args::attached(args);
     let matches = Cli::command().try_get_matches_from(std::iter::once(name).chain(args))?;

@@ -33,21 +33,8 @@ impl Patient {
     ///
     /// # Errors
     /// If it is closed, or there can be no thread.
-    #[cfg(unix)]
     pub(crate) fn stdout(stop: &Stop) -> io::Result<Patient> {
-        use std::os::fd::AsFd;
-
-        let own = io::stdout().as_fd().try_clone_to_owned()?;
-        Patient::new(std::fs::File::from(own), stop)
-    }
-
-    /// Writes to standard output.
-    ///
-    /// # Errors
-    /// If there can be no thread.
-    #[cfg(not(unix))]
-    pub(crate) fn stdout(stop: &Stop) -> io::Result<Patient> {
-        Patient::new(io::stdout(), stop)
+        Patient::new(own_stdout()?, stop)
     }
 
     fn new(mut out: impl Write + Send + 'static, stop: &Stop) -> io::Result<Patient> {
@@ -103,6 +90,23 @@ impl Write for Patient {
         // Every piece is out before the next comes.
         Ok(())
     }
+}
+
+/// Standard output for a thread of its own, which nothing waits for that wants the one of the process.
+///
+/// # Errors
+/// If it is closed.
+#[cfg(unix)]
+pub(crate) fn own_stdout() -> io::Result<std::fs::File> {
+    use std::os::fd::AsFd;
+
+    Ok(std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+/// Standard output.
+#[cfg(not(unix))]
+pub(crate) fn own_stdout() -> io::Result<io::Stdout> {
+    Ok(io::stdout())
 }
 
 #[cfg(test)]

@@ -18,7 +18,15 @@ pub(crate) fn print(report: &Report, verbose: bool, out: &mut dyn Write) -> io::
     for run in &report.runs {
         print_run(run, verbose, out)?;
     }
+    print_rest(report, out)
+}
+
+/// What [`print`] prints behind the runs.
+pub(crate) fn print_rest(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     print_damage(report, out)?;
+    if report.earlier.outputs > 0 {
+        writeln!(out, "wrote {} before the following", count(report.earlier.outputs, "file"))?;
+    }
     for file in &report.outputs {
         let rows = file.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
         writeln!(out, "wrote {}: {} bytes{rows}", file.path.display(), file.bytes)?;
@@ -70,20 +78,22 @@ pub(crate) fn without_text(text: &WithoutText, out: &mut dyn Write) -> io::Resul
 fn totals(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let total = report.total();
     let seconds = report.seconds.max(1e-9);
-    let runs = if report.runs.len() == 1 { "run" } else { "runs" };
+    let runs = report.earlier.runs + report.runs.len() as u64;
+    let refused = report.earlier.refused + report.runs.iter().map(|run| run.refused).sum::<u64>();
     writeln!(
         out,
-        "{} {runs}, {} events, {} lost, {} damaged; {seconds:.2} s, {} events/s, {}B/s",
-        report.runs.len(),
+        "{}, {} events, {} lost, {} damaged; {seconds:.2} s, {} events/s, {}B/s",
+        count(runs, "run"),
         total.offered,
         report.failed(),
-        total.damaged + report.damage.count + report.runs.iter().map(|r| r.refused).sum::<u64>(),
+        total.damaged + report.damage.count + refused,
         thousands(total.offered as f64 / seconds),
         thousands(report.bytes as f64 / seconds),
     )
 }
 
-fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
+/// A run.
+pub(crate) fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
     let more = if run.files > 1 { format!(" and {} more", run.files - 1) } else { String::new() };
     writeln!(out, "run {} from {}{more}", run.run, run.input.display())?;
     print_ids(run, out)?;
@@ -165,6 +175,9 @@ fn print_trouble(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Res
     if run.refused > 0 {
         writeln!(out, "  {} events have a value that their table does not take: null there", run.refused)?;
     }
+    for gap in &run.gaps {
+        writeln!(out, "  gap: {gap}")?;
+    }
     for refusal in run.refusals.iter().take(if verbose { usize::MAX } else { 5 }) {
         writeln!(out, "  refused: {refusal}")?;
     }
@@ -181,12 +194,18 @@ fn print_ids(run: &RunReport, out: &mut dyn Write) -> io::Result<()> {
             (events.left_out, "not asked for"),
             (events.damaged, "with broken banks"),
             (events.unrequested, "that no request wants"),
+            (events.overrun, "overwritten before they were read"),
+            (events.stale, "too old"),
+            (events.too_big, "too big"),
         ];
         let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}"));
         let parts: Vec<String> = parts.collect();
         let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
         let s = if events.offered == 1 { "" } else { "s" };
         writeln!(out, "  id {id}: {} event{s}{parts}", events.offered)?;
+        if events.unattended > 0 {
+            writeln!(out, "    {} unattended: gaps in the serial numbers", events.unattended)?;
+        }
     }
     Ok(())
 }

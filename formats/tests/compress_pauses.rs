@@ -12,12 +12,14 @@ use lz4_flex::frame::{BlockMode, FrameInfo};
 use pactolus_formats::{ByteSource, Compression, Input, Pool};
 use pauses_common::{Pausing, corpus};
 
+/// Behind so many bytes a stream broke, at this place of the file, and why; where it went on, if it did.
+type Break = (usize, Option<u64>, String, Option<Option<u64>>);
+
 /// What came out of a stream.
 #[derive(Debug, PartialEq)]
 struct Given {
     bytes: Vec<u8>,
-    /// Behind so many bytes it broke, at this place of the file, and why; where it went on, if it did.
-    breaks: Vec<(usize, Option<u64>, String, Option<Option<u64>>)>,
+    breaks: Vec<Break>,
     compression: Compression,
 }
 
@@ -26,6 +28,8 @@ fn read(mut input: Input, step: usize, len: usize) -> Given {
     let mut buffer = vec![0; step];
     // A stream that pauses behind each byte asks for two calls for each, and for some where it breaks.
     for _ in 0..100 + 20 * len {
+        // What is not known to be compressed has no place yet.
+        let place = input.compressed_offset();
         match input.read(&mut buffer) {
             Ok(0) => {
                 assert_eq!(input.read(&mut buffer).unwrap(), 0, "an end behind which it goes on");
@@ -34,7 +38,10 @@ fn read(mut input: Input, step: usize, len: usize) -> Given {
                 return given;
             }
             Ok(n) => given.bytes.extend_from_slice(&buffer[..n]),
-            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                let now = input.compressed_offset();
+                assert!(now == place || place.is_none() && now == Some(0), "{place:?}, then {now:?}");
+            }
             Err(e) => {
                 assert!(matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof), "{e}");
                 assert!(!input.is_between(), "broken, and whole");
@@ -86,7 +93,7 @@ fn broken(file: &[u8], seed: usize) -> Vec<Vec<u8>> {
     let mut broken: Vec<Vec<u8>> = Vec::new();
     for n in 0..4 {
         let mut flipped = file.to_vec();
-        flipped[place(n)] ^= 1 << (n + seed) % 8;
+        flipped[place(n)] ^= 1 << ((n + seed) % 8);
         broken.push(flipped);
         broken.push(file[..place(n + 4)].to_vec());
     }

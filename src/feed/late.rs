@@ -13,6 +13,8 @@ use crate::events::{Events, Layouts};
 pub(crate) struct Late {
     limits: Limits,
     layouts: Layouts,
+    /// A block must end before the event of this number.
+    before: Option<u64>,
     state: State,
 }
 
@@ -26,7 +28,7 @@ enum State {
 
 impl Late {
     pub(crate) fn new(input: Input, limits: Limits) -> Late {
-        Late { limits, layouts: Layouts::default(), state: State::Opening(input) }
+        Late { limits, layouts: Layouts::default(), before: None, state: State::Opening(input) }
     }
 
     /// See [`Events::read`]; an empty block and [`Ends::Pause`] while too little has come.
@@ -47,9 +49,26 @@ impl Late {
         };
         let mut events = Events::new(input, self.limits)?;
         events.learn(self.layouts.clone());
+        events.stop_before(self.before);
         let read = events.read(block, target);
         self.state = State::Open(events);
         read
+    }
+
+    /// Ends a block before the event of this number.
+    pub(crate) fn stop_before(&mut self, event: Option<u64>) {
+        self.before = event;
+        if let State::Open(events) = &mut self.state {
+            events.stop_before(event);
+        }
+    }
+
+    /// The number of the next event, counted from 1.
+    pub(crate) fn next_number(&self) -> u64 {
+        match &self.state {
+            State::Open(events) => events.next_number(),
+            _ => 1,
+        }
     }
 
     /// Says what is defined.

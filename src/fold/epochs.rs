@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pactolus_formats::BankName;
-use pactolus_odb::Tree;
+use pactolus_odb::{Odb, Tree};
 
 use super::{Fold, Live};
 use crate::analyzer::Analyzer;
@@ -52,6 +52,10 @@ impl Fold<'_> {
         let Some(live) = &mut self.live else { return };
         let Taken { epoch, sequential, tree, first, mut changes } = taken;
         live.tests.grow(&epoch.tests);
+        if self.job.odb.is_none() {
+            // It was recorded: the ODB of the run has the values in force.
+            live.odb = Odb::from(tree.clone());
+        }
         for change in &changes {
             // A name may end in brackets, too.
             let is_name = tree.find_link(&change.path).is_ok_and(|found| found.index.is_none());

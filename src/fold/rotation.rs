@@ -87,7 +87,8 @@ impl Fold<'_> {
             files.push(json!({ "file": live.input.path.display().to_string() }));
         }
         let epochs = live.epochs.iter().map(|e| (e.number, e.first, &e.tree));
-        let provenance = self.provenance.so_far(self.analyzer, live.epoch.run.number, files, epochs);
+        let (number, definitions) = (live.epoch.run.number, &live.definitions);
+        let provenance = self.provenance.so_far(self.analyzer, number, files, definitions, epochs);
         let now = account(live);
         let of_job = self.accounts.0.iter().cloned().chain([now.clone()]).collect();
         let [of_run, of_all] = provenance;

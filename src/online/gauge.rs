@@ -245,6 +245,6 @@ mod tests {
         // The writer pauses.
         (160..200).for_each(|second| look(second, (35.0 - f64::from(second - 160)).max(0.0)));
         let [(falls, News::Falls), (caught, News::CaughtUp)] = *news else { panic!("{news:?}") };
-        assert!((130..=136).contains(&falls) && (160..180).contains(&caught), "{news:?}");
+        assert!((126..=136).contains(&falls) && (160..180).contains(&caught), "{news:?}");
     }
 }

@@ -76,6 +76,12 @@ fn decode_twice(bytes: &[u8]) -> Decoded {
         let same = (&decoded.bytes, &decoded.breaks) == (&again.bytes, &again.breaks);
         assert!(same, "depends on pieces: {:?}, {:?}", decoded.breaks, again.breaks);
     }
+    let input = Input::new(Pieces::pausing(bytes), "run00042.mid").unwrap();
+    let paused = decode(input, 1000, bytes.len());
+    if !decoded.more && !paused.more {
+        let same = (&decoded.bytes, &decoded.breaks) == (&paused.bytes, &paused.breaks);
+        assert!(same, "depends on pauses: {:?}, {:?}", decoded.breaks, paused.breaks);
+    }
     decoded
 }
 
@@ -99,13 +105,20 @@ fn decode(mut input: Input, step: usize, len: usize) -> Decoded {
                     return decoded;
                 }
             }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             Err(e) => {
                 assert!(matches!(e.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof), "{e}");
                 assert!(!e.to_string().is_empty() && !e.to_string().contains('\n'));
                 let again = input.read(&mut buffer).expect_err("a broken stream that goes on by itself");
                 assert_eq!((again.kind(), again.to_string()), (e.kind(), e.to_string()));
                 decoded.breaks.push((decoded.bytes.len(), e.kind(), e.to_string()));
-                if !input.resume().unwrap() {
+                let resumed = loop {
+                    match input.resume() {
+                        Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                        resumed => break resumed.unwrap(),
+                    }
+                };
+                if !resumed {
                     return decoded;
                 }
                 let place = input.compressed_offset();

@@ -48,6 +48,8 @@ pub struct Reader<R> {
     window: Window,
     offset: u64,
     number: u64,
+    /// A block ends before the event of this number.
+    stop: Option<u64>,
     /// Nothing follows what has been read.
     ended: bool,
     /// What broke off the compressed stream; it may go on behind.
@@ -73,6 +75,7 @@ impl<R: ByteSource> Reader<R> {
             window: Window::default(),
             offset: 0,
             number: 1,
+            stop: None,
             ended: false,
             broken: None,
             search: None,
@@ -104,12 +107,29 @@ impl<R: ByteSource> Reader<R> {
     /// follow, as behind an end-of-run event, may let the input end: then the next read gives the event,
     /// or says what is wrong with it.
     ///
-    /// `None` if nothing is left, or only a part of an event, or more than one, or if an event is still
-    /// looked for behind damage. What vouches for itself never waits.
+    /// `None` if nothing is left, or only a part of an event, or more than one. What vouches for itself
+    /// does not wait, except behind damage, whose end it may be: then it is the event where reading would
+    /// go on.
     pub fn waiting(&self) -> Option<(Header, &[u8])> {
-        let (payload, header) = Header::parse(self.window.rest()).ok()?;
-        let whole = payload.len() == header.size as usize;
-        (self.paused && self.search.is_none() && whole).then_some((header, payload))
+        let rest = self.paused.then(|| self.window.rest())?;
+        let resumes = |at: &usize| self.known.resumes(&rest[*at..], true) == Answer::Yes;
+        let from = match &self.search {
+            None => 0,
+            Some(_) => (0..rest.len()).find(resumes)?,
+        };
+        let (payload, header) = Header::parse(&rest[from..]).ok()?;
+        (payload.len() == header.size as usize).then_some((header, payload))
+    }
+
+    /// Ends a block before the event of this number, counted from 1 as [`Block::first`] is; `None`: before
+    /// no special one. The block may be empty. A number that is not behind the next event means nothing.
+    pub fn stop_before(&mut self, event: Option<u64>) {
+        self.stop = event;
+    }
+
+    /// The number of the next event, counted from 1.
+    pub fn next_number(&self) -> u64 {
+        self.number
     }
 
     /// The input, for its progress.
@@ -123,7 +143,7 @@ impl<R: ByteSource> Reader<R> {
     /// The sizes of blocks follow from the input and `target` alone, unless the input says with
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) that nothing more has come: then the block ends behind the
     /// last event that vouches for itself or is vouched for ([`Stop::Pause`]). It is believed, whatever
-    /// comes behind it.
+    /// comes behind it; but if damage has come already, it waits until that tells whether it is cut.
     ///
     /// # Errors
     /// Those of the operating system. Broken and cut compressed streams are [`Stop::Damaged`].
@@ -152,7 +172,7 @@ impl<R: ByteSource> Reader<R> {
                 Scan::Stop(stop) => break Ok(stop),
                 Scan::Piece(size) => {
                     self.piece(block, size);
-                    if block.count > 0 {
+                    if block.count > 0 || self.stop == Some(self.number) {
                         return Ok(Stop::Full);
                     }
                     if let Some(lost) = self.fragments.as_mut().and_then(|f| f.lost.pop_front()) {
@@ -270,7 +290,7 @@ impl<R: ByteSource> Reader<R> {
                 }
             }
             // Before anything is learnt from it, which may speak against it the next time.
-            if piece && block.count > 0 {
+            if (piece || self.stop == Some(self.number + block.count)) && block.count > 0 {
                 return Scan::Stop(Stop::Full);
             }
             let mut full = *end + size >= target;
