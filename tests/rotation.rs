@@ -102,12 +102,19 @@ impl Place {
         ran
     }
 
-    fn files(&self, directory: &str) -> BTreeMap<String, Vec<u8>> {
+    /// What has a name in a directory.
+    fn names(&self, directory: &str) -> Vec<String> {
         let files = fs::read_dir(self.path(directory)).unwrap();
-        let files = files.map(|entry| entry.unwrap().path());
-        files
-            .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()))
-            .collect()
+        let names = files.map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned());
+        names.filter(|name| !name.starts_with('.')).collect()
+    }
+
+    fn files(&self, directory: &str) -> BTreeMap<String, Vec<u8>> {
+        let read = |name: String| {
+            let bytes = fs::read(self.path(directory).join(&name)).unwrap();
+            (name, bytes)
+        };
+        self.names(directory).into_iter().map(read).collect()
     }
 
     /// The parts of tables, by name of the table they are of.
@@ -157,7 +164,7 @@ fn check(flags: &str) {
     let parts = place.parts("live");
     assert_eq!(parts.len(), 4);
     for (table, parts) in &parts {
-        assert!(parts.len() > 5, "{}: {} parts", table.display(), parts.len());
+        assert!(parts.len() > 2, "{}: {} parts", table.display(), parts.len());
         let mut rows = 0;
         for (i, part) in parts.iter().enumerate() {
             assert_eq!((part.number(), part.is_last()), (i as u64 + 1, i + 1 == parts.len()));
@@ -215,7 +222,7 @@ fn parts_are_whole_at_any_moment() {
         let look = scope.spawn(|| {
             let mut looked = 0;
             while !done.load(Ordering::Relaxed) {
-                for (name, _) in place.files("live").into_iter().filter(|(name, _)| !name.starts_with('.')) {
+                for name in place.names("live") {
                     let path = place.path("live").join(&name);
                     if name.contains("histos") {
                         let histograms = Histograms::read(&path).unwrap();
