@@ -160,6 +160,7 @@ pub(crate) struct Following {
     /// A digest is wanted, taken while reading or later.
     digest: Option<bool>,
     allow_missing: bool,
+    keep_fragments: bool,
     places: Arc<Places>,
     bell: Arc<Bell>,
     /// The file in hand, or the last one.
@@ -206,6 +207,7 @@ impl Following {
             limits: job.limits,
             digest: (!job.outputs.is_empty()).then_some(job.threads > 1),
             allow_missing: job.allow_missing,
+            keep_fragments: false,
             places,
             current: None,
             next: None,
@@ -214,6 +216,11 @@ impl Following {
             sizes,
             news: Vec::new(),
         }
+    }
+
+    /// Leaves the pieces of large events as they are.
+    pub(crate) fn keep_fragments(self) -> Following {
+        Following { keep_fragments: true, ..self }
     }
 
     /// The file that comes next, if there is one now.
@@ -274,7 +281,7 @@ impl Following {
             None => (Input::new_with(growing, &file.path, &self.limits)?, None),
         };
         let stream = Followed {
-            events: Late::new(input, self.limits),
+            events: Late::new(input, self.limits).keep_fragments(self.keep_fragments),
             digest,
             handle: handle.clone(),
             bell: Arc::clone(&self.bell),
