@@ -14,6 +14,7 @@ use crate::histo::{Automatic, Store};
 use crate::job::{Job, OutputKind};
 use crate::layers::{Base, EventDefinition, Files, Origins, Settled, bank_switch, fill, setting};
 use crate::module::{Booked, BoxError, Setup};
+use crate::recorded::RecordedRun;
 use crate::request::Request;
 use crate::sink::Sinks;
 use crate::stage::{AnySequential, Body, Either, Length, Mountable, Stage, guarded};
@@ -31,6 +32,8 @@ pub(crate) struct Begun {
     pub(crate) seen: Tree,
     /// Values of a shared ODB with which the run cannot begin.
     pub(crate) refused: Option<Tree>,
+    /// Its values were recorded, and so are those of later epochs.
+    pub(crate) record: Option<Arc<RecordedRun>>,
     /// The first key of a shared ODB that is protected and was not written.
     pub(crate) skipped: Option<String>,
     /// What later epochs take over.
@@ -130,8 +133,26 @@ impl Analyzer {
         (run, numbered): (Run, bool),
         dump: Option<&[u8]>,
     ) -> Result<Begun, Error> {
-        let Settled { odb: seen, tree, skipped, definitions, origins, mut warnings, files } =
-            base.settle(self, job, (&run, numbered), dump)?;
+        let settled = base.settle(self, job, (&run, numbered), dump)?;
+        self.begun(job, run, dump, settled)
+    }
+
+    /// Begins a run with what was recorded of it.
+    pub(crate) fn begin_again(
+        &self,
+        job: &Job,
+        base: &Base,
+        run: Run,
+        dump: Option<&[u8]>,
+        record: Arc<RecordedRun>,
+    ) -> Result<Begun, Error> {
+        let settled = base.settle_recorded(self, job, &run, &record)?;
+        Ok(Begun { record: Some(record), ..self.begun(job, run, dump, settled)? })
+    }
+
+    /// Prepares the modules for settled values.
+    fn begun(&self, job: &Job, run: Run, dump: Option<&[u8]>, settled: Settled) -> Result<Begun, Error> {
+        let Settled { odb: seen, tree, skipped, definitions, origins, mut warnings, files } = settled;
         let made = self.epoch(job, &run, (&tree, &definitions), Earlier::default())?;
         let banks = job.outputs.iter().any(|output| output.kind != OutputKind::Histograms);
         if banks && !job.filter {
@@ -147,6 +168,7 @@ impl Analyzer {
             tree,
             seen,
             refused: None,
+            record: None,
             skipped,
             earlier,
             definitions,

@@ -68,6 +68,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// The epochs that a file has recorded cannot be applied.
+    #[error("epochs of {}: {message}", path.display())]
+    Epochs {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// The combination of inputs and outputs makes no sense.
     #[error("{0}")]
     Job(String),

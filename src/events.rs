@@ -102,6 +102,22 @@ impl Events {
         }
     }
 
+    /// Ends a block before the event of this number: see [`mid::Reader::stop_before`].
+    pub fn stop_before(&mut self, event: Option<u64>) {
+        match &mut self.format {
+            Format::Mid(reader) => reader.stop_before(event),
+            Format::Asc(reader) => reader.stop_before(event),
+        }
+    }
+
+    /// The number of the next event, counted from 1.
+    pub fn next_number(&self) -> u64 {
+        match &self.format {
+            Format::Mid(reader) => reader.next_number(),
+            Format::Asc(reader) => reader.next_number(),
+        }
+    }
+
     /// The input, for its progress.
     pub fn input(&self) -> &Input {
         match &self.format {
@@ -183,7 +199,7 @@ impl Layouts {
         layouts.and(Layouts::of(definitions))
     }
 
-    fn and(mut self, other: Layouts) -> Layouts {
+    pub(crate) fn and(mut self, other: Layouts) -> Layouts {
         self.ids.extend(other.ids);
         self.banks.extend(other.banks);
         self.fixed.extend(other.fixed);

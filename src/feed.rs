@@ -36,6 +36,12 @@ pub(crate) trait Stream: Send {
     /// come, [`Ends::Pause`] says so, without waiting.
     fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends>;
 
+    /// Ends a block before the event of this number in the stream, counted from 1.
+    fn stop_before(&mut self, event: Option<u64>);
+
+    /// The number of the next event in the stream, counted from 1.
+    fn next_number(&self) -> u64;
+
     /// Says what is defined.
     fn learn(&mut self, layouts: Layouts);
 

@@ -3,6 +3,7 @@
 mod copied;
 mod epochs;
 mod live;
+mod rotation;
 mod run_report;
 mod warnings;
 mod written;
@@ -26,11 +27,12 @@ use crate::fold::copied::Copied;
 use crate::fold::epochs::Values;
 pub use crate::fold::live::LiveProgress;
 use crate::fold::live::Watch;
+use crate::fold::rotation::{Accounts, Rotation};
 use crate::fold::run_report::run_report;
 use crate::fold::written::Written;
 use crate::histo::Histograms;
 use crate::job::{InputFile, Job, Stop, has_run};
-use crate::layers::{Base, Origins, setting};
+use crate::layers::{Base, EventDefinition, Origins, setting};
 use crate::ledger::Counts;
 use crate::line::drive;
 use crate::module::EndOfRun;
@@ -39,7 +41,7 @@ use crate::partial::{Partial, TableKey};
 use crate::provenance::Provenance;
 use crate::report::{Report, RunReport, WithoutText};
 use crate::shard::Shard;
-use crate::sink::Sinks;
+use crate::sink::{Origin, Sinks};
 use crate::source::{Item, Ticket};
 use crate::stage::{AnySequential, guarded};
 use crate::test::Tests;
@@ -101,6 +103,8 @@ struct Live {
     epoch: Arc<Epoch>,
     sequential: Vec<Box<dyn AnySequential>>,
     odb: Odb,
+    /// What is known of its events.
+    definitions: Vec<EventDefinition>,
     origins: Origins,
     input: InputFile,
     /// Number of the file in the run that the last block is of.
@@ -132,6 +136,8 @@ pub(crate) struct Fold<'j> {
     progress: &'j mut dyn FnMut(&Progress),
     sinks: Sinks<'j>,
     provenance: Provenance,
+    accounts: Accounts,
+    rotation: Rotation,
     /// Finishes events that waited for a sequential stage.
     worker: Worker,
     live: Option<Live>,
@@ -170,6 +176,8 @@ impl<'j> Fold<'j> {
             progress,
             sinks: Sinks::new(job, stdout, pool),
             provenance: Provenance::new(analyzer, job),
+            accounts: Accounts::default(),
+            rotation: Rotation::new(),
             worker: Worker::new(),
             live: None,
             report: Report::default(),
@@ -210,10 +218,16 @@ impl<'j> Fold<'j> {
                 self.warn(text);
             }
             Item::Over(ended) => self.report.ended = Some(ended),
+            Item::Tick => {
+                self.keep_written();
+                self.keep_rotated()?;
+                self.tell(false);
+            }
             Item::Elsewhere(_) => return Err(Error::Internal("has left a block to a shard".into())),
             Item::Read { done, total } => {
                 self.read = (done, total);
                 self.keep_written();
+                self.keep_rotated()?;
                 if self.watch.is_some() {
                     self.tell(false);
                 }
@@ -256,6 +270,7 @@ impl<'j> Fold<'j> {
             watch.online.pace.took(ticket.block.bytes().len(), read.elapsed());
         }
         self.keep_written();
+        self.keep_rotated()?;
         // What comes behind would leave a gap.
         self.halted |= ticket.cut.is_some();
         Ok(())
@@ -311,12 +326,18 @@ impl<'j> Fold<'j> {
     }
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
-        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, .. } = begun;
+        let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, definitions, .. } = begun;
         // The same file is applied to every run.
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
         let tables: Vec<_> = tables.map(|(i, c)| ((i, None), Arc::clone(&c.table))).collect();
-        self.sinks.begin(epoch.run.number, &tables)?;
+        let replaced = self.sinks.begin(epoch.run.number, &tables)?;
+        if replaced > 0 {
+            let run = epoch.run.number;
+            let parts = if replaced == 1 { "part" } else { "parts" };
+            let are = if replaced == 1 { "is" } else { "are" };
+            self.warn(format!("run {run}: {replaced} {parts} of an earlier analysis {are} replaced"));
+        }
         let clear = setting(&tree, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
         if clear {
             self.carried = Some(Histograms::default());
@@ -336,6 +357,7 @@ impl<'j> Fold<'j> {
             refused: BTreeMap::new(),
             sequential,
             odb,
+            definitions,
             origins,
             input,
             file: 0,
@@ -421,8 +443,10 @@ impl<'j> Fold<'j> {
     }
 
     fn end(&mut self, mut files: Vec<serde_json::Value>) -> Result<(), Error> {
-        if self.watch.is_none() {
-            self.tell(true);
+        match self.watch.is_some() {
+            // It is in what is written for others.
+            true => self.look(),
+            false => self.tell(true),
         }
         let Some(mut live) = self.live.take() else { return Ok(()) };
         let mut histograms = self.histograms_of(&live);
@@ -457,7 +481,7 @@ impl<'j> Fold<'j> {
             }
             (tree, _) => tree?,
         };
-        if self.job.odb.is_none() {
+        if self.job.odb.is_none() && self.job.epochs.is_empty() {
             // Nobody but the analyzer has changed it.
             live.epochs.truncate(1);
             live.epochs.iter_mut().for_each(|epoch| epoch.tree = tree.clone());
@@ -466,8 +490,9 @@ impl<'j> Fold<'j> {
         let epochs = live.epochs.iter().map(|e| (e.number, e.first, &e.tree));
         if self.watch.is_some() && self.job.outputs.iter().all(|output| has_run(&output.pattern)) {
             self.provenance.forget();
+            self.accounts.forget();
         }
-        self.provenance.run(self.analyzer, live.epoch.run.number, files, epochs);
+        self.provenance.run(self.analyzer, live.epoch.run.number, files, &live.definitions, epochs);
         self.offered += live.counts.offered();
         self.events_before += live.counts.offered() + live.counts.system;
         let report = run_report(self.analyzer, &live, &histograms, read_from, counts, errors);
@@ -475,7 +500,8 @@ impl<'j> Fold<'j> {
         if let Some(witness) = &self.job.watch {
             witness.push(std::mem::take(&mut live.watched), &histograms);
         }
-        self.sinks.finish(&self.provenance.value(false), &histograms, false)?;
+        self.accounts.add(&live);
+        self.sinks.finish(&self.origin(false), &histograms, false)?;
         if all_so_far {
             (self.histograms, self.carried) = (histograms, None);
         } else {
@@ -510,9 +536,14 @@ impl<'j> Fold<'j> {
         of_job && first
     }
 
+    /// What the outputs of the last run, or of all runs, are made of.
+    fn origin(&self, all: bool) -> Origin {
+        Origin { provenance: self.provenance.value(all), ledger: self.accounts.value(all) }
+    }
+
     /// Ends the job.
     pub(crate) fn finish(mut self) -> Result<Report, Error> {
-        self.sinks.finish(&self.provenance.value(true), &self.histograms, true)?;
+        self.sinks.finish(&self.origin(true), &self.histograms, true)?;
         // A live job tells all of its warnings, since its report forgets those of long ago.
         if self.watch.is_some() && self.told < self.report.warnings.len() {
             self.tell(false);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use pactolus_formats::tuple::TableKind;
 use pactolus_formats::{Compression, Limits, Pool};
@@ -13,6 +14,7 @@ use crate::Error;
 use crate::epoch::Selection;
 use crate::histo::{FileKind, check_ours};
 use crate::online::Follow;
+use crate::recorded::Recorded;
 use crate::verify::Witness;
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
@@ -248,6 +250,9 @@ pub struct Job {
     /// block, also where links lead to it. Without one, each run has an ODB of its own that begins as
     /// the job says.
     pub odb: Option<Odb>,
+    /// Recorded epochs: the runs have the values that were in force then, and change at the same events.
+    /// Nothing else sets any; a run without a record is an error. Several outputs of one job may be here.
+    pub epochs: Vec<Recorded>,
     /// Other files that no output may replace: the definition.
     pub keep: Vec<PathBuf>,
     /// Which events of each input.
@@ -256,6 +261,9 @@ pub struct Job {
     pub filter: bool,
     /// Tables have a plain column for each element of a bank, `ADC0_0`, `ADC0_1`, in place of lists.
     pub flat: bool,
+    /// Tables are written as parts, each of which is closed and has its name after this time, if there is
+    /// anything new: `run00042.Trigger.0001.parquet`. `merge` joins them.
+    pub rotate: Option<Duration>,
     /// Threads that read, analyse and write; as many more compress, decompress and encode where there
     /// is something of the kind and more than one.
     pub threads: usize,
@@ -303,10 +311,12 @@ impl Default for Job {
             protect: Vec::new(),
             odb_load: Vec::new(),
             odb: None,
+            epochs: Vec::new(),
             keep: Vec::new(),
             selection: Selection::default(),
             filter: false,
             flat: false,
+            rotate: None,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             strict: false,
             allow_missing: false,
@@ -349,6 +359,13 @@ impl Job {
     pub fn output(mut self, pattern: impl Into<String>) -> Result<Job, Error> {
         self.outputs.push(OutputFile::new(pattern)?);
         Ok(self)
+    }
+
+    /// Adds the epochs that an earlier job has recorded.
+    #[must_use]
+    pub fn epochs(mut self, recorded: Recorded) -> Job {
+        self.epochs.push(recorded);
+        self
     }
 
     /// Threads that compress, decompress and encode, if it has more than one; with outputs of so many
@@ -405,6 +422,7 @@ impl Job {
             }
             follow.check()?;
         }
+        self.check_epochs()?;
         let reads = self.reads();
         let mut places: Vec<(PathBuf, &OutputFile)> = Vec::new();
         for (i, output) in self.outputs.iter().enumerate() {
@@ -453,6 +471,22 @@ impl Job {
             }
         }
         self.check_subruns()
+    }
+
+    /// Recorded values are the only ones.
+    fn check_epochs(&self) -> Result<(), Error> {
+        let others = [
+            ("--odb", self.odb.is_some()),
+            ("--odb-load", !self.odb_load.is_empty()),
+            ("-c", !self.config.is_empty()),
+            ("-p", !self.parameters.is_empty()),
+        ];
+        match others.into_iter().find(|(_, given)| *given && !self.epochs.is_empty()) {
+            Some((flag, _)) => Err(Error::Job(format!(
+                "--epochs: the recorded values alone are in force, and {flag} would set others: leave {flag} out"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Subruns come one behind the other, and none is missing.
@@ -504,7 +538,8 @@ impl Job {
     /// The files that no output may replace. Their true names are looked up here, once.
     pub fn reads(&self) -> Reads {
         let inputs = self.inputs.iter().map(|input| &input.path);
-        let files = inputs.chain(&self.odb_load).chain(&self.keep);
+        let files = inputs.chain(&self.odb_load).chain(&self.keep).map(PathBuf::as_path);
+        let files = files.chain(self.epochs.iter().map(Recorded::path));
         Reads {
             // What is not there cannot be replaced.
             files: files.filter_map(|path| path.canonicalize().ok()).collect(),

@@ -67,6 +67,7 @@ impl Last {
             tree: self.tree.clone(),
             seen,
             refused,
+            record: None,
             skipped: None,
             earlier,
             definitions,

@@ -18,11 +18,13 @@ use pactolus_odb::{Dump, Load, Loaded, Odb, Path as OdbPath, Record, Tree, Typed
 use crate::analyzer::Analyzer;
 use crate::job::{Job, expand};
 use crate::module::BoxError;
+use crate::recorded::Records;
 use crate::stage::TooShort;
 use crate::{Error, Run};
 
 mod definitions;
 mod in_force;
+mod recorded;
 mod skipped;
 mod tree;
 
@@ -50,6 +52,8 @@ pub(crate) struct Base {
     pub(crate) store: Files,
     /// Files stand here, not on the disk: the job was begun elsewhere.
     given: Option<Files>,
+    /// Recorded epochs, which rule over all of this.
+    pub(crate) records: Records,
 }
 
 /// The settled values of one run.
@@ -82,14 +86,19 @@ impl Base {
 
     /// ... with the files that a job elsewhere has read.
     pub(crate) fn from(analyzer: &Analyzer, job: &Job, given: Option<Files>) -> Result<Base, Error> {
+        let (records, warnings) = Records::new(analyzer, job)?;
         let mut base = Base {
             tree: Tree::new(),
             origins: Origins::new(),
-            warnings: Vec::new(),
+            warnings,
             skipped: None,
             store: Files::new(),
             given,
+            records,
         };
+        if !base.records.is_empty() {
+            return Ok(base);
+        }
         let mut dumps = Vec::new();
         for path in &job.odb_load {
             let bytes = base.read(path)?;

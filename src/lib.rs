@@ -88,6 +88,7 @@ mod partial;
 mod pipe;
 pub mod prelude;
 mod provenance;
+mod recorded;
 mod report;
 mod request;
 mod run;
@@ -119,6 +120,7 @@ pub use online::{Arrival, Arrivals, Follow, Lag, Queue};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use provenance::sha256_of;
+pub use recorded::Recorded;
 pub use report::{
     Broken, Change, Earlier, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport,
     RunReport, StageReport, WithoutText, Written,

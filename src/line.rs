@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use pactolus_formats::Pool;
 
@@ -19,6 +20,9 @@ use crate::online::Online;
 use crate::shard::Shard;
 use crate::source::{FIRST, Item, Source, Ticket, Work};
 use crate::stage::panic_text;
+
+/// How often the fold of a live job hears what the time is while a module is at work.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Gets the items in order, and gives tickets back.
 pub(crate) type Take<'t> = dyn FnMut(Item) -> Result<Option<Box<Ticket>>, Error> + 't;
@@ -221,6 +225,15 @@ impl<'j> Line<'j> {
                 drop(state);
                 self.work(task);
                 state = self.lock();
+            } else if state.online.is_some() {
+                let (waited, timed) =
+                    self.turn.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
+                state = waited;
+                if timed.timed_out() {
+                    drop(state);
+                    take(Item::Tick)?;
+                    state = self.lock();
+                }
             } else {
                 state = self.turn.wait(state).unwrap_or_else(PoisonError::into_inner);
             }

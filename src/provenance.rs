@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::analyzer::Analyzer;
 use crate::job::Job;
+use crate::layers::EventDefinition;
+use crate::recorded::{Said, equipment};
 
 /// A reader that remembers the digest of what was read from it.
 pub(crate) struct Digested<R> {
@@ -169,38 +171,56 @@ impl Provenance {
         Provenance { head, runs: Vec::new() }
     }
 
-    /// A run is complete. `files`: what it was read from; `epochs`: number, first event behind another
-    /// epoch, and values of each. Of the first epoch all values are written, of the others those that
-    /// differ from the epoch before: there may be thousands.
+    /// A run is complete. `files`: what it was read from; `definitions`: what was known of its events;
+    /// `epochs`: number, first event behind another epoch, and values of each. Of the first epoch all values
+    /// are written, of the others those that differ from the epoch before: there may be thousands. It is
+    /// enough to begin the run and its epochs again: see [`recorded`](crate::recorded).
     pub(crate) fn run<'t>(
         &mut self,
         analyzer: &Analyzer,
         number: u32,
         files: Vec<Value>,
+        definitions: &[EventDefinition],
         epochs: impl Iterator<Item = (u32, Option<u64>, &'t Tree)>,
     ) {
-        let root = analyzer.root();
         // Subruns make a list.
         let input = match <[Value; 1]>::try_from(files) {
             Ok([file]) => file,
             Err(files) => Value::Array(files),
         };
-        let mut before = Map::new();
+        let mut before = Said::default();
         let epochs = epochs.map(|(number, first, tree)| {
-            let mut values = Map::new();
-            for directory in ["Parameters", "Module switches", "Bank switches"] {
-                values.extend(texts(tree, &format!("{root}/{directory}")));
-            }
-            let before = std::mem::replace(&mut before, values.clone());
-            match first {
-                None => json!({ "epoch": number, "values": values }),
-                Some(first) => {
-                    json!({ "epoch": number, "first_event": first, "changed": changed(&before, &values) })
-                }
-            }
+            let said = Said::of(analyzer, tree);
+            let epoch = match first {
+                None => said.first(analyzer, tree),
+                Some(first) => said.behind(&before, number, first),
+            };
+            before = said;
+            epoch
         });
         let epochs: Vec<Value> = epochs.collect();
-        self.runs.push(json!({ "run": number, "input": input, "epochs": epochs }));
+        let mut run = json!({ "run": number, "input": input });
+        if !definitions.is_empty() {
+            run["equipment"] = equipment(definitions);
+        }
+        run["epochs"] = json!(epochs);
+        self.runs.push(run);
+    }
+
+    /// What [`value`](Provenance::value) would say if the run in hand were complete: for outputs of that
+    /// run, and of all runs.
+    pub(crate) fn so_far<'t>(
+        &mut self,
+        analyzer: &Analyzer,
+        number: u32,
+        files: Vec<Value>,
+        definitions: &[EventDefinition],
+        epochs: impl Iterator<Item = (u32, Option<u64>, &'t Tree)>,
+    ) -> [Value; 2] {
+        self.run(analyzer, number, files, definitions, epochs);
+        let values = [false, true].map(|all| self.value(all));
+        self.runs.pop();
+        values
     }
 
     /// Forgets the runs so far: no output will hold one of them besides others.
@@ -215,14 +235,6 @@ impl Provenance {
         whole.insert("runs".into(), Value::Array(runs.to_vec()));
         Value::Object(whole)
     }
-}
-
-/// The values that differ from those before; null is one that is gone.
-fn changed(before: &Map<String, Value>, now: &Map<String, Value>) -> Map<String, Value> {
-    let gone = before.keys().filter(|path| !now.contains_key(*path));
-    let gone = gone.map(|path| (path.clone(), Value::Null));
-    let new = now.iter().filter(|(path, value)| before.get(*path) != Some(value));
-    new.map(|(path, value)| (path.clone(), value.clone())).chain(gone).collect()
 }
 
 /// A value as text, the elements of an array one behind the other.

@@ -196,6 +196,9 @@ impl Analyzer {
         if job.odb.is_some() {
             return refused("a shared ODB may change from one shard to the next: leave --odb out");
         }
+        if !job.epochs.is_empty() {
+            return refused("recorded epochs are applied to a whole job: leave --shard out, or --epochs");
+        }
         if job.inputs.iter().any(InputFile::is_stdin) {
             return refused("every shard reads the whole input, and standard input can be read once only");
         }
@@ -230,6 +233,9 @@ impl Analyzer {
     ) -> Result<Report, Error> {
         if job.odb.is_some() {
             return Err(Error::Job("a merge has the ODB of its parts, not a shared one".into()));
+        }
+        if !job.epochs.is_empty() {
+            return Err(Error::Job("a merge has the values of its parts, not recorded ones".into()));
         }
         let mut warnings = self.rehearse()?;
         // It may have been built again, or for this computer.

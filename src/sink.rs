@@ -1,5 +1,6 @@
 //! Outputs: files that appear whole, or not at all.
 
+mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pactolus_formats::compress::Output;
-use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind, TableWriter};
+use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind};
 use pactolus_formats::{Error as FormatError, Pool, WholeFile};
 
 use crate::Error;
@@ -19,6 +20,7 @@ use crate::job::{Job, OutputFile, OutputKind, Reads, expand, has_run, provenance
 use crate::partial::TableKey;
 use crate::pipe::Pipe;
 use crate::report::Written;
+use crate::sink::rotation::{Closed, TableFile, earlier};
 
 /// Pieces of memory that the system takes in one call.
 const SLICES: usize = 1024;
@@ -63,11 +65,27 @@ struct Companion {
 
 enum Body<'j> {
     Bytes(Box<ByteFile<'j>>),
-    /// By name and event id: the name in the file's name, and the table.
-    Tables(TableKind, BTreeMap<(String, Option<u16>), (String, TableWriter)>),
+    /// By name and event id.
+    Tables(TableKind, BTreeMap<(String, Option<u16>), TableFile>),
     Pipe(Box<Pipe<'j>>),
     /// Begun, so that it is known early that it can be.
     Histograms(WholeFile),
+}
+
+/// What an output was made of.
+pub(crate) struct Origin {
+    /// Inputs, parameters and versions.
+    pub(crate) provenance: serde_json::Value,
+    /// The account of each run.
+    pub(crate) ledger: serde_json::Value,
+}
+
+impl Origin {
+    /// As a table holds it.
+    fn metadata(&self) -> Vec<(String, String)> {
+        let pairs = [("pactolus.provenance", &self.provenance), ("pactolus.ledger", &self.ledger)];
+        pairs.map(|(key, value)| (key.to_owned(), value.to_string())).into()
+    }
 }
 
 impl<'j> Sinks<'j> {
@@ -102,8 +120,10 @@ impl<'j> Sinks<'j> {
         wanted
     }
 
-    /// Opens the files of a run. `tables`: the tables known before the first event.
-    pub(crate) fn begin(&mut self, run: u32, tables: &[(TableKey, Arc<TableDef>)]) -> Result<(), Error> {
+    /// Opens the files of a run. `tables`: the tables known before the first event. The answer: how many
+    /// parts of an earlier analysis of that run are gone.
+    pub(crate) fn begin(&mut self, run: u32, tables: &[(TableKey, Arc<TableDef>)]) -> Result<usize, Error> {
+        let mut replaced = Vec::new();
         let later = !self.done.is_empty();
         let failed = |error| uncreated(error, later);
         for i in 0..self.open.len() {
@@ -139,6 +159,9 @@ impl<'j> Sinks<'j> {
                 if let Some(other) = others().find(|s| s.companions.iter().any(|c| c.place == place)) {
                     return Err(other.output.clash(output));
                 }
+                if self.job.rotate.is_some() && matches!(output.kind, OutputKind::Table(_)) {
+                    replaced.extend(earlier(&path)?);
+                }
                 self.open[i].place = place;
                 self.open[i].companions = companions;
             }
@@ -160,12 +183,16 @@ impl<'j> Sinks<'j> {
                 Some(Body::Pipe(pipe)) => pipe.begin(tables)?,
                 _ => {
                     for (key, def) in tables {
-                        sink.table(*key, def, self.job.flat, self.pool.as_ref()).map_err(failed)?;
+                        sink.table(*key, def, self.job, self.pool.as_ref()).map_err(failed)?;
                     }
                 }
             }
         }
-        Ok(())
+        // The run begins anew: they would be taken for its parts.
+        for path in &replaced {
+            std::fs::remove_file(path).map_err(FormatError::io("remove", path)).map_err(Error::Output)?;
+        }
+        Ok(replaced.len())
     }
 
     /// Where the histograms of a run go that belong to an output.
@@ -212,8 +239,8 @@ impl<'j> Sinks<'j> {
             let refused = match &mut sink.body {
                 Some(Body::Pipe(pipe)) => pipe.rows(key, def, &batch)?,
                 // A table that is first met now comes after the job has begun.
-                _ => match sink.table(key, def, self.job.flat, self.pool.as_ref()).map_err(Error::Output)? {
-                    Some(table) => table.write(batch.clone()).map_err(Error::Output)?,
+                _ => match sink.table(key, def, self.job, self.pool.as_ref()).map_err(Error::Output)? {
+                    Some(table) => table.writer.write(batch.clone()).map_err(Error::Output)?,
                     None => continue,
                 },
             };
@@ -233,10 +260,11 @@ impl<'j> Sinks<'j> {
     /// histograms, none of an earlier job remain.
     pub(crate) fn finish(
         &mut self,
-        provenance: &serde_json::Value,
+        origin: &Origin,
         histograms: &Histograms,
         job_ends: bool,
     ) -> Result<(), Error> {
+        let provenance = &origin.provenance;
         let mut whole = Vec::new();
         let mut companions: Vec<Companion> = Vec::new();
         for sink in &mut self.open {
@@ -259,10 +287,10 @@ impl<'j> Sinks<'j> {
                     whole.push(Whole::Histograms(file.map_err(Error::Output)?));
                 }
                 Body::Tables(_, tables) => {
-                    let text = serde_json::to_string(provenance).unwrap_or_default();
-                    let metadata = [("pactolus.provenance".to_owned(), text)];
-                    for (_, table) in tables.into_values() {
-                        whole.push(Whole::Table(table.settle(&metadata).map_err(Error::Output)?));
+                    let metadata = origin.metadata();
+                    for table in tables.into_values() {
+                        let (table, parts) = table.settle(&metadata).map_err(Error::Output)?;
+                        whole.push(Whole::Table(table, parts));
                     }
                 }
             }
@@ -312,8 +340,13 @@ fn taken(path: &Path) -> FormatError {
 
 /// An output on the disk, without its name.
 enum Whole {
-    Bytes { path: PathBuf, file: WholeFile, record: WholeFile },
-    Table(SettledTable),
+    Bytes {
+        path: PathBuf,
+        file: WholeFile,
+        record: WholeFile,
+    },
+    /// Perhaps the last of its parts.
+    Table(SettledTable, Option<Closed>),
     Histograms(Settled),
 }
 
@@ -326,7 +359,7 @@ impl Whole {
     fn check_own(&self) -> Result<(), FormatError> {
         match self {
             Whole::Bytes { file, record, .. } => file.check_own().and_then(|()| record.check_own()),
-            Whole::Table(table) | Whole::Histograms(Settled::Table(table)) => table.check_own(),
+            Whole::Table(table, _) | Whole::Histograms(Settled::Table(table)) => table.check_own(),
             Whole::Histograms(Settled::Json(_, file)) => file.check_own(),
         }
     }
@@ -339,7 +372,13 @@ impl Whole {
                 let bytes = file.finish()?;
                 Ok(Written { path, rows: None, bytes })
             }
-            Whole::Table(table) => Ok(table.finish()?.into()),
+            Whole::Table(table, parts) => {
+                let written = table.finish()?.into();
+                Ok(match parts {
+                    Some(parts) => parts.written(written),
+                    None => written,
+                })
+            }
             Whole::Histograms(file) => file.finish(),
         }
     }
@@ -351,9 +390,9 @@ impl Sink<'_> {
         &mut self,
         key: TableKey,
         def: &Arc<TableDef>,
-        flat: bool,
+        job: &Job,
         pool: Option<&Pool>,
-    ) -> Result<Option<&mut TableWriter>, FormatError> {
+    ) -> Result<Option<&mut TableFile>, FormatError> {
         let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
         // Runs that are appended may have other requests, by number: what counts is the name.
         let key = (def.name.clone(), key.1);
@@ -363,17 +402,20 @@ impl Sink<'_> {
             let mut name = def.name.clone();
             // ... or as the table of histograms.
             while name.eq_ignore_ascii_case("histos")
-                || tables.values().any(|(taken, _)| taken.eq_ignore_ascii_case(&name))
+                || tables.values().any(|taken| taken.name.eq_ignore_ascii_case(&name))
             {
                 name.push('_');
             }
-            let mut table = TableWriter::create(&table_path(&self.path, &name), *kind, def)?;
+            let mut table = TableFile::create(&self.path, name, *kind, def, job.rotate.is_some())?;
             if let Some(pool) = pool {
-                table = table.with_pool(pool.clone());
+                table.writer = table.writer.with_pool(pool.clone());
             }
-            tables.insert(key.clone(), (name, if flat { table.flat() } else { table }));
+            if job.flat {
+                table.writer = table.writer.flat();
+            }
+            tables.insert(key.clone(), table);
         }
-        Ok(tables.get_mut(&key).map(|(_, table)| table))
+        Ok(tables.get_mut(&key))
     }
 }
 

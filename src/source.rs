@@ -25,6 +25,7 @@ use crate::last::Last;
 use crate::layers::Base;
 use crate::online::{Following, Online};
 use crate::provenance::DigestOf;
+use crate::recorded::Records;
 use crate::shard::Shard;
 use crate::stage::panic_text;
 use crate::verify::Delay;
@@ -88,6 +89,8 @@ pub(crate) enum Item {
     Block(Box<Ticket>),
     /// A block that another shard passes through them.
     Elsewhere(Elsewhere),
+    /// Time has passed, of a live job.
+    Tick,
     /// How far the inputs have been read.
     Read { done: u64, total: Option<u64> },
     /// Broken bytes.
@@ -136,6 +139,8 @@ pub(crate) struct Source<'j> {
     run: Going,
     /// What was in force on a shared ODB when the last run ended.
     last: Option<Last>,
+    /// Recorded epochs of runs that have not begun.
+    records: Records,
     /// Blocks so far.
     blocks: u64,
     /// Items so far.
@@ -258,6 +263,7 @@ impl<'j> Source<'j> {
             reading: None,
             run: Going::default(),
             last: None,
+            records: base.records.clone(),
             blocks: 0,
             next: 0,
             done: 0,
@@ -322,7 +328,8 @@ impl<'j> Source<'j> {
                 }
                 stream.learn(match &run.epoch {
                     Some(_) => run.layouts.clone(),
-                    None => Layouts::before(&self.analyzer.chains, &self.base.tree),
+                    None => Layouts::before(&self.analyzer.chains, &self.base.tree)
+                        .and(Layouts::of(self.records.definitions(file.run))),
                 });
                 self.reading = Some(Reading {
                     file,
@@ -372,9 +379,15 @@ impl<'j> Source<'j> {
             return self.look_again(reading);
         }
         // With `strict` an event is a block, so that nothing behind the first trouble is seen by any
-        // stage.
+        // stage; so it is before the begin of a run whose epochs are recorded: nobody knows yet where a
+        // block must end.
+        let is_single = self.job.strict || reading.run.epoch.is_none() && !self.base.records.is_empty();
         let most = self.online.as_ref().map_or(self.job.block, |online| online.pace.target());
-        let target = if self.job.strict { 1 } else { most.min(FIRST << self.blocks.min(16)) };
+        let target = if is_single { 1 } else { most.min(FIRST << self.blocks.min(16)) };
+        let before = reading.run.events;
+        let next = reading.stream.next_number() + before;
+        let first = reading.run.hot.as_ref().and_then(|hot| hot.first_behind(next));
+        reading.stream.stop_before(first.map(|first| first - before));
         let read = match reading.ahead.take() {
             Some((block, ends)) => {
                 ticket.block = block;
@@ -544,7 +557,7 @@ impl<'j> Source<'j> {
         match (reading.run.epoch.clone(), &mut reading.held) {
             (Some(epoch), _) => {
                 ticket.file = reading.run.files.len();
-                let epoch = self.epoch_of(reading, &ticket.block).unwrap_or(epoch);
+                let epoch = self.epoch_of(reading, &ticket.block)?.unwrap_or(epoch);
                 let digest = reading.stream.digest().cloned();
                 self.work(ticket, epoch, reading.run.data, digest);
             }
@@ -562,13 +575,18 @@ impl<'j> Source<'j> {
         Ok(())
     }
 
-    /// The epoch that begins with this block, if somebody has changed the ODB since the last one.
-    fn epoch_of(&mut self, reading: &mut Reading, block: &Block) -> Option<Arc<Epoch>> {
-        let hot = reading.run.hot.as_mut().filter(|hot| hot.has_moved())?;
+    /// The epoch that begins with this block, if somebody has changed the ODB since the last one, or it is
+    /// recorded.
+    fn epoch_of(&mut self, reading: &mut Reading, block: &Block) -> Result<Option<Arc<Epoch>>, Error> {
+        let last = (block.first + block.count).saturating_sub(1);
+        let Some(hot) = reading.run.hot.as_mut().filter(|hot| hot.has_moved(last)) else { return Ok(None) };
         // An epoch without data would be one that nobody sees.
-        let place = block.events().position(|event| event.kind() == Kind::Data)?;
-        match hot.look(self.analyzer, self.job, block.first + place as u64)? {
-            Found::Taken(taken) => {
+        let Some(place) = block.events().position(|event| event.kind() == Kind::Data) else {
+            return Ok(None);
+        };
+        Ok(match hot.look(self.analyzer, self.job, block.first + place as u64)? {
+            None => None,
+            Some(Found::Taken(taken)) => {
                 let epoch = Arc::clone(&taken.epoch);
                 reading.run.layouts = hot.layouts(&epoch);
                 reading.stream.learn(reading.run.layouts.clone());
@@ -576,11 +594,11 @@ impl<'j> Source<'j> {
                 self.send(Item::Epoch(taken));
                 Some(epoch)
             }
-            Found::Refused(why) => {
+            Some(Found::Refused(why)) => {
                 self.send(Item::Warning(why));
                 None
             }
-        }
+        })
     }
 
     fn work(
@@ -612,17 +630,16 @@ impl<'j> Source<'j> {
             return Ok(());
         }
         let own = bor.map(|b| b.0).or(reading.file.run);
-        let number = own.unwrap_or_else(|| self.job.odb.as_ref().map_or(0, run_in));
+        let recorded = || self.records.only().unwrap_or(0);
+        let number = own.unwrap_or_else(|| self.job.odb.as_ref().map_or_else(recorded, run_in));
         let run = Run { number, start: bor.map(|b| b.1), online: self.online.is_some() };
         let mut revision = self.job.odb.as_ref().map(Odb::revision);
         let (run, dump) = ((run, own.is_some()), bor.map(|b| b.2));
-        let begun = match (self.analyzer.begin(self.job, self.base, run.clone(), dump), &self.last) {
-            (Err(error), Some(last)) => {
-                revision = None;
-                // If it cannot begin with these either, the first reason is the one to know.
-                last.begin(self.analyzer, self.job, run, dump, &error).map_err(|_| error)?
-            }
-            (begun, _) => begun?,
+        let begun = if self.base.records.is_empty() {
+            self.begun(run, dump, &mut revision)?
+        } else {
+            let record = self.records.take(number)?;
+            self.analyzer.begin_again(self.job, self.base, run.0, dump, record)?
         };
         reading.run.hot = Hot::new(self.analyzer, self.job, &begun, revision);
         let epoch = Arc::clone(&begun.epoch);
@@ -634,6 +651,23 @@ impl<'j> Source<'j> {
         }
         reading.run.epoch = Some(epoch);
         Ok(())
+    }
+
+    /// A run as the job says, or else with the values of the run before.
+    fn begun(
+        &self,
+        run: (Run, bool),
+        dump: Option<&[u8]>,
+        revision: &mut Option<u64>,
+    ) -> Result<Begun, Error> {
+        match (self.analyzer.begin(self.job, self.base, run.clone(), dump), &self.last) {
+            (Err(error), Some(last)) => {
+                *revision = None;
+                // If it cannot begin with these either, the first reason is the one to know.
+                last.begin(self.analyzer, self.job, run, dump, &error).map_err(|_| error)
+            }
+            (begun, _) => begun,
+        }
     }
 
     /// Ends the run in the middle of a file, where the next begins.
@@ -648,7 +682,11 @@ impl<'j> Source<'j> {
     fn end(&mut self, run: &mut Going) {
         let files = std::mem::take(&mut run.files);
         if let Some(hot) = run.hot.take() {
-            self.last = Some(hot.last());
+            // What was not read has not been asked for.
+            if let Some(left) = hot.left().filter(|_| !run.beyond && !self.stops()) {
+                self.send(Item::Warning(left));
+            }
+            self.last = hot.last();
         }
         if run.epoch.take().is_some() {
             self.send(Item::End(files));

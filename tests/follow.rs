@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::MidFile;
@@ -411,4 +411,80 @@ fn changes_take_effect_soon_however_slow_a_module_is() {
     let ledger = |path: &str| odb.get::<f64>(&format!("/Analyzer/Ledger/{path}")).unwrap() as u64;
     assert_eq!((ledger("Source/1/Offered"), ledger("Source/1/Unattended")), (10_000, 0));
     assert_eq!((ledger("Requests/All/1/Kept"), ledger("Behind/Bytes")), (10_000, 0));
+}
+
+/// A module that takes a millisecond at the least.
+#[derive(Record, Clone)]
+struct Slower {}
+
+impl Module for Slower {
+    fn event(&self, _: &Event, _: &Context) -> Result<Verdict> {
+        std::thread::sleep(Duration::from_millis(1));
+        Ok(Keep)
+    }
+}
+
+#[test]
+fn gauges_are_right_and_falling_behind_is_said_and_taken_back() {
+    let scene = Scene::new();
+    let path = scene.path("fast/run00042.mid");
+    let event = |serial| MidFile::new().words(1, serial, "ADC0", &[1, 2, 3, 4]).bytes;
+    let size = event(0).len() as u64;
+    fs::write(&path, MidFile::new().bor(42).bytes).unwrap();
+    // 4000 events a second, of which one thread takes a quarter.
+    let written: Arc<Mutex<Vec<(Instant, u64)>>> = Arc::default();
+    let writer = std::thread::spawn({
+        let (path, written) = (path.clone(), Arc::clone(&written));
+        move || {
+            let mut file = OpenOptions::new().append(true).open(path).unwrap();
+            let mut at = file.metadata().unwrap().len();
+            let begun = Instant::now();
+            for piece in 0..500_u32 {
+                let events = (0..10).flat_map(|i| event(10 * piece + i)).collect::<Vec<u8>>();
+                file.write_all(&events).unwrap();
+                at += events.len() as u64;
+                written.lock().unwrap().push((Instant::now(), at));
+                let next = begun + Duration::from_micros(2500) * (piece + 1);
+                std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            }
+            // The analysis catches up.
+            std::thread::sleep(Duration::from_secs(6));
+            file.write_all(&MidFile::new().eor(42).bytes).unwrap();
+        }
+    });
+    let mut follow = Follow::new(&path).unwrap();
+    follow.patience = Duration::from_secs(1);
+    let job = Job::new().threads(1).follow(follow);
+    let analyzer = Analyzer::new("Analyzer").module("Slower", Slower {});
+    let (mut looks, mut worst, mut behind) = (0, Duration::ZERO, Vec::new());
+    let report = analyzer
+        .run_with(&job, &mut |progress| {
+            let now = Instant::now();
+            let live = progress.live.as_ref().unwrap();
+            behind.push(live.falling_behind);
+            let written = written.lock().unwrap();
+            let Some((_, there)) = written.last() else { return };
+            let bytes = there.saturating_sub(progress.done);
+            // What was written between the two looks.
+            assert!(live.lag.bytes.abs_diff(bytes) <= 100 * size, "{live:?}, {bytes} bytes are there");
+            assert!(live.lag.events.abs_diff(bytes / size) <= 100 + bytes / size / 10, "{live:?}, {bytes}");
+            if bytes > 0
+                && let Some((first, _)) = written.iter().find(|(_, at)| *at > progress.done)
+            {
+                let age = now.saturating_duration_since(*first).as_secs_f64();
+                worst = worst.max(Duration::from_secs_f64((live.lag.seconds - age).abs()));
+            }
+            looks += 1;
+        })
+        .unwrap();
+    writer.join().unwrap();
+    assert_accounts(&report);
+    assert_eq!(report.total().offered, 5000);
+    assert!(looks > 20, "{looks}");
+    assert!(worst < Duration::from_millis(300), "{worst:?}");
+    behind.dedup();
+    assert_eq!(behind, [false, true, false], "{:?}", report.warnings);
+    let said: Vec<bool> = report.warnings.iter().map(|text| text.starts_with("falling behind: ")).collect();
+    assert_eq!(said, [true, false], "{:?}", report.warnings);
+    assert!(report.warnings[1].starts_with("not falling behind any more: "), "{:?}", report.warnings);
 }

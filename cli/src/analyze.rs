@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
 use pactolus::{
-    Analyzer, Definition, Error, Follow, InputFile, Job, OutputFile, OutputKind, Progress, Report, Selection,
-    expand, has_run,
+    Analyzer, Definition, Error, Follow, InputFile, Job, OutputFile, OutputKind, Progress, Recorded, Report,
+    Selection, expand, has_run,
 };
 
 use crate::args::AnalyzeArgs;
@@ -21,6 +22,9 @@ use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow, inputs, shard, sh
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
 
+/// How often the tables of a live run are closed, unless the user says.
+const ROTATE: Duration = Duration::from_secs(30);
+
 /// What becomes of an analysis that the user stops.
 pub(crate) const WHAT_WAS_READ: &str = "what was analyzed is written";
 
@@ -30,6 +34,8 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
     // Shards and their merge have none: it may change from one to the next.
     let odb_dir = match args.shard {
         Some(_) => args.odb.clone(),
+        // Recorded values are the only ones.
+        None if !args.epochs.is_empty() => args.odb.clone(),
         None => shared::place(args.odb.as_deref()),
     };
     if let Some(dir) = odb_dir.as_deref().filter(|_| !args.odb_load.is_empty()) {
@@ -242,6 +248,7 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     job.parameters = args.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?;
     job.protect.clone_from(&args.protect);
     job.odb_load.clone_from(&args.odb_load);
+    job.epochs = args.epochs.iter().map(Recorded::read).collect::<Result<_, _>>()?;
     job.keep.extend(args.analyzer.clone());
     job.selection = selection(&args.n, args.events)?;
     job.filter = args.filter;
@@ -257,6 +264,13 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     if args.flat && !job.outputs.iter().any(|output| matches!(output.kind, OutputKind::Table(_))) {
         return Err("--flat is about tables: name an output .parquet or .arrow".into());
     }
+    let is_named = |output: &OutputFile| matches!(output.kind, OutputKind::Table(_)) && !output.is_stdout();
+    if args.rotate.is_some() && !job.outputs.iter().any(is_named) {
+        return Err("--rotate is about tables in files: name an output .parquet or .arrow".into());
+    }
+    // A live run may last for days, and others want to read what is there.
+    let rotate = args.rotate.or(job.follow.as_ref().map(|_| ROTATE));
+    job.rotate = rotate.filter(|period| !period.is_zero());
     if let Some(threads) = args.threads {
         job.threads = threads.into();
     }

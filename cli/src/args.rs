@@ -71,6 +71,12 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long)]
     pub(crate) flat: bool,
 
+    /// Close tables after so many seconds, and go on in the next part: run00042.Trigger.0001.parquet.
+    /// Others may read each part as soon as it is there; `merge` joins them. By default 30 if a file is
+    /// followed; 0: tables appear whole, at the end of the run
+    #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds_or_none, conflicts_with = "shard")]
+    pub(crate) rotate: Option<Duration>,
+
     /// Threads for the modules; by default, one for each processor
     #[arg(short = 'j', long, value_name = "THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
@@ -119,6 +125,11 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) odb: Option<PathBuf>,
 
+    /// Apply the parameters and switches of an earlier job, each from the same event on: FILE is any output
+    /// of it, a table, a file of histograms or OUT.provenance.json. May be given for each of several runs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) epochs: Vec<PathBuf>,
+
     /// Files loaded into the ODB before everything else
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) odb_load: Vec<PathBuf>,
@@ -151,6 +162,7 @@ Examples:
   daq-stream | pactolus analyze - -a lab.toml --odb daq -o run%05d.parquet
   pactolus analyze -a lab.toml follow:/data -o run%05d.parquet
   pactolus analyze -a lab.toml follow:/fast,/archive -r 120 125 --json
+  pactolus analyze -a lab.toml run00042.mid --epochs run00042.Trigger.parquet -o again%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could

@@ -1,6 +1,7 @@
 //! `pactolus merge`.
 
 mod runs;
+mod tables;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,20 +13,22 @@ use pactolus::{Analyzer, Definition, OutputFile, Parts};
 use crate::analyze::{Say, host, whole};
 use crate::{App, Outcome, program};
 
-/// Make the outputs of a job of the parts that its shards have written: those of the whole job. Or add
-/// the histograms of several runs.
+/// Make the outputs of a job of the parts that its shards have written: those of the whole job. Or join the
+/// parts of tables that were written with --rotate, or add the histograms of several runs.
 ///
 /// Inputs, definition, configuration and outputs of parts are those of the shards, and stand in them.
-/// Histograms are added exactly: the sums are those of one job over all the runs.
+/// Parts of tables are joined to the tables that a job writes at once, byte for byte; without -o beside the
+/// parts. Histograms are added exactly: the sums are those of one job over all the runs.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct MergeArgs {
-    /// The part files of all shards, in any order; or files of histograms: .json, .parquet, .arrow
+    /// The part files of all shards, in any order; or parts of tables, all of them; or files of
+    /// histograms: .json, .parquet, .arrow
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
-    /// Outputs in place of those that the shards were given, of the same kinds; for histograms, .json,
-    /// .parquet or .arrow
+    /// Outputs in place of those that the shards were given, of the same kinds; the table that parts are
+    /// joined to; for histograms, .json, .parquet or .arrow
     #[arg(short, long, value_name = "OUT", num_args = 1..)]
     output: Vec<String>,
 
@@ -36,6 +39,10 @@ pub(crate) struct MergeArgs {
     /// Say more: parameters, messages of modules, all stages
     #[arg(short, long)]
     verbose: bool,
+
+    /// Remove the parts of a table when it is written and whole
+    #[arg(long)]
+    remove: bool,
 
     /// Report to standard output as JSON
     #[arg(long)]
@@ -58,14 +65,27 @@ Examples:
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 1/2
   pactolus analyze -a lab.toml run00042.mid -o run%05d.parquet --shard 2/2
   pactolus merge run00042.*of2.part
+  pactolus merge run00042.Trigger.*.parquet
   pactolus merge run00041.histos.json run00042.histos.parquet -o all.json
 
 A shard whose process was killed is run again; nothing else is to be done. Exit
 codes are those of analyze: 1 if any shard has met damage or a module error. For
-histograms: 1 if one has other bins than in the first file; it is left out.";
+histograms: 1 if one has other bins than in the first file; it is left out. For
+tables: 1 if the last part is missing.";
 
 pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
-    // The first bytes say what a file is, not its name.
+    // What is in a file says what it is, not its name.
+    if tables::any(&args.files) {
+        if args.explain || args.odb_save.is_some() {
+            return Err("--explain and --odb-save are for parts of shards, not for those of tables".into());
+        }
+        let MergeArgs { files, output: outputs, remove, quiet, json, .. } = args;
+        let of = tables::Tables { files, outputs, remove: *remove, quiet: *quiet, json: *json };
+        return tables::join(&of, out, err);
+    }
+    if args.remove {
+        return Err("--remove is for parts of tables, and none of these files is one".into());
+    }
     if args.files.iter().any(|path| FileKind::of_contents(path).is_some()) {
         if args.json || args.explain || args.odb_save.is_some() {
             return Err("--json, --explain and --odb-save are for parts, not for histograms".into());

@@ -61,8 +61,13 @@ impl Experiment {
 
     /// Sends triggers with these serial numbers, and waits until the program has counted all so far.
     fn send(&mut self, serials: std::ops::Range<u32>) {
-        let begin = if serials.start == 0 { MidFile::new().bor(42) } else { MidFile::new() };
         let sent = f64::from(serials.end);
+        self.send_more(serials, sent);
+    }
+
+    /// ... until it has counted so many.
+    fn send_more(&mut self, serials: std::ops::Range<u32>, sent: f64) {
+        let begin = if serials.start == 0 { MidFile::new().bor(42) } else { MidFile::new() };
         let words = |file: MidFile, serial| file.words(1, serial, "ADC0", &[200, 210, 220, 230]);
         self.pipe.write_all(&serials.fold(begin, words).bytes).unwrap();
         let begun = Instant::now();
@@ -147,6 +152,64 @@ fn a_pedestal_and_a_switch_take_effect_at_one_event_each() {
     ]);
     assert_eq!(report["runs"][0]["epochs"], epochs);
     assert_eq!(report["odb_dir"], "odb");
+}
+
+/// The session of a stream, again from what its outputs say; no ODB is looked at.
+#[test]
+fn recorded_epochs_give_the_same_files_offline() {
+    let mut experiment = Experiment::start(&["--odb", "odb", "-o", "r%05d.parquet", "r%05d.mid"]);
+    let words = |file: MidFile, serial| file.words(1, serial, "ADC0", &[200, 210, 220, 230]);
+    let mut sent = (0..5).fold(MidFile::new().bor(42), words);
+    experiment.send(0..5);
+    for (i, (key, value)) in [
+        ("Parameters/ADC calibration/Pedestal[0]", "150"),
+        ("Parameters/ADC calibration/Software Gain[1]", "0.1"),
+        ("Parameters/ADC calibration/Software Gain[2]", "1e-45"),
+        ("Module switches/ADC summing", "n"),
+        ("Bank switches/CADC", "0"),
+        ("Trigger/Common/Enabled", "n"),
+        ("Trigger/Common/Enabled", "y"),
+        ("Module switches/ADC summing", "y"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let set = format!("set \"/Analyzer/{key}\" {value}");
+        assert!(program(experiment.dir.path(), &["odb", "odb", "-c", &set]).status().unwrap().success());
+        // Those of a request that is switched off do not count as received.
+        if key.ends_with("Enabled") && value == "n" {
+            experiment.pipe.write_all(&words(MidFile::new(), 100).bytes).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+            sent = words(std::mem::take(&mut sent), 100);
+            continue;
+        }
+        let first = 5 + 3 * i as u32;
+        sent = (first..first + 3).fold(std::mem::take(&mut sent), words);
+        let before = experiment.odb.get::<f64>("/Analyzer/Trigger/Statistics/Events received").unwrap();
+        experiment.send_more(first..first + 3, before + 3.0);
+    }
+    let (ran, dir) = experiment.end();
+    assert_eq!((ran.status.code(), &*String::from_utf8_lossy(&ran.stderr)), (Some(0), ""));
+    let again = TempDir::new().unwrap();
+    sent.eor(42).save(again.path().join("run00042.mid"));
+    let analyzer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/experiment/analyzer.toml");
+    let names = ["r00042.Trigger.parquet", "r00042.mid", "r00042.mid.provenance.json", "r00042.histos.json"];
+    for record in names {
+        let record = dir.path().join(record);
+        let args = ["analyze", "run00042.mid", "-o", "r%05d.parquet", "r%05d.mid", "--explain", "--epochs"];
+        let mut command = program(again.path(), &args);
+        // Nothing is there.
+        command.arg(&record).arg("-a").arg(&analyzer).env("PACTOLUS_ODB", "none");
+        let ran = command.output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+        assert_eq!((ran.status.code(), &*err), (Some(0), ""), "{out}");
+        assert!(out.contains(&format!("epochs of {}", record.display())), "{out}");
+        assert!(out.contains("epoch 8 from event"), "{out}");
+        for name in names {
+            let read = |dir: &TempDir| std::fs::read(dir.path().join(name)).unwrap();
+            assert!(read(&dir) == read(&again), "{name}, from {}", record.display());
+        }
+    }
 }
 
 #[test]

@@ -47,6 +47,9 @@
 //! rewrites the parts into one file. A [`TableStream`] goes to a pipe instead, and its columns are
 //! settled by its first rows.
 //!
+//! A table may be several files, one behind the other, each of which can be read while the next is
+//! [written](TableWriter::next). [`TableParts`] are joined to the file that would have been written at once.
+//!
 //! ```
 //! # fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
@@ -82,9 +85,12 @@
 mod adapt;
 mod cells;
 mod columns;
+mod copy;
 mod encoding;
 mod flat;
 mod group;
+mod join;
+mod part;
 mod pending;
 mod plain;
 mod refused;
@@ -103,6 +109,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use columns::{Batch, Columns};
+pub use join::TableParts;
+pub use part::{TablePart, table_metadata};
 pub use plain::{Plain, PlainColumn, PlainReader, PlainRow, PlainType, PlainWriter};
 pub use refused::{Refusal, Refused};
 pub use stream::TableStream;

@@ -12,12 +12,14 @@ use lz4_flex::frame::{BlockMode, FrameInfo};
 use pactolus_formats::{ByteSource, Compression, Input, Pool};
 use pauses_common::{Pausing, corpus};
 
+/// Behind so many bytes a stream broke, at this place of the file, and why; where it went on, if it did.
+type Break = (usize, Option<u64>, String, Option<Option<u64>>);
+
 /// What came out of a stream.
 #[derive(Debug, PartialEq)]
 struct Given {
     bytes: Vec<u8>,
-    /// Behind so many bytes it broke, at this place of the file, and why; where it went on, if it did.
-    breaks: Vec<(usize, Option<u64>, String, Option<Option<u64>>)>,
+    breaks: Vec<Break>,
     compression: Compression,
 }
 
@@ -91,7 +93,7 @@ fn broken(file: &[u8], seed: usize) -> Vec<Vec<u8>> {
     let mut broken: Vec<Vec<u8>> = Vec::new();
     for n in 0..4 {
         let mut flipped = file.to_vec();
-        flipped[place(n)] ^= 1 << (n + seed) % 8;
+        flipped[place(n)] ^= 1 << ((n + seed) % 8);
         broken.push(flipped);
         broken.push(file[..place(n + 4)].to_vec());
     }

@@ -8,6 +8,8 @@ use pactolus_formats::text::format_g;
 
 use crate::text;
 
+mod exact;
+
 /// Strings of one key: each has the same room, `size` bytes with the closing NUL.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Strings {

@@ -15,6 +15,8 @@ pub(crate) struct Late {
     /// What is defined, if somebody says.
     layouts: Option<Layouts>,
     keep_fragments: bool,
+    /// A block must end before the event of this number.
+    before: Option<u64>,
     state: State,
 }
 
@@ -28,7 +30,7 @@ enum State {
 
 impl Late {
     pub(crate) fn new(input: Input, limits: Limits) -> Late {
-        Late { limits, layouts: None, keep_fragments: false, state: State::Opening(input) }
+        Late { limits, layouts: None, keep_fragments: false, before: None, state: State::Opening(input) }
     }
 
     /// Leaves the pieces of large events as they are.
@@ -59,9 +61,26 @@ impl Late {
         if let Some(layouts) = self.layouts.take() {
             events.learn(layouts);
         }
+        events.stop_before(self.before);
         let read = events.read(block, target);
         self.state = State::Open(events);
         read
+    }
+
+    /// Ends a block before the event of this number.
+    pub(crate) fn stop_before(&mut self, event: Option<u64>) {
+        self.before = event;
+        if let State::Open(events) = &mut self.state {
+            events.stop_before(event);
+        }
+    }
+
+    /// The number of the next event, counted from 1.
+    pub(crate) fn next_number(&self) -> u64 {
+        match &self.state {
+            State::Open(events) => events.next_number(),
+            _ => 1,
+        }
     }
 
     /// Says what is defined.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pactolus_formats::BankName;
-use pactolus_odb::Tree;
+use pactolus_odb::{Odb, Tree};
 
 use super::{Fold, Live};
 use crate::analyzer::Analyzer;
@@ -52,6 +52,10 @@ impl Fold<'_> {
         let Some(live) = &mut self.live else { return };
         let Taken { epoch, sequential, tree, first, mut changes } = taken;
         live.tests.grow(&epoch.tests);
+        if self.job.odb.is_none() {
+            // It was recorded: the ODB of the run has the values in force.
+            live.odb = Odb::from(tree.clone());
+        }
         for change in &changes {
             // A name may end in brackets, too.
             let is_name = tree.find_link(&change.path).is_ok_and(|found| found.index.is_none());
@@ -80,13 +84,8 @@ impl Fold<'_> {
     /// What all epochs of a run have filled. Where bins differ, the later ones are kept.
     pub(super) fn histograms_of(&mut self, live: &Live) -> Histograms {
         let mut sum = live.epoch.histograms.take();
-        let mut taken = vec![&live.epoch.histograms];
-        for Values { histograms, .. } in live.epochs.iter().rev() {
-            if taken.iter().any(|store| Arc::ptr_eq(store, histograms)) {
-                continue;
-            }
-            taken.push(histograms);
-            for name in sum.join(&histograms.take()) {
+        for store in stores(live).skip(1) {
+            for name in sum.join(&store.take()) {
                 self.warn(format!(
                     "histogram \"{name}\" has other bins in a later epoch of run {}: what was filled before is left out",
                     live.epoch.run.number
@@ -95,6 +94,17 @@ impl Fold<'_> {
         }
         sum
     }
+}
+
+/// What the epochs of a run have filled, that of the last one first, each once.
+pub(super) fn stores(live: &Live) -> impl Iterator<Item = &Store> {
+    let mut stores = vec![&live.epoch.histograms];
+    for Values { histograms, .. } in live.epochs.iter().rev() {
+        if !stores.iter().any(|store| Arc::ptr_eq(store, histograms)) {
+            stores.push(histograms);
+        }
+    }
+    stores.into_iter().map(AsRef::as_ref)
 }
 
 /// Passes what sequential stage `i` remembers on to the next epoch, with its new parameters.

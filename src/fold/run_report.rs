@@ -57,20 +57,13 @@ pub(super) fn run_report(
             };
             Explained { path, value, origin }
         });
-    let requests = chains.iter().zip(live.counts.requests());
     RunReport {
         run,
         input: live.input.path.clone(),
         files,
         events: live.counts.by_id(),
         system: live.counts.system,
-        requests: requests
-            .map(|(c, account)| RequestReport {
-                name: c.name.clone(),
-                account: account.sum(),
-                ids: account.by_id(),
-            })
-            .collect(),
+        requests: requests(live),
         stages,
         tests,
         failures: live.counts.failures.clone(),
@@ -85,4 +78,15 @@ pub(super) fn run_report(
         epochs: live.epochs.iter().filter_map(Values::report).collect(),
         parameters: parameters.collect(),
     }
+}
+
+/// The account of each request.
+pub(super) fn requests(live: &Live) -> Vec<RequestReport> {
+    let requests = live.epoch.chains.iter().zip(live.counts.requests());
+    let reports = requests.map(|(chain, account)| RequestReport {
+        name: chain.name.clone(),
+        account: account.sum(),
+        ids: account.by_id(),
+    });
+    reports.collect()
 }

@@ -33,6 +33,17 @@ impl Store {
         self.list[i].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Cells of all of them.
+    pub(crate) fn cells(&self) -> usize {
+        self.shapes.iter().map(|shape| shape.cells()).sum()
+    }
+
+    /// A copy of all that was filled so far.
+    pub(crate) fn copy(&self) -> Histograms {
+        let list = (0..self.shapes.len()).map(|i| self.histogram(i).clone());
+        Histograms { runs: BTreeSet::from([self.run]), list: list.collect() }
+    }
+
     /// All that was filled; what is filled later is lost.
     pub(crate) fn take(&self) -> Histograms {
         let filled =

@@ -424,6 +424,14 @@ impl Stream for Followed {
         Ok(ends)
     }
 
+    fn stop_before(&mut self, event: Option<u64>) {
+        self.events.stop_before(event);
+    }
+
+    fn next_number(&self) -> u64 {
+        self.events.next_number()
+    }
+
     fn learn(&mut self, layouts: Layouts) {
         self.events.learn(layouts);
     }

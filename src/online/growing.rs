@@ -195,7 +195,9 @@ impl Growing {
             Err(error) if is_gone(&error) => None,
             Err(error) => return Err(error),
         };
-        if finishing && still >= SETTLED {
+        // What was written long ago is still, however short the time since it was read.
+        let old = open.as_ref().and_then(age).unwrap_or_default();
+        if finishing && still.max(old) >= SETTLED {
             return Ok(Look::End(Ending::Whole));
         }
         match (std::fs::metadata(&self.name), &open) {
@@ -219,7 +221,7 @@ impl Growing {
         }
         if still >= SETTLED
             && let Some(wanted) = (self.followed)()
-            && still >= if self.deleted { COPIED.max(wanted) } else { wanted }
+            && if self.deleted { still >= COPIED.max(wanted) } else { still.max(old) >= wanted }
         {
             return Ok(Look::End(Ending::Followed));
         }
@@ -323,6 +325,11 @@ impl Read for Growing {
 /// Whether a file is not there, or not any more.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle)
+}
+
+/// The time since a file was written to the last time, if clocks agree so far.
+fn age(found: &Metadata) -> Option<Duration> {
+    found.modified().ok()?.elapsed().ok()
 }
 
 /// Whether a file has a name still.

@@ -12,6 +12,10 @@ fn histograms(run: u32) -> Histograms {
     Histograms { runs: BTreeSet::from([run]), list }
 }
 
+fn origin(provenance: serde_json::Value) -> Origin {
+    Origin { provenance, ledger: json!([]) }
+}
+
 fn job(dir: &TempDir, outputs: &[&str]) -> Job {
     let add = |job: Job, name: &&str| job.output(dir.path().join(name).to_string_lossy()).unwrap();
     outputs.iter().fold(Job::new(), add)
@@ -32,11 +36,11 @@ fn two_runs(job: &Job, of: impl Fn(u32) -> Histograms) -> Result<Vec<Written>, E
     let mut sinks = Sinks::new(job, &mut stdout, None);
     for run in [41, 42] {
         sinks.begin(run, &[])?;
-        sinks.finish(&json!({}), &of(run), false)?;
+        sinks.finish(&origin(json!({})), &of(run), false)?;
     }
     let mut all = of(41);
     all.join(&of(42));
-    sinks.finish(&json!({}), &all, true)?;
+    sinks.finish(&origin(json!({})), &all, true)?;
     Ok(sinks.written)
 }
 
@@ -188,7 +192,7 @@ fn a_request_named_as_the_table_of_histograms_has_another_name() {
     let mut sinks = Sinks::new(&job, &mut stdout, None);
     let table = TableDef { name: "Histos".into(), ..TableDef::default() };
     sinks.begin(7, &[((0, None), Arc::new(table))]).unwrap();
-    sinks.finish(&json!({}), &histograms(7), false).unwrap();
+    sinks.finish(&origin(json!({})), &histograms(7), false).unwrap();
     assert_eq!(names(&dir), ["r7.Histos_.parquet", "r7.histos.json", "r7.histos.parquet"]);
 }
 
@@ -210,7 +214,7 @@ fn a_job_that_is_overtaken_replaces_nothing() {
             let (mut one, mut other) = (Vec::new(), Vec::new());
             let (mut first, mut second) = (begun(&job, &mut one), begun(&job, &mut other));
             let end = |sinks: &mut Sinks<'_>, who: &str, run| {
-                sinks.finish(&json!({ "who": who }), &histograms(run), true)
+                sinks.finish(&origin(json!({ "who": who })), &histograms(run), true)
             };
             if ended {
                 end(&mut second, "second", 2).unwrap();
@@ -243,7 +247,7 @@ fn one_output_that_is_overtaken_holds_back_all() {
         let mut sinks = begun(&job, &mut stdout);
         // Companions are begun when all else is settled: what is there then is theirs.
         let other = WholeFile::create(dir.path().join(lost)).unwrap();
-        let ended = sinks.finish(&json!({}), &histograms(7), true);
+        let ended = sinks.finish(&origin(json!({})), &histograms(7), true);
         if lost.contains("histos") {
             ended.unwrap();
             assert!(other.finish().is_err());

@@ -24,6 +24,7 @@ mod mid;
 mod odb;
 mod outputs;
 mod packed;
+mod recorded;
 mod shards;
 mod shared;
 mod sources;
@@ -204,6 +205,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         outputs::all,
         hist::all,
         shards::all,
+        recorded::all,
         shared::all,
         verify::all,
     ];
@@ -302,6 +304,8 @@ const SOURCES: &[&str] = &[
     "src/job.rs",
     "src/events.rs",
     "src/pipe.rs",
+    "src/recorded.rs",
+    "src/recorded/read.rs",
     "src/shard.rs",
     "src/shard/file.rs",
     "src/shard/head.rs",
@@ -403,6 +407,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "LMDB maps its files",
     "a flag of LMDB that is about the disk",
     "a merge has the ODB of its parts, not a shared one",
+    "a merge has the values of its parts, not recorded ones",
     "a shared ODB may change from one combination to the next",
     // Never printed: what was wrong at first is.
     "bzip2 stream is corrupt",

@@ -46,6 +46,8 @@ pub struct Reader<R, D = ()> {
     line: u64,
     /// Number of the next event.
     number: u64,
+    /// A block ends before the event of this number.
+    stop: Option<u64>,
     ended: bool,
     /// What the decoder says is wrong behind the text.
     broken: Option<String>,
@@ -103,6 +105,7 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
             base: 0,
             line: 1,
             number: 1,
+            stop: None,
             ended: false,
             broken: None,
             search: None,
@@ -112,6 +115,17 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
     /// Sets what to believe. The limit on events holds for their text as well as for their bytes.
     pub fn with_limits(self, limits: Limits) -> Reader<R, D> {
         Reader { limits, ..self }
+    }
+
+    /// Ends a block before the event of this number, counted from 1 as [`Block::first`] is; `None`: before
+    /// no special one. The block may be empty. A number that is not behind the next event means nothing.
+    pub fn stop_before(&mut self, event: Option<u64>) {
+        self.stop = event;
+    }
+
+    /// The number of the next event, counted from 1.
+    pub fn next_number(&self) -> u64 {
+        self.number
     }
 
     /// The input, for its progress.
@@ -155,9 +169,16 @@ impl<R: ByteSource, D: Definitions> Reader<R, D> {
             match self.step(block) {
                 Step::Event(Kind::Bor) => return Ok(Stop::Bor),
                 Step::Event(Kind::Eor) => return Ok(Stop::Eor),
-                Step::Event(_) if block.bytes().len() >= target => return Ok(Stop::Full),
+                Step::Event(_) if block.bytes().len() >= target || self.stop == Some(self.number) => {
+                    return Ok(Stop::Full);
+                }
                 Step::Event(_) => {}
-                Step::Refused => block.begin(self.base + self.at as u64, self.number),
+                Step::Refused => {
+                    block.begin(self.base + self.at as u64, self.number);
+                    if self.stop == Some(self.number) {
+                        return Ok(Stop::Full);
+                    }
+                }
                 Step::Stop(stop) => return Ok(stop),
                 Step::More if self.fill()? => {}
                 Step::More => return Ok(Stop::Pause),

@@ -48,6 +48,8 @@ pub struct Reader<R> {
     window: Window,
     offset: u64,
     number: u64,
+    /// A block ends before the event of this number.
+    stop: Option<u64>,
     /// Nothing follows what has been read.
     ended: bool,
     /// What broke off the compressed stream; it may go on behind.
@@ -73,6 +75,7 @@ impl<R: ByteSource> Reader<R> {
             window: Window::default(),
             offset: 0,
             number: 1,
+            stop: None,
             ended: false,
             broken: None,
             search: None,
@@ -118,6 +121,17 @@ impl<R: ByteSource> Reader<R> {
         (payload.len() == header.size as usize).then_some((header, payload))
     }
 
+    /// Ends a block before the event of this number, counted from 1 as [`Block::first`] is; `None`: before
+    /// no special one. The block may be empty. A number that is not behind the next event means nothing.
+    pub fn stop_before(&mut self, event: Option<u64>) {
+        self.stop = event;
+    }
+
+    /// The number of the next event, counted from 1.
+    pub fn next_number(&self) -> u64 {
+        self.number
+    }
+
     /// The input, for its progress.
     pub fn input(&self) -> &R {
         &self.input
@@ -158,7 +172,7 @@ impl<R: ByteSource> Reader<R> {
                 Scan::Stop(stop) => break Ok(stop),
                 Scan::Piece(size) => {
                     self.piece(block, size);
-                    if block.count > 0 {
+                    if block.count > 0 || self.stop == Some(self.number) {
                         return Ok(Stop::Full);
                     }
                     if let Some(lost) = self.fragments.as_mut().and_then(|f| f.lost.pop_front()) {
@@ -276,7 +290,7 @@ impl<R: ByteSource> Reader<R> {
                 }
             }
             // Before anything is learnt from it, which may speak against it the next time.
-            if piece && block.count > 0 {
+            if (piece || self.stop == Some(self.number + block.count)) && block.count > 0 {
                 return Scan::Stop(Stop::Full);
             }
             let mut full = *end + size >= target;

@@ -13,8 +13,9 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, ListArray, StructArray, UInt32Array};
+use arrow_array::{Array, ArrayRef, ListArray, StructArray, UInt32Array, new_null_array};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef};
+use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
 use super::schema::HEAD;
@@ -94,11 +95,29 @@ fn plain(name: &str) -> String {
 /// The arrays of a table in list form as those of a flat one.
 pub(super) fn flatten(arrays: &[ArrayRef], leaves: &[Leaf]) -> Result<Vec<ArrayRef>, ArrowError> {
     let (head, columns) = arrays.split_at(HEAD.len().min(arrays.len()));
-    let values = leaves.iter().map(|leaf| leaf.values(&columns[leaf.column]));
+    let values = leaves.iter().map(|leaf| cleared(leaf.values(&columns[leaf.column])?));
     head.iter().cloned().map(Ok).chain(values).collect()
 }
 
+/// The same with zeros where it is null. `take` leaves the first of all values there, which depends on
+/// where a chunk begins.
+fn cleared(array: ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let data_type = array.data_type();
+    if array.null_count() == 0 || data_type.primitive_width().is_none() && *data_type != DataType::Boolean {
+        return Ok(array);
+    }
+    let null = new_null_array(data_type, 1);
+    let pick = |row| if array.is_null(row) { (0, 0) } else { (1, row) };
+    let picks: Vec<(usize, usize)> = (0..array.len()).map(pick).collect();
+    interleave(&[null.as_ref(), array.as_ref()], &picks)
+}
+
 impl Leaf {
+    /// The plain column of this number among those of `column`, to tell it from others.
+    pub(super) fn nth(column: usize, number: usize) -> Leaf {
+        Leaf { column, item: 0, member: 0, element: number }
+    }
+
     /// The column behind the head, in list form, that holds its values.
     pub(super) fn column(&self) -> usize {
         self.column

@@ -3,12 +3,15 @@
 //! What is here is done by any thread: columns of a row group do not depend on one another, nor row
 //! groups on one another.
 
+use std::fs::File;
 use std::io;
+use std::iter;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_schema::{ArrowError, FieldRef, Schema};
+use arrow_schema::{ArrowError, DataType, FieldRef, Schema};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -22,7 +25,7 @@ use parquet::file::writer::SerializedFileWriter;
 use super::adapt::adapt;
 use super::pending::{Pending, join_arrays};
 use super::schema::{HEAD, Plan};
-use super::writer::CHUNK_ROWS;
+use super::writer::{CHUNK_ROWS, reason};
 use crate::whole::hidden::Hidden;
 
 /// Rows that are written together: in Parquet a row group, in Arrow a chunk of it.
@@ -38,22 +41,57 @@ pub(super) enum Rows {
     Pending(Vec<Pending>),
     /// In columns of the file.
     Batches(Vec<RecordBatch>),
-    /// In a Parquet file, as a row group of these chunks, with columns as they were known then.
-    Part { part: Arc<Part>, group: usize, chunks: Vec<usize> },
+    /// In row groups of Parquet files, one behind the other, with columns as they were known then: a
+    /// group of these chunks.
+    Parts { parts: Vec<(Arc<Part>, usize)>, chunks: Vec<usize> },
 }
 
 /// A complete Parquet file of fewer columns.
 pub(super) struct Part {
-    temp: Hidden,
+    from: From,
     metadata: ArrowReaderMetadata,
     /// For each column of the new file its place here, if it is here.
     places: Vec<Option<usize>>,
 }
 
+/// A file to be read.
+pub(super) enum From {
+    Hidden(Hidden),
+    /// One that has its name. It is opened when it is read: there may be many.
+    Named(PathBuf),
+}
+
+impl From {
+    pub(super) fn open(&self) -> io::Result<File> {
+        match self {
+            From::Hidden(temp) => temp.open(),
+            From::Named(path) => File::open(path),
+        }
+    }
+
+    /// The error, with the file that it is of, if that has a name.
+    pub(super) fn error(&self, error: ArrowError) -> ArrowError {
+        match self {
+            From::Hidden(_) => error,
+            From::Named(path) => {
+                let name = path.display();
+                ArrowError::ParquetError(format!("cannot read {name}: {}", reason(&error)))
+            }
+        }
+    }
+}
+
 impl Part {
-    pub(super) fn open(temp: Hidden, places: Vec<Option<usize>>) -> Result<Part, ArrowError> {
-        let metadata = ArrowReaderMetadata::load(&temp.open()?, ArrowReaderOptions::default())?;
-        Ok(Part { temp, metadata, places })
+    pub(super) fn open(from: From, places: Vec<Option<usize>>) -> Result<Part, ArrowError> {
+        let metadata = ArrowReaderMetadata::load(&from.open()?, ArrowReaderOptions::default())?;
+        Ok(Part { from, metadata, places })
+    }
+
+    /// Rows of a row group, and bytes.
+    pub(super) fn size(&self, group: usize) -> Result<(usize, u64), ArrowError> {
+        let group = self.metadata.metadata().row_groups().get(group).ok_or_else(short)?;
+        let rows = usize::try_from(group.num_rows()).map_err(|_| short())?;
+        Ok((rows, u64::try_from(group.total_byte_size()).unwrap_or(0)))
     }
 }
 
@@ -74,7 +112,7 @@ impl Group {
                 Rows::Batches(batches) => {
                     batches.iter().try_for_each(|batch| column.write(batch.column(at)))?;
                 }
-                Rows::Part { part, group, chunks } => part.column(*group, chunks, at, &mut column)?,
+                Rows::Parts { parts, chunks } => copy_column(parts, chunks, at, &mut column)?,
                 Rows::Pending(chunks) => match self.plan.leaf(at) {
                     None => {
                         for chunk in chunks {
@@ -116,7 +154,7 @@ impl Group {
                 }
                 Ok(batches)
             }
-            Rows::Part { .. } => Err(ArrowError::InvalidArgumentError("a part is of Parquet".into())),
+            Rows::Parts { .. } => Err(ArrowError::InvalidArgumentError("a part is of Parquet".into())),
         }
     }
 }
@@ -151,42 +189,62 @@ fn column_writers(
     Ok(ArrowRowGroupWriterFactory::new(&file, schema).create_column_writers(0)?)
 }
 
-impl Part {
-    /// Copies column `at` of the new file.
-    fn column(
-        &self,
-        group: usize,
-        chunks: &[usize],
-        at: usize,
-        column: &mut Column<'_>,
-    ) -> Result<(), ArrowError> {
-        let wanted = column.field.data_type();
-        let Some(place) = self.places[at] else {
-            return chunks.iter().try_for_each(|&rows| column.write(&new_null_array(wanted, rows)));
-        };
-        let mut reader = self.reader(group, place)?;
-        let mut held: Option<ArrayRef> = None;
-        for &rows in chunks {
-            let mut parts = Vec::new();
-            let mut left = rows;
-            while left > 0 {
-                let array = match held.take() {
-                    Some(array) => array,
-                    None => Arc::clone(reader.next().ok_or_else(short)??.column(0)),
-                };
-                let n = left.min(array.len());
-                held = (n < array.len()).then(|| array.slice(n, array.len() - n));
-                parts.push(adapt(&array.slice(0, n), wanted)?);
-                left -= n;
-            }
-            column.write(&join_arrays(&parts, wanted)?)?;
+/// Copies column `at` of the new file.
+fn copy_column(
+    parts: &[(Arc<Part>, usize)],
+    chunks: &[usize],
+    at: usize,
+    column: &mut Column<'_>,
+) -> Result<(), ArrowError> {
+    let wanted = column.field.data_type();
+    if parts.iter().all(|(part, _)| part.places[at].is_none()) {
+        return chunks.iter().try_for_each(|&rows| column.write(&new_null_array(wanted, rows)));
+    }
+    let mut arrays = parts.iter().flat_map(|(part, group)| part.arrays(*group, at, wanted));
+    let mut held: Option<ArrayRef> = None;
+    for &rows in chunks {
+        let mut parts = Vec::new();
+        let mut left = rows;
+        while left > 0 {
+            let array = match held.take() {
+                Some(array) => array,
+                None => arrays.next().ok_or_else(short)??,
+            };
+            let n = left.min(array.len());
+            held = (n < array.len()).then(|| array.slice(n, array.len() - n));
+            parts.push(adapt(&array.slice(0, n), wanted)?);
+            left -= n;
         }
-        Ok(())
+        column.write(&join_arrays(&parts, wanted)?)?;
+    }
+    Ok(())
+}
+
+type Arrays<'a> = Box<dyn Iterator<Item = Result<ArrayRef, ArrowError>> + 'a>;
+
+impl Part {
+    /// Column `at` of the new file, some rows at a time.
+    fn arrays<'a>(&'a self, group: usize, at: usize, wanted: &'a DataType) -> Arrays<'a> {
+        let arrays = || -> Result<Arrays<'a>, ArrowError> {
+            Ok(match self.places[at] {
+                Some(place) => {
+                    let batches = self.reader(group, place)?;
+                    Box::new(batches.map(|batch| Ok(Arc::clone(batch?.column(0)))))
+                }
+                None => {
+                    let (rows, _) = self.size(group)?;
+                    let pieces = (0..rows).step_by(CHUNK_ROWS).map(move |start| CHUNK_ROWS.min(rows - start));
+                    Box::new(pieces.map(move |rows| Ok(new_null_array(wanted, rows))))
+                }
+            })
+        };
+        let arrays = arrays().unwrap_or_else(|error| Box::new(iter::once(Err(error))));
+        Box::new(arrays.map(|array| array.map_err(|error| self.from.error(error))))
     }
 
     fn reader(&self, group: usize, column: usize) -> Result<ParquetRecordBatchReader, ArrowError> {
         // Its own file: two that share one share the place where they read.
-        let file = self.temp.open()?;
+        let file = self.from.open()?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let only = ProjectionMask::roots(builder.parquet_schema(), [column]);
         let builder = builder.with_projection(only).with_row_groups(vec![group]);

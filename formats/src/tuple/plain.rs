@@ -21,8 +21,8 @@
 //! # Ok::<(), pactolus_formats::Error>(())
 //! ```
 
-mod claims;
-mod reader;
+pub(super) mod claims;
+pub(super) mod reader;
 mod writer;
 
 use std::sync::Arc;

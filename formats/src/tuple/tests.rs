@@ -14,6 +14,7 @@ use super::*;
 use crate::{Bank, Header, Order, Pool, Tid};
 
 mod flat;
+mod parts;
 mod pooled;
 mod random;
 mod stream;
@@ -21,7 +22,7 @@ mod wire;
 
 const KINDS: [TableKind; 2] = [TableKind::Parquet, TableKind::Arrow];
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Event {
     banks: Vec<(BankName, u32, Vec<u8>, Order)>,
     fixed: Option<Vec<u8>>,
@@ -115,7 +116,7 @@ fn write_form(
         table = table.with_pool(pool.clone());
     }
     // Small, so that tables that grow have several parts.
-    table.group_bytes = 4 << 20;
+    table.ends.group_bytes = 4 << 20;
     let mut refused = Vec::new();
     in_batches(def, events, size, |_, batch| {
         refused.extend(table.write(batch).unwrap().into_iter().map(|r| (r.serial, r.reason)));
@@ -568,7 +569,7 @@ fn a_table_that_grows_is_made_of_parts() {
     let def = def(vec![stc0()]);
     let dir = tempfile::tempdir().unwrap();
     let mut table = TableWriter::create(&dir.path().join("t.parquet"), TableKind::Parquet, &def).unwrap();
-    table.group_bytes = 2 << 20;
+    table.ends.group_bytes = 2 << 20;
     let mut columns = Columns::new(&def);
     for (n, event) in growing().iter().enumerate() {
         fill(&mut columns, n, event);
@@ -660,7 +661,7 @@ fn a_table_appears_when_it_is_whole() {
 
 /// Writes all events with a new column behind each group, so that there are several hidden files.
 fn grow(table: &mut TableWriter, from: usize) -> crate::Result<()> {
-    table.group_bytes = 1;
+    table.ends.group_bytes = 1;
     for n in from..from + 4 {
         let names = ["ONE0", "TWO0", "SIX0", "TEN0"];
         let events = (0..writer::CHUNK_ROWS).map(|_| Event::new().words(names[n % 4], &[n as u16]));

@@ -1,20 +1,17 @@
 //! The file of a table.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, new_null_array};
-use arrow_ipc::reader::FileReader;
 use arrow_schema::ArrowError;
 
-use super::adapt::adapt;
-use super::flat::Leaf;
-use super::group::{self, Group, Rows};
-use super::pending::{Pending, join_arrays};
-use super::schema::{HEAD, Piece, Plan, TableSchema};
+use super::copy;
+use super::group::{Group, Rows};
+use super::part::{self, Turn};
+use super::pending::Pending;
+use super::schema::{Piece, Plan, TableSchema};
 use super::sink::Sink;
 use super::{Batch, Refused, TableDef, TableKind};
 use crate::whole::hidden::Hidden;
@@ -53,8 +50,10 @@ pub struct TableWriter {
     /// ... behind whole chunks of the row group in hand.
     chunks: Vec<Pending>,
     group: Size,
-    pub(super) group_bytes: u64,
+    pub(super) ends: Ends,
     rows: u64,
+    /// Which of the files of the table this is, if there are several.
+    turn: Option<Turn>,
     /// Complete parts with the columns known at their time.
     parts: Vec<Done>,
     part: Option<Part>,
@@ -72,16 +71,31 @@ struct Part {
 }
 
 /// A complete part.
-struct Done {
-    temp: Hidden,
-    plan: Arc<Plan>,
-    groups: Vec<Chunks>,
+pub(super) struct Done {
+    pub(super) temp: Hidden,
+    pub(super) plan: Arc<Plan>,
+    pub(super) groups: Vec<Chunks>,
 }
 
 /// What was written together, so that a rewritten file gets the same: rows of each chunk, and bytes.
-struct Chunks {
-    rows: Vec<usize>,
-    bytes: u64,
+pub(super) struct Chunks {
+    pub(super) rows: Vec<usize>,
+    pub(super) bytes: u64,
+}
+
+/// Where chunks and row groups end.
+#[derive(Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) chunk_rows: usize,
+    pub(super) chunk_bytes: u64,
+    pub(super) group_rows: u64,
+    pub(super) group_bytes: u64,
+}
+
+impl Ends {
+    pub(super) fn new(group_bytes: u64) -> Ends {
+        Ends { chunk_rows: CHUNK_ROWS, chunk_bytes: CHUNK_BYTES, group_rows: GROUP_ROWS, group_bytes }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -162,8 +176,9 @@ impl TableWriter {
             chunk: Size::default(),
             chunks: Vec::new(),
             group: Size::default(),
-            group_bytes: group_bytes(def),
+            ends: Ends::new(group_bytes(def)),
             rows: 0,
+            turn: None,
             parts: Vec::new(),
             part: None,
             first: Some(first),
@@ -176,13 +191,25 @@ impl TableWriter {
     #[must_use]
     pub fn flat(self) -> TableWriter {
         let schema = TableSchema::new(&self.def, self.kind, true);
-        TableWriter { schema, group_bytes: MOST_GROUP_BYTES, ..self }
+        TableWriter { schema, ends: Ends::new(MOST_GROUP_BYTES), ..self }
     }
 
     /// The same, with its rows encoded by `pool`. To be called before the first row.
     #[must_use]
     pub fn with_pool(self, pool: Pool) -> TableWriter {
         TableWriter { pool: Some(pool), ..self }
+    }
+
+    /// The same, as the first of several files, which [`TableParts`](super::TableParts) can join to one
+    /// of the name `whole`. To be called before the first row.
+    #[must_use]
+    pub fn in_parts(self, whole: &str) -> TableWriter {
+        TableWriter { turn: Some(Turn::first(whole)), ..self }
+    }
+
+    /// Number of rows in the file in hand.
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// Adds the rows of a batch behind those before. Gives the values that became null although
@@ -204,7 +231,7 @@ impl TableWriter {
         let piece = Arc::new(piece);
         let mut start = 0;
         for (i, row) in piece.head.iter().enumerate() {
-            if self.chunk.add(row.weight, CHUNK_ROWS, CHUNK_BYTES) {
+            if self.chunk.add(row.weight, self.ends.chunk_rows, self.ends.chunk_bytes) {
                 self.wait(&piece, start, i + 1)?;
                 self.end_chunk()?;
                 start = i + 1;
@@ -230,24 +257,63 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Table`] if the file cannot be written, or could not before. Nothing remains then.
     pub fn settle(mut self, metadata: &[(String, String)]) -> Result<SettledTable> {
-        sound(&self.path, self.failed.as_deref())?;
-        if self.chunk.rows > 0 {
-            self.end_chunk()?;
+        self.close(metadata, true)
+    }
+
+    /// Settles the file in hand, which may be opened as soon as it has its name, and goes on in another,
+    /// `path`. All that was known of the table is known there: columns, types, and where chunks end.
+    ///
+    /// # Errors
+    /// Those of [`create`](TableWriter::create) and [`settle`](TableWriter::settle). All that follows
+    /// gives that error again.
+    pub fn next(&mut self, path: &Path, metadata: &[(String, String)]) -> Result<SettledTable> {
+        let whole = path.file_name().unwrap_or_default().to_string_lossy();
+        // Whoever asks for a second file has one of several.
+        self.turn.get_or_insert_with(|| Turn::first(&whole));
+        let next = Hidden::beside(path, ".part").map_err(Error::io("create", path));
+        let closed = next.and_then(|next| Ok((next, self.close(metadata, false)?)));
+        match closed {
+            Ok((next, settled)) => {
+                self.turn.iter_mut().for_each(|turn| turn.next(self.rows));
+                self.first = Some(next);
+                self.path = path.to_owned();
+                self.rows = 0;
+                Ok(settled)
+            }
+            Err(error) => {
+                self.failed.get_or_insert_with(|| why(&error));
+                Err(error)
+            }
         }
-        self.end_group()?;
+    }
+
+    /// Completes the file in hand. The chunk and the group in hand may go on in the next.
+    fn close(&mut self, metadata: &[(String, String)], last: bool) -> Result<SettledTable> {
+        sound(&self.path, self.failed.as_deref())?;
+        if self.pending.rows() > 0 {
+            self.chunks.push(std::mem::take(&mut self.pending));
+        }
+        self.write_group()?;
         if self.is_outgrown() {
             self.end_part()?;
         }
+        let mut metadata = metadata.to_vec();
+        if let Some(turn) = &self.turn {
+            let open =
+                part::Open { chunk: self.chunk.rows > 0, group: self.group.rows + self.chunk.rows > 0 };
+            let text = turn.to_json(&self.def.name, self.rows, self.schema.plan(), open, last);
+            metadata.push((part::KEY.to_owned(), text));
+        }
         let (temp, file) = if self.parts.is_empty() {
             let Part { temp, sink, .. } = self.open_part()?;
-            (temp, sink.finish(metadata).map_err(table(&self.path))?)
+            (temp, sink.finish(&metadata).map_err(table(&self.path))?)
         } else {
             self.end_part()?;
-            self.rewrite(metadata)?
+            self.rewrite(&metadata)?
         };
         file.sync_all().map_err(Error::io("write", &self.path))?;
         let bytes = file.metadata().map_err(Error::io("read", &self.path))?.len();
-        Ok(SettledTable { temp, summary: TableSummary { path: self.path, rows: self.rows, bytes } })
+        Ok(SettledTable { temp, summary: TableSummary { path: self.path.clone(), rows: self.rows, bytes } })
     }
 
     fn wait(&mut self, piece: &Arc<Piece>, start: usize, end: usize) -> Result<()> {
@@ -261,15 +327,23 @@ impl TableWriter {
         self.group.rows += chunk.rows;
         self.group.bytes += chunk.bytes;
         let ends_group = match self.kind {
-            TableKind::Parquet => self.group.rows >= GROUP_ROWS || self.group.bytes >= self.group_bytes,
+            TableKind::Parquet => {
+                self.group.rows >= self.ends.group_rows || self.group.bytes >= self.ends.group_bytes
+            }
             // Its chunks are as large as groups of rows should be.
             TableKind::Arrow => true,
         };
         if ends_group { self.end_group() } else { Ok(()) }
     }
 
-    /// Writes the chunks that wait.
     fn end_group(&mut self) -> Result<()> {
+        self.write_group()?;
+        self.group = Size::default();
+        Ok(())
+    }
+
+    /// Writes the chunks that wait.
+    fn write_group(&mut self) -> Result<()> {
         if self.chunks.is_empty() {
             return Ok(());
         }
@@ -277,9 +351,11 @@ impl TableWriter {
             self.end_part()?;
         }
         let chunks = std::mem::take(&mut self.chunks);
-        let Size { bytes, .. } = std::mem::take(&mut self.group);
+        let bytes = self.group.bytes + self.chunk.bytes;
         let mut part = self.open_part()?;
-        part.groups.push(Chunks { rows: chunks.iter().map(Pending::rows).collect(), bytes });
+        let rows: Vec<usize> = chunks.iter().map(Pending::rows).collect();
+        self.turn.iter_mut().for_each(|turn| turn.wrote(&rows));
+        part.groups.push(Chunks { rows, bytes });
         let group = Group { plan: Arc::clone(&part.plan), rows: Rows::Pending(chunks) };
         part.sink.write(group, bytes).map_err(table(&self.path))?;
         self.part = Some(part);
@@ -336,8 +412,8 @@ impl TableWriter {
             let mut sink = Sink::new(self.kind, temp.file(), &plan.schema, self.pool.clone())?;
             for part in parts {
                 match self.kind {
-                    TableKind::Parquet => copy_groups(part, plan, &mut sink)?,
-                    TableKind::Arrow => copy_batches(&part, plan, &mut sink)?,
+                    TableKind::Parquet => copy::groups(part, plan, &mut sink)?,
+                    TableKind::Arrow => copy::batches_of(&part, plan, &mut sink)?,
                 }
             }
             sink.finish(metadata)
@@ -394,81 +470,4 @@ fn group_bytes(def: &TableDef) -> u64 {
     let members = def.fixed.as_ref().map_or(0, |layout| layout.fields().len());
     let columns = (def.banks.len() + members) as u64;
     (columns * COLUMN_BYTES).clamp(GROUP_BYTES, MOST_GROUP_BYTES)
-}
-
-/// Copies the row groups of a part as columns of `plan`.
-fn copy_groups(part: Done, plan: &Arc<Plan>, sink: &mut Sink) -> std::result::Result<(), ArrowError> {
-    let Done { temp, plan: known, groups } = part;
-    let part = Arc::new(group::Part::open(temp, places(&known, plan))?);
-    for (group, Chunks { rows, bytes }) in groups.into_iter().enumerate() {
-        let rows = Rows::Part { part: Arc::clone(&part), group, chunks: rows };
-        sink.write(Group { plan: Arc::clone(plan), rows }, bytes)?;
-    }
-    Ok(())
-}
-
-/// Copies the record batches of a part, as many rows at a time as `plan` says.
-fn copy_batches(part: &Done, plan: &Arc<Plan>, sink: &mut Sink) -> std::result::Result<(), ArrowError> {
-    let mut batches = FileReader::try_new_buffered(part.temp.open()?, None)?;
-    let places = places(&part.plan, plan);
-    let mut held: Vec<RecordBatch> = Vec::new();
-    for &chunk in part.groups.iter().flat_map(|group| &group.rows) {
-        let mut left = chunk;
-        while left > 0 {
-            let rows = left.min(plan.rows());
-            while held.iter().map(RecordBatch::num_rows).sum::<usize>() < rows {
-                held.push(batches.next().ok_or_else(group::short)??);
-            }
-            let batch =
-                RecordBatch::try_new(Arc::clone(&plan.schema), split(&mut held, rows, &places, plan)?)?;
-            let bytes = batch.get_array_memory_size() as u64;
-            sink.write(Group { plan: Arc::clone(plan), rows: Rows::Batches(vec![batch]) }, bytes)?;
-            left -= rows;
-        }
-    }
-    Ok(())
-}
-
-/// For each column of `whole`, its place in `part`, if it is there.
-fn places(part: &Plan, whole: &Plan) -> Vec<Option<usize>> {
-    let columns = part.schema.fields().len();
-    match (&part.leaves, &whole.leaves) {
-        (Some(known), Some(leaves)) => {
-            let known: HashMap<&Leaf, usize> = known.iter().zip(HEAD.len()..).collect();
-            let head = (0..HEAD.len()).map(Some);
-            head.chain(leaves.iter().map(|leaf| known.get(leaf).copied())).collect()
-        }
-        // In list form, columns come behind those that are known.
-        _ => (0..whole.schema.fields().len()).map(|i| (i < columns).then_some(i)).collect(),
-    }
-}
-
-/// Takes the first `rows` rows from `held` as the columns of `plan`, which are at `places` there.
-fn split(
-    held: &mut Vec<RecordBatch>,
-    rows: usize,
-    places: &[Option<usize>],
-    plan: &Plan,
-) -> Result<Vec<ArrayRef>, ArrowError> {
-    let mut taken = Vec::new();
-    let mut left = rows;
-    while left > 0 && !held.is_empty() {
-        let batch = &mut held[0];
-        let n = left.min(batch.num_rows());
-        taken.push(batch.slice(0, n));
-        *batch = batch.slice(n, batch.num_rows() - n);
-        if batch.num_rows() == 0 {
-            held.remove(0);
-        }
-        left -= n;
-    }
-    let column = |(place, wanted): (&Option<usize>, _)| match *place {
-        Some(i) => {
-            let arrays: Vec<ArrayRef> =
-                taken.iter().map(|batch| adapt(batch.column(i), wanted)).collect::<Result<_, _>>()?;
-            join_arrays(&arrays, wanted)
-        }
-        None => Ok(new_null_array(wanted, rows)),
-    };
-    places.iter().zip(plan.schema.fields().iter().map(|field| field.data_type())).map(column).collect()
 }

@@ -16,7 +16,7 @@ const TRAILER: u64 = 10;
 const PREFIX: usize = 8;
 
 /// Refuses a file whose blocks or buffers do not lie within it. Leaves `file` at its beginning.
-pub(super) fn check(file: &mut File) -> Result<(), ArrowError> {
+pub(in crate::tuple) fn check(file: &mut File) -> Result<(), ArrowError> {
     let len = file.metadata()?.len();
     let cut =
         |what: &str| ArrowError::ParseError(format!("{what} beyond the end: the file is cut or broken"));
@@ -37,7 +37,7 @@ pub(super) fn check(file: &mut File) -> Result<(), ArrowError> {
 }
 
 /// Refuses columns of Parquet that do not lie within the file.
-pub(super) fn check_columns(metadata: &ParquetMetaData, len: u64) -> Result<(), ArrowError> {
+pub(in crate::tuple) fn check_columns(metadata: &ParquetMetaData, len: u64) -> Result<(), ArrowError> {
     let columns = metadata.row_groups().iter().flat_map(|group| group.columns());
     for column in columns {
         let first = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());

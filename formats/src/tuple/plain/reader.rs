@@ -135,7 +135,7 @@ impl fmt::Debug for PlainReader {
 
 /// What a library says of a file, also where it gives up: those of Arrow and Parquet take some claims
 /// of a broken file for faults of the program.
-fn whole<T>(read: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, ArrowError> {
+pub(in crate::tuple) fn whole<T>(read: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, ArrowError> {
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
     caught.unwrap_or_else(|_| Err(ArrowError::ParseError("the file is broken".into())))
 }

@@ -34,7 +34,7 @@ fn rows_wait_for_a_pool_that_is_busy() {
 
         let path = dir.path().join("pooled");
         let mut table = TableWriter::create(&path, kind, &def(vec![])).unwrap().with_pool(pool);
-        table.group_bytes = 2 << 20;
+        table.ends.group_bytes = 2 << 20;
         let written = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             let writing = scope.spawn(|| {
@@ -75,7 +75,7 @@ fn a_table_that_has_failed_gets_no_name() {
             if let Some(pool) = &pool {
                 table = table.with_pool(pool.clone());
             }
-            table.group_bytes = 1;
+            table.ends.group_bytes = 1;
             let mut failed: Option<String> = None;
             in_batches(&def(vec![]), &events, 40, |n, batch| match (table.write(batch), &failed) {
                 (Ok(_), None) => {}
@@ -122,7 +122,7 @@ fn a_full_disk_leaves_nothing() {
             if threads > 0 {
                 table = table.with_pool(Pool::new(threads).unwrap());
             }
-            table.group_bytes = 1 << 20;
+            table.ends.group_bytes = 1 << 20;
             let mut columns = Columns::new(&def);
             // In the end there is a new column, so that the file is written twice.
             let mut events = waveforms(400);
