@@ -132,6 +132,11 @@ impl Follow {
         }
     }
 
+    /// Whether more than one file may come.
+    pub fn is_several(&self) -> bool {
+        self.file.as_ref().is_none_or(|file| InputFile::new(file).subrun().is_some())
+    }
+
     /// Refuses what cannot be done.
     pub(crate) fn check(&self) -> Result<(), Error> {
         for directory in &self.directories {
