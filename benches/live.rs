@@ -24,8 +24,13 @@ use pactolus::simulate::{Shape, Simulation};
 use pactolus::{Definition, Follow, OutputFile};
 use tempfile::TempDir;
 
-/// Events of a row of latencies.
+/// Events of a row of latencies, and the longest that it may take.
 const EVENTS: usize = 3000;
+const LONGEST: Duration = Duration::from_secs(10);
+
+fn events(pause: Duration) -> usize {
+    EVENTS.min((LONGEST.as_secs_f64() / pause.as_secs_f64()) as usize)
+}
 
 /// The clock of all threads.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -74,7 +79,7 @@ fn bank<'a>(name: &str, tid: Tid, data: &'a [u8]) -> Bank<'a> {
 fn write_slowly(path: &Path, size: usize, pause: Duration) {
     let mut file = OpenOptions::new().append(true).open(path).unwrap();
     let rest = vec![0x55; size.saturating_sub(64)];
-    for serial in 0..EVENTS as u32 {
+    for serial in 0..events(pause) as u32 {
         let next = Instant::now() + pause;
         let time = now().to_le_bytes();
         let banks = [bank("SENT", Tid::Uint64, &time), bank("REST", Tid::Byte, &rest)];
@@ -122,7 +127,7 @@ fn spinning(dir: &Path, size: usize, pause: Duration) -> Vec<u64> {
     let mut file = OpenOptions::new().append(true).open(&path).unwrap();
     let bytes = vec![0x55; size];
     let (mut at, mut took) = (fs::metadata(&path).unwrap().len(), Vec::new());
-    for _ in 0..EVENTS {
+    for _ in 0..events(pause) {
         let next = Instant::now() + pause;
         let sent = now();
         file.write_all(&bytes).unwrap();

@@ -421,6 +421,10 @@ impl Job {
                 )));
             }
             follow.check()?;
+            let events = |output: &&OutputFile| matches!(output.kind, OutputKind::Mid | OutputKind::Asc);
+            for output in self.outputs.iter().filter(events).filter(|output| !output.is_stdout()) {
+                follow.check_output(Path::new(&output.pattern))?;
+            }
         }
         self.check_epochs()?;
         let reads = self.reads();

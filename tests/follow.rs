@@ -16,6 +16,7 @@ use common::bench::{analyse, assert_accounts, ends};
 use common::{catalogue, corpus, definition};
 use pactolus::formats::Compression;
 use pactolus::formats::compress::Output;
+use pactolus::formats::tuple::{TablePart, TableParts};
 use pactolus::odb::Odb;
 use pactolus::prelude::*;
 use pactolus::{Definition, Ended, Follow, Report};
@@ -59,14 +60,29 @@ impl Scene {
 
     fn follow(&self, mut follow: Follow) -> Report {
         follow.timeout = Some(TIMEOUT);
-        let job = self.job("live").follow(follow);
+        let job = Job { rotate: Some(Duration::from_millis(20)), ..self.job("live").follow(follow) };
         let report = ends(move || analyzer().run(&job)).unwrap();
         assert_accounts(&report);
         report
     }
 
+    /// Joins the parts of the tables, of which there are some more than tables.
+    fn join(&self) {
+        let files = || fs::read_dir(self.path("live")).unwrap().map(|entry| entry.unwrap().path());
+        let parts: Vec<TablePart> = files().filter_map(|path| TablePart::open(&path).unwrap()).collect();
+        let names: Vec<PathBuf> = files().filter(|path| TablePart::open(path).unwrap().is_some()).collect();
+        let tables = TableParts::sorted(parts).unwrap();
+        assert!(names.len() > tables.len(), "{names:?}");
+        for table in &tables {
+            assert!(table.is_complete());
+            table.join(&table.whole(), None).unwrap().finish().unwrap();
+        }
+        names.iter().for_each(|path| fs::remove_file(path).unwrap());
+    }
+
     /// The finished files give the same.
     fn compare(&self, inputs: &[PathBuf], live: &Report) {
+        self.join();
         let job = inputs.iter().fold(self.job("offline"), Job::input);
         let report = analyse(&analyzer(), &job);
         for (live, offline) in live.runs.iter().zip(&report.runs) {
@@ -354,6 +370,9 @@ fn what_cannot_be_followed_is_refused() {
         |follow: Follow| Analyzer::new("Analyzer").run(&Job::new().follow(follow)).unwrap_err().to_string();
     let mut follow = Follow::new(scene.path("fast/run00042.mid")).unwrap();
     assert!(job(follow.clone().copied_to(scene.path("nowhere"))).contains("there is no directory"));
+    let into = Job::new().follow(follow.clone()).output(scene.path("fast/out%05d.mid").to_str().unwrap());
+    let error = Analyzer::new("Analyzer").run(&into.unwrap()).unwrap_err().to_string();
+    assert!(error.contains("would be taken for new runs"), "{error}");
     follow.runs = Some((1, 2));
     assert!(job(follow.clone()).contains("-r is for a directory"));
     follow.runs = None;

@@ -160,9 +160,9 @@ Examples:
   pactolus analyze -a lab.toml /data -o /results/run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -o run%05d.mid --shard 3/8
   daq-stream | pactolus analyze - -a lab.toml --odb daq -o run%05d.parquet
+  pactolus analyze -a lab.toml run00042.mid --epochs run00042.Trigger.parquet -o again%05d.parquet
   pactolus analyze -a lab.toml follow:/data -o run%05d.parquet
   pactolus analyze -a lab.toml follow:/fast,/archive -r 120 125 --json
-  pactolus analyze -a lab.toml run00042.mid --epochs run00042.Trigger.parquet -o again%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could

@@ -13,7 +13,7 @@ use pactolus_formats::{Input, Limits};
 
 use super::Gauge;
 use super::bell::{Bell, wait_for};
-use super::growing::{Ending, Growing, Handle, SETTLED};
+use super::growing::{AWAY, Ending, Growing, Handle, SETTLED};
 use super::places::Places;
 use crate::Error;
 use crate::events::Layouts;
@@ -137,6 +137,21 @@ impl Follow {
         self.file.as_ref().is_none_or(|file| InputFile::new(file).subrun().is_some())
     }
 
+    /// Refuses an output of events in a directory that is followed: it would be taken for a run.
+    pub(crate) fn check_output(&self, output: &Path) -> Result<(), Error> {
+        let true_name = |path: &Path| path.canonicalize().ok();
+        let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let Some(place) = true_name(parent.unwrap_or(Path::new("."))) else { return Ok(()) };
+        match self.directories.iter().any(|directory| true_name(directory).as_ref() == Some(&place)) {
+            true => Err(Error::Job(format!(
+                "output {}: files of events there would be taken for new runs, since {} is followed: name another directory",
+                output.display(),
+                place.display()
+            ))),
+            false => Ok(()),
+        }
+    }
+
     /// Refuses what cannot be done.
     pub(crate) fn check(&self) -> Result<(), Error> {
         for directory in &self.directories {
@@ -174,6 +189,8 @@ pub(crate) struct Following {
     next: Option<(InputFile, Option<String>)>,
     /// Since when one is.
     missing: Option<Instant>,
+    /// Since when the next file cannot be opened.
+    failing: Option<Instant>,
     /// Since when there is no file.
     waiting: Instant,
     sizes: Arc<Mutex<Sizes>>,
@@ -217,6 +234,7 @@ impl Following {
             current: None,
             next: None,
             missing: None,
+            failing: None,
             waiting: Instant::now(),
             sizes,
             news: Vec::new(),
@@ -272,11 +290,20 @@ impl Following {
             (None, Some(_)) => Some(RUN),
             (None, None) => None,
         };
-        let cannot = pactolus_formats::Error::io("open", &file.path);
         let paths = self.places.paths(&file);
-        let Some(growing) = Growing::open(paths, self.follow.timeout, followed).map_err(cannot)? else {
-            return Ok(None);
+        let growing = match Growing::open(paths, self.follow.timeout, followed) {
+            Ok(Some(growing)) => growing,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                // Who writes it may not have given the right to read it yet, or a network is away.
+                let since = *self.failing.get_or_insert_with(Instant::now);
+                if since.elapsed() < AWAY {
+                    return Ok(None);
+                }
+                return Err(pactolus_formats::Error::io("open", &file.path)(error).into());
+            }
         };
+        self.failing = None;
         let handle = growing.handle();
         let (input, digest) = match self.digest {
             Some(later) => {

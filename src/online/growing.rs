@@ -17,6 +17,9 @@ pub(crate) const SETTLED: Duration = Duration::from_millis(300);
 /// A copy of a file that was deleted may come in so long, although the next file is there.
 const COPIED: Duration = Duration::from_secs(10);
 
+/// A file that cannot be read is tried again for so long.
+pub(crate) const AWAY: Duration = Duration::from_secs(60);
+
 /// Bytes before the place in hand by which a copy is known.
 const TAIL: usize = 4096;
 
@@ -61,6 +64,8 @@ pub(crate) struct Growing {
     tail: VecDeque<u8>,
     /// It was deleted, which was said.
     deleted: bool,
+    /// Since when it cannot be read.
+    failing: Option<Instant>,
     /// The copies that are none, which was said.
     strange: Vec<PathBuf>,
     /// How long to wait for more.
@@ -161,6 +166,7 @@ impl Growing {
                     at: 0,
                     tail: VecDeque::new(),
                     deleted: false,
+                    failing: None,
                     strange: Vec::new(),
                     timeout,
                     followed: Box::new(followed),
@@ -283,9 +289,23 @@ impl Growing {
         Ok(true)
     }
 
+    /// It cannot be read: a network may be away for a while.
+    fn fails(&mut self, error: io::Error) -> io::Error {
+        match self.failing {
+            Some(since) if since.elapsed() >= AWAY => return error,
+            Some(_) => {}
+            None => {
+                self.failing = Some(Instant::now());
+                self.say(format!("{} cannot be read now: {error}", self.name.display()));
+            }
+        }
+        io::ErrorKind::WouldBlock.into()
+    }
+
     /// Takes note of bytes that were read.
     fn take(&mut self, bytes: &[u8]) {
         self.at += bytes.len() as u64;
+        self.failing = None;
         let last = &bytes[bytes.len().saturating_sub(TAIL)..];
         let most = TAIL - last.len();
         self.tail.drain(..self.tail.len().saturating_sub(most));
@@ -302,21 +322,25 @@ impl Read for Growing {
             if self.handle.lock().ending.is_some() || buf.is_empty() {
                 return Ok(0);
             }
-            match (&*self.file).read(buf) {
-                Ok(0) => {}
+            let looked = match (&*self.file).read(buf) {
+                Ok(0) => self.look(),
                 Ok(n) => {
                     self.take(&buf[..n]);
                     return Ok(n);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // Deleted on another computer.
-                Err(error) if is_gone(&error) => {}
-                Err(error) => return Err(error),
-            }
-            match self.look()? {
-                Look::Again => {}
-                Look::Nothing => return Err(io::ErrorKind::WouldBlock.into()),
-                Look::End(ending) => self.handle.lock().ending = Some(ending),
+                Err(error) if is_gone(&error) => self.look(),
+                Err(error) => Err(error),
+            };
+            match looked {
+                Ok(Look::Again) => {}
+                Ok(Look::Nothing) => {
+                    self.failing = None;
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(Look::End(ending)) => self.handle.lock().ending = Some(ending),
+                Err(error) => return Err(self.fails(error)),
             }
         }
     }

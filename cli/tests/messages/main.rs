@@ -25,6 +25,7 @@ mod odb;
 mod outputs;
 mod packed;
 mod recorded;
+mod rotated;
 mod shards;
 mod shared;
 mod sources;
@@ -200,6 +201,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         asc::all,
         odb::all,
         tables::all,
+        rotated::all,
         inputs::all,
         histograms::all,
         outputs::all,
@@ -277,6 +279,8 @@ const SOURCES: &[&str] = &[
     "formats/src/compress/lz4.rs",
     "formats/src/compress/lz4/frame.rs",
     "formats/src/compress/zstd.rs",
+    "formats/src/tuple/join.rs",
+    "formats/src/tuple/part.rs",
     "formats/src/tuple/refused.rs",
     "odb/src/dump/draft.rs",
     "odb/src/dump/json.rs",
@@ -313,6 +317,7 @@ const SOURCES: &[&str] = &[
     "src/shard/part.rs",
     "src/shard/parts.rs",
     "src/sink.rs",
+    "src/sink/rotation.rs",
     "cli/src/hist/choice.rs",
     "cli/src/hist/output.rs",
     "src/verify.rs",
@@ -320,6 +325,7 @@ const SOURCES: &[&str] = &[
     "src/verify/digest.rs",
     "cli/src/inputs.rs",
     "cli/src/merge/runs.rs",
+    "cli/src/merge/tables.rs",
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
     "cli/src/odb/place.rs",
@@ -336,6 +342,9 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     // What merge says when all is well.
     "... histogram... of ... run...",
     "wrote ... (... bytes)",
+    "wrote ...: ... bytes, ... rows, from ... part...",
+    "left out ...: histograms, not a part of a table",
+    "the parts may be removed",
     // Ends and parts of messages.
     "; 1 byte lost",
     "no more members",
@@ -357,6 +366,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "what may have changed",
     "run ...: events are not copied to the ODB: ...",
     // Parts of them.
+    "the form of the first",
     "it is ..., the bank ...",
     "it is a directory, the bank ...",
     "the change of ... and ... more",
@@ -376,6 +386,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "a block of this run",
     "no second head",
     "nobody books ...",
+    "no part of it was given",
     "other bins of ...",
     // Of the library: the program takes analyzer and job from the parts.
     "no parts: name the files that analyze --shard has written",
