@@ -42,6 +42,11 @@ pub(crate) fn only<'n>(
     Ok(Some(follow))
 }
 
+/// A time in seconds, perhaps none.
+pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
+}
+
 /// A time in seconds.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let wanted = "a number of seconds above 0 wanted, as 120 or 0.5";
