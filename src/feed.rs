@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::mid::{Block, Stop as Ends};
+use pactolus_formats::{EventView, Header};
 use serde::Serialize;
 
 pub(crate) use late::Late;
@@ -26,6 +27,7 @@ pub(crate) use listed::Listed;
 use crate::Error;
 use crate::events::Layouts;
 use crate::job::InputFile;
+use crate::layers::dumped;
 use crate::provenance::DigestOf;
 
 /// Events, block by block.
@@ -82,6 +84,41 @@ pub(crate) struct Eor {
     pub(crate) stops: Option<bool>,
 }
 
+impl Eor {
+    /// What the EOR says with which `block` ends.
+    pub(crate) fn of(file: &InputFile, block: &Block) -> Eor {
+        // A snapshot is large: it is read only where it is asked for.
+        let stops = file.subrun().is_some().then(|| block.events().last().and_then(is_stopping));
+        Eor { stops: stops.flatten() }
+    }
+}
+
+/// Whether the run was being stopped when this EOR was written, as its ODB says: between two subruns, it is
+/// not.
+fn is_stopping(eor: EventView<'_>) -> Option<bool> {
+    /// MIDAS's `TR_STOP`.
+    const STOP: i32 = 2;
+    let transition = dumped(eor.text()).get::<i32>("/Runinfo/Transition in progress").ok()?;
+    Some(transition == STOP)
+}
+
+/// The last event that was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// Its number in its file, or in all subruns together, and what its header says.
+    number: u64,
+    id: u16,
+    serial: u32,
+}
+
+impl Seen {
+    /// The last of a block.
+    pub(crate) fn of(block: &Block) -> Option<Seen> {
+        let Header { id, serial, .. } = block.events().last()?.header;
+        Some(Seen { number: block.first + block.count - 1, id, serial })
+    }
+}
+
 /// The streams of a job.
 pub(crate) trait Feed: Send {
     /// The next stream. Waits for it, but not longer than this.
@@ -124,6 +161,19 @@ pub enum Ended {
     TimedOut(String),
     /// It is not what it was.
     Lost(String),
+}
+
+impl Ended {
+    /// ... with the last event that came before.
+    pub(crate) fn after(self, seen: Option<Seen>) -> Ended {
+        let last = seen.map_or("no event was complete".into(), |Seen { number, id, serial }| {
+            format!("the last complete event is number {number} (id {id}, serial {serial})")
+        });
+        match self {
+            Ended::TimedOut(text) => Ended::TimedOut(format!("{text}; {last}")),
+            Ended::Lost(text) => Ended::Lost(format!("{text}; {last}")),
+        }
+    }
 }
 
 impl std::fmt::Display for Ended {

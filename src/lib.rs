@@ -116,7 +116,7 @@ pub use fold::{LiveProgress, Progress};
 pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop, expand, has_run};
 pub use ledger::{Failure, Offered, Requested};
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
-pub use online::{Follow, Lag, Queue};
+pub use online::{Arrival, Arrivals, Follow, Lag, Queue};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use provenance::sha256_of;

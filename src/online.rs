@@ -1,5 +1,6 @@
 //! Sources of events that are made while they are analyzed.
 
+mod arrivals;
 mod bell;
 mod follow;
 mod gauge;
@@ -7,6 +8,7 @@ mod growing;
 mod pace;
 mod places;
 
+pub use arrivals::{Arrival, Arrivals};
 pub use follow::Follow;
 pub(crate) use follow::Following;
 pub(crate) use gauge::{Falling, Gauge, Growth, News};

@@ -9,7 +9,7 @@ use crc32c::crc32c;
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{Block, Stop as Ends};
-use pactolus_formats::{Damage, Error as FormatError, EventView, Pool};
+use pactolus_formats::{Damage, Error as FormatError, Pool};
 use pactolus_odb::Odb;
 use serde_json::json;
 
@@ -18,11 +18,11 @@ use crate::begun::Begun;
 use crate::block::{Until, Worker};
 use crate::epoch::Epoch;
 use crate::events::Layouts;
-use crate::feed::{Ended, Eor, Feed, Listed, Next, Opened, Stream};
+use crate::feed::{Ended, Eor, Feed, Listed, Next, Opened, Seen, Stream};
 use crate::hot::{Found, Hot, Taken};
 use crate::job::{InputFile, Job, Stop};
 use crate::last::Last;
-use crate::layers::{Base, dumped};
+use crate::layers::Base;
 use crate::online::{Following, Online};
 use crate::provenance::DigestOf;
 use crate::recorded::Records;
@@ -128,8 +128,8 @@ pub(crate) struct Source<'j> {
     feed: Box<dyn Feed + 'j>,
     /// What is known of a live source.
     online: Option<Online>,
-    /// The last event that was read of it: its number, and the number and serial number in its header.
-    seen: Option<(u64, u16, u32)>,
+    /// The last event that was read of it.
+    seen: Option<Seen>,
     /// Which blocks are to be worked on.
     shard: Shard,
     /// The fold wants no more.
@@ -357,14 +357,7 @@ impl<'j> Source<'j> {
 
     /// A live source gives nothing more.
     fn over(&mut self, ended: Ended) {
-        let last = self.seen.map_or("no event was complete".into(), |(number, id, serial)| {
-            format!("the last complete event is number {number} (id {id}, serial {serial})")
-        });
-        let ended = match ended {
-            Ended::TimedOut(text) => Ended::TimedOut(format!("{text}; {last}")),
-            Ended::Lost(text) => Ended::Lost(format!("{text}; {last}")),
-        };
-        self.send(Item::Over(ended));
+        self.send(Item::Over(ended.after(self.seen)));
     }
 
     fn pass_news(&mut self) {
@@ -414,10 +407,7 @@ impl<'j> Source<'j> {
         let data = ticket.block.data;
         if self.online.is_some() {
             ticket.read = Some(Instant::now());
-            if let Some(last) = ticket.block.events().last() {
-                let number = ticket.block.first + ticket.block.count - 1;
-                self.seen = Some((number, last.header.id, last.header.serial));
-            }
+            self.seen = Seen::of(&ticket.block).or(self.seen);
         }
         self.part_at_eor(&mut reading, &mut ticket.block, &ends);
         self.block(&mut reading, ticket)?;
@@ -498,9 +488,7 @@ impl<'j> Source<'j> {
         if *ends != Ends::Eor {
             return;
         }
-        // A snapshot is large: it is read only where it is asked for.
-        let stops = reading.file.subrun().is_some().then(|| block.events().last().and_then(is_stopping));
-        let eor = Eor { stops: stops.flatten() };
+        let eor = Eor::of(&reading.file, block);
         match self.feed.goes_on(Some(eor)) {
             Some(false) => reading.stream.finish(),
             Some(true) => {
@@ -709,13 +697,4 @@ impl<'j> Source<'j> {
 /// The run in hand, as the ODB of an experiment says.
 fn run_in(odb: &Odb) -> u32 {
     odb.get::<i32>("/Runinfo/Run number").ok().and_then(|run| run.try_into().ok()).unwrap_or(0)
-}
-
-/// Whether the run was being stopped when this EOR was written, as its ODB says: between two subruns, it is
-/// not.
-fn is_stopping(eor: EventView<'_>) -> Option<bool> {
-    /// MIDAS's `TR_STOP`.
-    const STOP: i32 = 2;
-    let transition = dumped(eor.text()).get::<i32>("/Runinfo/Transition in progress").ok()?;
-    Some(transition == STOP)
 }

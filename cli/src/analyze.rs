@@ -286,22 +286,11 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
 
 /// What is to be followed.
 fn followed(args: &AnalyzeArgs) -> Result<Option<Follow>, Box<dyn std::error::Error>> {
-    let mut names = args.files.iter().chain(&args.input);
-    let found = names.clone().find_map(|name| follow::parse(name));
-    let Some(mut follow) = found.transpose()? else {
-        return match args.live_timeout {
-            Some(_) => Err("--live-timeout is for an input that is followed, as follow:/data".into()),
-            None => Ok(None),
-        };
-    };
-    if names.nth(1).is_some() {
-        return Err("what is followed is the only input: leave the others out".into());
+    let mut follow = follow::only(args.files.iter().chain(&args.input), args.live_timeout)?;
+    if let ([first, last], Some(follow)) = (args.runs.as_slice(), &mut follow) {
+        follow.runs = Some((*first, *last));
     }
-    follow.timeout = args.live_timeout.or(follow.timeout);
-    if let [first, last] = *args.runs.as_slice() {
-        follow.runs = Some((first, last));
-    }
-    Ok(Some(follow))
+    Ok(follow)
 }
 
 /// The inputs, each of them there.

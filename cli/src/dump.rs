@@ -1,5 +1,6 @@
 //! `pactolus dump`: events and banks as text.
 
+mod follow;
 mod header;
 mod json;
 mod mdump;
@@ -11,17 +12,19 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use pactolus::formats::asc::Refusals;
 use pactolus::formats::event::{self, Kind};
 use pactolus::formats::mid::{Block, Stop};
-use pactolus::formats::{Bank, BankName, DamageKind, EventView, Header, Input, Order};
+use pactolus::formats::{Bank, BankName, Damage, DamageKind, EventView, Header, Input, Order};
 use pactolus::scan::{OdbDump, Payload};
 use pactolus::{Events, WithoutText};
 
 use crate::args::Believe;
 use crate::summary::without_text;
-use crate::{DAMAGED, OK, Outcome, inputs};
+use crate::{App, DAMAGED, OK, Outcome, inputs};
 
 use page::Page;
 
@@ -31,12 +34,13 @@ use page::Page;
 /// data size. Each of its banks follows with name, type and contents, the index of the first value
 /// at the start of each line. Structures, raw bytes and events in FIXED format are shown as bytes.
 ///
-/// Files may be compressed (.gz .lz4 .bz2 .zst, found by the first bytes).
+/// Files may be compressed (.gz .lz4 .bz2 .zst, found by the first bytes). Files that are still written
+/// are followed to the end of the run.
 #[derive(Args)]
 #[command(after_help = EXAMPLES, override_usage = "pactolus dump <FILE>... [OPTIONS]")]
 pub(crate) struct DumpArgs {
     /// Run files; directories, for all run files in them; patterns such as 'run*.mid'; `-` is
-    /// standard input
+    /// standard input; follow:FILE, follow:DIR or follow:FAST,SLOW as with --follow
     #[arg(value_name = "FILE", required_unless_present = "source")]
     files: Vec<PathBuf>,
 
@@ -71,6 +75,16 @@ pub(crate) struct DumpArgs {
     /// One JSON object per event and line
     #[arg(long, conflicts_with = "format")]
     json: bool,
+
+    /// Show events while they are written, each once and none before all of it is there: FILE is a run
+    /// file, a directory, for its newest run and those that come, or two with the same files, FAST,SLOW
+    #[arg(short = 'F', long)]
+    follow: bool,
+
+    /// Seconds without a byte after which following ends, with exit code 4; by default 120 for a file, and
+    /// never for a directory
+    #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds)]
+    live_timeout: Option<Duration>,
 
     #[command(flatten)]
     believe: Believe,
@@ -124,10 +138,12 @@ Examples:
   pactolus dump run00042.mid --id BOR --odb
   pactolus dump run00042.mid --id 1 --json | jq '.banks[0].values'
   pactolus dump --format mdump -x run00042.mid -b ADC0 -f d -l 10
+  pactolus dump --follow /data --id 1 --json
 
 Exit codes: 0 all well; 1 broken banks, or a file that is cut or broken; 2 could
-not run; 5 the output could not be written. A reader that closes the pipe, as
-`head` does, has seen enough: 0.";
+not run; 3 stopped by the user while it followed; 4 what is followed was silent
+for too long, or is not what it was; 5 the output could not be written. A reader
+that closes the pipe, as `head` does, has seen enough: 0.";
 
 /// Bytes of events read at a time: few, so that a pipe shows what it has.
 const BLOCK: usize = 1 << 16;
@@ -172,8 +188,11 @@ fn parse_bank(name: &str) -> Result<BankName, String> {
         .ok_or_else(|| format!("name of one to four bytes wanted, {} found; files come first", name.len()))
 }
 
-pub(crate) fn run(args: &DumpArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
+pub(crate) fn run(app: &App, args: &DumpArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     args.check()?;
+    if let Some(follow) = follow::followed(args)? {
+        return follow::run(app, args, &follow, out, err);
+    }
     let files = inputs::find_all(args.files.iter().chain(&args.source))?;
     let several = files.len() > 1;
     let mut dump = Dump { args, out: Page::new(out), several, shown: 0, damaged: false };
@@ -234,50 +253,73 @@ impl Dump<'_> {
     fn file(&mut self, path: &Path, err: &mut dyn Write) -> Result<(), Box<dyn Error>> {
         let input = open(path)?;
         let name = input.name().to_owned();
-        if self.several && !self.args.json && self.args.format == Format::Text {
-            writeln!(self.out, "file {}", name.display())?;
-        }
+        self.begin(&name)?;
         let unread = |error| pactolus::formats::Error::io("read", &name)(error);
         let mut reader = Events::new(input, self.args.believe.limits()).map_err(unread)?.keep_fragments();
         let mut block = Block::new();
         let mut broken = 0;
         loop {
             let stop = reader.read(&mut block, BLOCK).map_err(unread)?;
-            for (number, event) in (block.first..).zip(block.events()) {
-                if self.is_full() {
-                    break;
-                }
-                if self.wants(&event) {
-                    self.shown += 1;
-                    broken += u64::from(self.event(&name, number, &event)?);
-                } else if self.args.format == Format::Mdump {
-                    mdump::write_skipped(&mut self.out, self.args, number)?;
-                }
-            }
-            // Who waits at a pipe wants to see what has come.
-            self.out.flush()?;
+            broken += self.block(&name, &block)?;
             match stop {
                 _ if self.is_full() => break,
-                Stop::Damaged(damage) => {
-                    self.damaged = true;
-                    let _ = writeln!(err, "pactolus: {}: {damage}", name.display());
-                }
+                Stop::Damaged(damage) => self.damage(&name, &damage, err),
                 Stop::End => break,
                 Stop::Full | Stop::Bor | Stop::Eor | Stop::Pause => {}
             }
         }
-        if let Some(refused) = reader.refused().filter(|refused| refused.count() > 0) {
+        Ok(self.end(&name, reader.refused(), broken, err)?)
+    }
+
+    /// A file begins.
+    fn begin(&mut self, name: &Path) -> io::Result<()> {
+        if self.several && !self.args.json && self.args.format == Format::Text {
+            writeln!(self.out, "file {}", name.display())?;
+        }
+        Ok(())
+    }
+
+    /// Shows the events of a block; how many have broken banks.
+    fn block(&mut self, name: &Path, block: &Block) -> io::Result<u64> {
+        let mut broken = 0;
+        for (number, event) in (block.first..).zip(block.events()) {
+            if self.is_full() {
+                break;
+            }
+            if self.wants(&event) {
+                self.shown += 1;
+                broken += u64::from(self.event(name, number, &event)?);
+            } else if self.args.format == Format::Mdump {
+                mdump::write_skipped(&mut self.out, self.args, number)?;
+            }
+        }
+        // Who waits at a pipe wants to see what has come.
+        self.out.flush()?;
+        Ok(broken)
+    }
+
+    /// Tells broken bytes.
+    fn damage(&mut self, name: &Path, damage: &Damage, err: &mut dyn Write) {
+        self.damaged = true;
+        let _ = writeln!(err, "pactolus: {}: {damage}", name.display());
+    }
+
+    /// A file ends.
+    fn end(
+        &mut self,
+        name: &Path,
+        refused: Option<&Refusals>,
+        broken: u64,
+        err: &mut dyn Write,
+    ) -> io::Result<()> {
+        if let Some(refused) = refused.filter(|refused| refused.count() > 0) {
             self.damaged = true;
-            without_text(&WithoutText::new(name.clone(), refused), err)?;
+            without_text(&WithoutText::new(name.to_owned(), refused), err)?;
         }
         if broken > 0 {
             self.damaged = true;
-            let _ = writeln!(
-                err,
-                "pactolus: {}: {} with broken banks",
-                name.display(),
-                text::count(broken, "event")
-            );
+            let broken = text::count(broken, "event");
+            let _ = writeln!(err, "pactolus: {}: {broken} with broken banks", name.display());
         }
         Ok(())
     }

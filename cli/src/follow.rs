@@ -1,6 +1,6 @@
 //! `follow:FILE`, `follow:DIR`, `follow:FAST,SLOW` as inputs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pactolus::{Error, Follow};
@@ -10,13 +10,36 @@ pub(crate) const SCHEME: &str = "follow:";
 
 /// What an input says to follow; `None` for one that is a file.
 pub(crate) fn parse(input: &Path) -> Option<Result<Follow, Error>> {
-    let name = input.to_str()?.strip_prefix(SCHEME)?;
+    input.to_str()?.strip_prefix(SCHEME).map(named)
+}
+
+/// What `FILE`, `DIR` or `FAST,SLOW` means.
+pub(crate) fn named(name: &str) -> Result<Follow, Error> {
     // A comma may be part of a name.
     let copies = name.split_once(',').filter(|_| !Path::new(name).exists());
-    Some(match copies {
+    match copies {
         Some((fast, slow)) => Follow::new(fast).map(|follow| follow.copied_to(slow)),
         None => Follow::new(name),
-    })
+    }
+}
+
+/// Of the names of inputs, what is to be followed: the only one.
+pub(crate) fn only<'n>(
+    mut names: impl Iterator<Item = &'n PathBuf> + Clone,
+    timeout: Option<Duration>,
+) -> Result<Option<Follow>, Box<dyn std::error::Error>> {
+    let found = names.clone().find_map(|name| parse(name));
+    let Some(mut follow) = found.transpose()? else {
+        return match timeout {
+            Some(_) => Err("--live-timeout is for an input that is followed, as follow:/data".into()),
+            None => Ok(None),
+        };
+    };
+    if names.nth(1).is_some() {
+        return Err("what is followed is the only input: leave the others out".into());
+    }
+    follow.timeout = timeout.or(follow.timeout);
+    Ok(Some(follow))
 }
 
 /// A time in seconds, perhaps none.

@@ -136,7 +136,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
     let outcome = parse(args).and_then(|command| match command {
         Command::Analyze(args) => analyze::run(app, *args, out, err),
         Command::Merge(args) => merge::run(app, &args, out, err),
-        Command::Dump(args) => dump::run(&args, out, err),
+        Command::Dump(args) => dump::run(app, &args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Hist(args) => hist::run(app, &args, out),
         Command::Odb(args) => odb::run(app, &args, out, err),

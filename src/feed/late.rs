@@ -12,7 +12,9 @@ use crate::events::{Events, Layouts};
 /// Events, once the first bytes tell their format.
 pub(crate) struct Late {
     limits: Limits,
-    layouts: Layouts,
+    /// What is defined, if somebody says.
+    layouts: Option<Layouts>,
+    keep_fragments: bool,
     /// A block must end before the event of this number.
     before: Option<u64>,
     state: State,
@@ -28,7 +30,12 @@ enum State {
 
 impl Late {
     pub(crate) fn new(input: Input, limits: Limits) -> Late {
-        Late { limits, layouts: Layouts::default(), before: None, state: State::Opening(input) }
+        Late { limits, layouts: None, keep_fragments: false, before: None, state: State::Opening(input) }
+    }
+
+    /// Leaves the pieces of large events as they are.
+    pub(crate) fn keep_fragments(self, keep: bool) -> Late {
+        Late { keep_fragments: keep, ..self }
     }
 
     /// See [`Events::read`]; an empty block and [`Ends::Pause`] while too little has come.
@@ -48,7 +55,12 @@ impl Late {
             return Ok(Ends::End);
         };
         let mut events = Events::new(input, self.limits)?;
-        events.learn(self.layouts.clone());
+        if self.keep_fragments {
+            events = events.keep_fragments();
+        }
+        if let Some(layouts) = self.layouts.take() {
+            events.learn(layouts);
+        }
         events.stop_before(self.before);
         let read = events.read(block, target);
         self.state = State::Open(events);
@@ -75,7 +87,7 @@ impl Late {
     pub(crate) fn learn(&mut self, layouts: Layouts) {
         match &mut self.state {
             State::Open(events) => events.learn(layouts),
-            _ => self.layouts = layouts,
+            _ => self.layouts = Some(layouts),
         }
     }
 

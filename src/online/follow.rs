@@ -132,6 +132,11 @@ impl Follow {
         }
     }
 
+    /// Whether more than one file may come.
+    pub fn is_several(&self) -> bool {
+        self.file.as_ref().is_none_or(|file| InputFile::new(file).subrun().is_some())
+    }
+
     /// Refuses an output of events in a directory that is followed: it would be taken for a run.
     pub(crate) fn check_output(&self, output: &Path) -> Result<(), Error> {
         let true_name = |path: &Path| path.canonicalize().ok();
@@ -175,6 +180,7 @@ pub(crate) struct Following {
     /// A digest is wanted, taken while reading or later.
     digest: Option<bool>,
     allow_missing: bool,
+    keep_fragments: bool,
     places: Arc<Places>,
     bell: Arc<Bell>,
     /// The file in hand, or the last one.
@@ -223,6 +229,7 @@ impl Following {
             limits: job.limits,
             digest: (!job.outputs.is_empty()).then_some(job.threads > 1),
             allow_missing: job.allow_missing,
+            keep_fragments: false,
             places,
             current: None,
             next: None,
@@ -232,6 +239,11 @@ impl Following {
             sizes,
             news: Vec::new(),
         }
+    }
+
+    /// Leaves the pieces of large events as they are.
+    pub(crate) fn keep_fragments(self) -> Following {
+        Following { keep_fragments: true, ..self }
     }
 
     /// The file that comes next, if there is one now.
@@ -301,7 +313,7 @@ impl Following {
             None => (Input::new_with(growing, &file.path, &self.limits)?, None),
         };
         let stream = Followed {
-            events: Late::new(input, self.limits),
+            events: Late::new(input, self.limits).keep_fragments(self.keep_fragments),
             digest,
             handle: handle.clone(),
             bell: Arc::clone(&self.bell),

@@ -20,6 +20,7 @@ mod asc;
 mod hist;
 mod histograms;
 mod inputs;
+mod live;
 mod mid;
 mod odb;
 mod outputs;
@@ -203,6 +204,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         tables::all,
         rotated::all,
         inputs::all,
+        live::all,
         histograms::all,
         outputs::all,
         hist::all,
@@ -299,6 +301,8 @@ const SOURCES: &[&str] = &[
     "src/copies.rs",
     "src/fold/copied.rs",
     "src/fold/written.rs",
+    "src/feed.rs",
+    "src/fold/live.rs",
     "src/histo/files.rs",
     "src/histo/root/read.rs",
     "src/histo/runs.rs",
@@ -307,6 +311,10 @@ const SOURCES: &[&str] = &[
     "src/last.rs",
     "src/job.rs",
     "src/events.rs",
+    "src/online/arrivals.rs",
+    "src/online/follow.rs",
+    "src/online/growing.rs",
+    "src/online/places.rs",
     "src/pipe.rs",
     "src/recorded.rs",
     "src/recorded/read.rs",
@@ -318,6 +326,10 @@ const SOURCES: &[&str] = &[
     "src/shard/parts.rs",
     "src/sink.rs",
     "src/sink/rotation.rs",
+    "cli/src/dump/follow.rs",
+    "cli/src/follow.rs",
+    "cli/src/lines.rs",
+    "cli/src/live.rs",
     "cli/src/hist/choice.rs",
     "cli/src/hist/output.rs",
     "src/verify.rs",
@@ -371,6 +383,8 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "it is a directory, the bank ...",
     "the change of ... and ... more",
     "stage \"...\": ...",
+    // Of the library: the program looks before.
+    "input ...: what is followed is the only input: leave one of the two out",
     // A fault of ours.
     "the thread that writes is gone",
     "cannot write its report: ...",

@@ -1,0 +1,160 @@
+//! Events as they come, for whoever wants them without an analysis.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pactolus_formats::asc::Refusals;
+use pactolus_formats::mid::{Block, Stop as Ends};
+use pactolus_formats::{Damage, Error as FormatError, Limits};
+
+use super::{Follow, Following, Gauge};
+use crate::Error;
+use crate::feed::{Ended, Eor, Feed, Next, Opened, Seen, Stream};
+use crate::job::{InputFile, Job, Stop};
+
+/// How often those who wait look whether anybody still does.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// What comes next of files that are followed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Arrival {
+    /// A file begins; the events behind are of it, until it ends.
+    File(PathBuf),
+    /// Whole events, which are in the block.
+    Events,
+    /// Broken bytes; reading goes on behind them.
+    Damage(Damage),
+    /// The file ends. What its text does not hold.
+    End(Option<Refusals>),
+    /// What looks odd.
+    News(String),
+    /// Nothing more: because the runs that were asked for are complete, or somebody has asked to stop, unless
+    /// another reason is told.
+    Over(Option<Ended>),
+}
+
+/// The events of files that are followed: every event once, and none before all of it is there. Pieces of large
+/// events are left as they are.
+///
+/// ```no_run
+/// use pactolus::formats::Limits;
+/// use pactolus::formats::mid::Block;
+/// use pactolus::{Arrival, Follow, Stop};
+///
+/// let mut arrivals = Follow::new("run00042.mid.lz4")?.events(Limits::default(), &Stop::new())?;
+/// let mut block = Block::new();
+/// loop {
+///     match arrivals.next(&mut block, 1 << 16)? {
+///         Arrival::Events => block.events().for_each(|event| println!("{}", event.header.serial)),
+///         Arrival::Damage(damage) => eprintln!("{damage}"),
+///         Arrival::Over(_) => break,
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), pactolus::Error>(())
+/// ```
+pub struct Arrivals {
+    feed: Following,
+    stop: Stop,
+    open: Option<Open>,
+    /// What has come behind that which was told last.
+    coming: VecDeque<Arrival>,
+    seen: Option<Seen>,
+}
+
+/// The file in hand.
+struct Open {
+    file: InputFile,
+    stream: Box<dyn Stream>,
+    /// The EOR with which it seems to end, until it is known whether the run goes on in another.
+    eor: Option<Eor>,
+}
+
+impl Follow {
+    /// The events as they come, until `stop` is asked.
+    ///
+    /// # Errors
+    /// If there is no such directory, or the runs that are asked for make no sense.
+    pub fn events(&self, limits: Limits, stop: &Stop) -> Result<Arrivals, Error> {
+        self.check()?;
+        let job = Job { limits, allow_missing: true, ..Job::new() };
+        Ok(Arrivals {
+            feed: Following::new(self, &job, &Gauge::default()).keep_fragments(),
+            stop: stop.clone(),
+            open: None,
+            coming: VecDeque::new(),
+            seen: None,
+        })
+    }
+}
+
+impl Arrivals {
+    /// Waits for what comes next. Events fill `block`, about `target` bytes of them at the most.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub fn next(&mut self, block: &mut Block, target: usize) -> Result<Arrival, Error> {
+        loop {
+            if let Some(next) = self.coming.pop_front() {
+                return Ok(next);
+            }
+            if self.stop.is_asked() {
+                return Ok(Arrival::Over(None));
+            }
+            match self.open.take() {
+                Some(open) => self.read(open, block, target)?,
+                None => match self.feed.next(GLANCE)? {
+                    Next::Wait => {}
+                    Next::Stream(Opened { file, stream, gap }) => {
+                        self.coming.extend(gap.map(Arrival::News));
+                        self.coming.push_back(Arrival::File(file.path.clone()));
+                        self.open = Some(Open { file, stream, eor: None });
+                    }
+                    Next::Over(ended) => {
+                        let ended = ended.map(|ended| ended.after(self.seen));
+                        self.coming.push_back(Arrival::Over(ended));
+                    }
+                },
+            }
+            let news = self.feed.news().into_iter().map(Arrival::News);
+            news.rev().for_each(|news| self.coming.push_front(news));
+        }
+    }
+
+    fn read(&mut self, mut open: Open, block: &mut Block, target: usize) -> Result<(), Error> {
+        let ends = open.stream.read(block, target).map_err(FormatError::io("read", &open.file.path))?;
+        if block.count > 0 {
+            self.seen = Seen::of(block).or(self.seen);
+            self.coming.push_back(Arrival::Events);
+            // It was not the end.
+            open.eor = None;
+        }
+        let is_silent = ends == Ends::Pause && block.count == 0;
+        match ends {
+            Ends::Eor => open.eor = Some(Eor::of(&open.file, block)),
+            Ends::Damaged(damage) => self.coming.push_back(Arrival::Damage(damage)),
+            Ends::End => {
+                let refused = open.stream.refused().filter(|refused| refused.count() > 0);
+                self.coming.push_back(Arrival::End(refused.cloned()));
+                // It is now that the next one is looked for.
+                self.feed.goes_on(None);
+                return Ok(());
+            }
+            Ends::Full | Ends::Bor | Ends::Pause => {}
+        }
+        // Here the EOR is shown in any case: it stands in the file.
+        if let Some(eor) = open.eor
+            && self.feed.goes_on(Some(eor)).is_some()
+        {
+            open.eor = None;
+            open.stream.finish();
+        }
+        if is_silent {
+            open.stream.wait(GLANCE);
+        }
+        self.open = Some(open);
+        Ok(())
+    }
+}
