@@ -3,6 +3,7 @@
 mod arrivals;
 mod bell;
 mod follow;
+mod followed;
 mod gauge;
 mod growing;
 mod pace;

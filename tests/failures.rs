@@ -32,7 +32,9 @@ fn every_event_is_accounted_for() {
         Requested { matched: 34, skipped: 17, failed: 17, ..Requested::default() }
     );
     assert_eq!(request(&run, "Two"), Requested { matched: 33, kept: 33, ..Requested::default() });
-    assert_eq!(run.events[&3], Offered { offered: 33, delivered: 33, unrequested: 33, ..Offered::default() });
+    // Of three ids, each has every third serial number.
+    let three = Offered { offered: 33, delivered: 33, unrequested: 33, unattended: 64, ..Offered::default() };
+    assert_eq!(run.events[&3], three);
     assert_eq!(
         run.stages.iter().map(|s| (s.entered, s.skipped, s.failed)).collect::<Vec<_>>(),
         [(34, 17, 0), (17, 0, 17)]

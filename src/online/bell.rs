@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+/// How often those who wait look for themselves.
+pub(super) const GLANCE: Duration = Duration::from_millis(50);
+
 /// Rings when something has changed in some directories.
 pub(crate) struct Bell {
     rung: Arc<Rung>,

@@ -1,25 +1,20 @@
 //! Following the files of an experiment while they are written.
 
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pactolus_formats::asc::Refusals;
-use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Input, Limits};
 
 use super::Gauge;
-use super::bell::{Bell, wait_for};
-use super::growing::{AWAY, Ending, Growing, Handle, SETTLED};
+use super::bell::{Bell, GLANCE, wait_for};
+use super::followed::Followed;
+use super::growing::{AWAY, Ending, Growing, Handle};
 use super::places::Places;
 use crate::Error;
-use crate::events::Layouts;
-use crate::feed::{Ended, Eor, Feed, Late, Next, Opened, Stream};
+use crate::feed::{Ended, Eor, Feed, Late, Next, Opened};
 use crate::job::{InputFile, Job};
-use crate::provenance::{DigestOf, Digested};
+use crate::provenance::Digested;
 use crate::run_files::{final_name, is_run_file};
 
 /// How long a single file may be silent.
@@ -27,9 +22,6 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// How long the lag must grow before somebody is told.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How often those who wait look for themselves.
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// How long a file must be still that has no EOR, while the next subrun, or the next run, is there: it may be
 /// a copy that is made slowly.
@@ -431,70 +423,5 @@ impl Feed for Following {
         let mut news = std::mem::take(&mut self.news);
         news.extend(self.current.iter().flat_map(|current| current.handle.news()));
         news
-    }
-}
-
-/// A file that is followed.
-struct Followed {
-    events: Late,
-    digest: Option<DigestOf>,
-    handle: Handle,
-    bell: Arc<Bell>,
-    /// Its EOR may be one between two subruns.
-    is_subrun: bool,
-    finishing: bool,
-}
-
-impl Stream for Followed {
-    fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends> {
-        // What stands behind the end of the events belongs to the file: checksums of compressed ones.
-        if self.finishing && self.events.input().is_some_and(Input::is_between) {
-            self.handle.finish();
-        }
-        let ends = self.events.read(block, target)?;
-        self.finishing |= ends == Ends::Pause && !self.is_subrun && self.events.is_at_eor();
-        Ok(ends)
-    }
-
-    fn stop_before(&mut self, event: Option<u64>) {
-        self.events.stop_before(event);
-    }
-
-    fn next_number(&self) -> u64 {
-        self.events.next_number()
-    }
-
-    fn learn(&mut self, layouts: Layouts) {
-        self.events.learn(layouts);
-    }
-
-    fn done(&self) -> u64 {
-        self.handle.at()
-    }
-
-    fn may_wait(&self) -> bool {
-        true
-    }
-
-    fn wait(&self, longest: Duration) -> bool {
-        // Whether it has ended is found out by reading.
-        let longest = if self.finishing { longest.min(SETTLED / 4) } else { longest };
-        !wait_for(&self.bell, longest, GLANCE, || self.handle.has_more())
-    }
-
-    fn finish(&mut self) {
-        self.finishing = true;
-    }
-
-    fn is_whole(&self) -> bool {
-        self.handle.ending().is_some_and(|ending| ending.is_whole())
-    }
-
-    fn digest(&self) -> Option<&DigestOf> {
-        self.digest.as_ref()
-    }
-
-    fn refused(&self) -> Option<&Refusals> {
-        self.events.refused()
     }
 }
