@@ -137,8 +137,9 @@ fn subruns_and_runs_come_one_after_the_other() {
 
 #[test]
 fn exit_codes_say_how_it_ended() {
-    for command in ["analyze -q follow:run00042.mid -o o.mid", "dump --follow run00042.mid"] {
+    for command in ["analyze -q follow:run00042.mid -o out/o.mid", "dump --follow run00042.mid"] {
         let place = TempDir::new().unwrap();
+        fs::create_dir(place.path().join("out")).unwrap();
         let (file, bytes) = (place.path().join("run00042.mid"), run(20));
         fs::write(&file, &bytes[..bytes.len() - 5]).unwrap();
         let line = format!("{command} --live-timeout 0.5");
@@ -150,13 +151,13 @@ fn exit_codes_say_how_it_ended() {
         fs::write(&file, &bytes).unwrap();
         let ran = program(&place, &line).output().unwrap();
         assert_eq!((ran.status.code(), text(&ran.stderr)), (Some(0), ""), "{command}");
-        assert_eq!(place.path().join("o.mid").exists(), command.starts_with("analyze"));
+        assert_eq!(place.path().join("out/o.mid").exists(), command.starts_with("analyze"));
         fs::write(&file, &bytes[..bytes.len() - 5]).unwrap();
         let json = if command.starts_with("analyze") { " --json" } else { "" };
         let ran = interrupt(start(&place, &format!("{command}{json}")));
         assert_eq!(ran.status.code(), Some(3), "{command}: {}", text(&ran.stderr));
         assert!(text(&ran.stderr).contains("stopping: "), "{command}");
-        fs::remove_file(place.path().join("o.mid")).unwrap_or_default();
+        fs::remove_file(place.path().join("out/o.mid")).unwrap_or_default();
     }
 }
 
@@ -218,9 +219,10 @@ fn a_warning_and_a_timeout_are_lines_too() {
 #[test]
 fn who_hangs_up_does_not_end_the_analysis() {
     let place = TempDir::new().unwrap();
+    fs::create_dir(place.path().join("out")).unwrap();
     let (file, bytes) = (place.path().join("run00042.mid"), run(2000));
     let mut child =
-        start(&place, &format!("analyze follow:run00042.mid --json -o o.mid --live-timeout {LONG}"));
+        start(&place, &format!("analyze follow:run00042.mid --json -o out/o.mid --live-timeout {LONG}"));
     let mut out = child.stdout.take().unwrap();
     out.read_exact(&mut [0; 7]).unwrap();
     drop(out);
@@ -231,7 +233,7 @@ fn who_hangs_up_does_not_end_the_analysis() {
         text(&ran.stderr),
         "warning: cannot write (standard output): Broken pipe (os error 32); the analysis goes on\n"
     );
-    assert!(fs::read(place.path().join("o.mid")).unwrap() == bytes);
+    assert!(fs::read(place.path().join("out/o.mid")).unwrap() == bytes);
 }
 
 #[test]
