@@ -28,7 +28,7 @@ use tempfile::TempDir;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn analyzer() -> Analyzer {
-    let definition = Definition::read(&definition("analyzer2")).unwrap();
+    let definition = Definition::read(definition("analyzer2")).unwrap();
     Analyzer::from_definition(&definition, &catalogue()).unwrap()
 }
 

@@ -201,13 +201,20 @@ fn words(command: &str) -> Vec<String> {
     words
 }
 
+/// A pattern as a shell has it: the files that it stands for.
+fn expanded(word: String, dir: &Path) -> Vec<String> {
+    let Some((front, back)) = word.split_once('*') else { return vec![word] };
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(front) && name.ends_with(back)).collect()
+}
+
 /// Runs a command of a page: `pactolus ...`, perhaps into `| python3 ...`.
 fn command(line: &str, dir: &Path, python: &str) {
     let (ours, theirs) = line.split_once(" | ").map_or((line, None), |(a, b)| (a, Some(b)));
     // Our part runs in this process, whose working directory is another.
     let file = |word: &str| !word.starts_with('-') && word.contains('.');
     let place = |word: String| if file(&word) { dir.join(word).to_str().unwrap().to_owned() } else { word };
-    let ours: Vec<String> = words(ours).into_iter().map(place).collect();
+    let ours: Vec<String> = words(ours).into_iter().flat_map(|word| expanded(word, dir)).map(place).collect();
     assert_eq!(ours[0], "pactolus", "{line}");
     let (code, out, err) = run_bytes(&ours[1..].iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(code, 0, "{line}: {err}");

@@ -134,10 +134,10 @@ impl<'e> Live<'e> {
         self.last = Some(now);
         if self.how.json {
             // What is not of this moment any more is of no use to a reader who takes his time.
-            if self.out.as_ref().is_some_and(Lines::is_idle) {
-                if let Some(status) = self.now(progress) {
-                    self.json("status", &status);
-                }
+            if self.out.as_ref().is_some_and(Lines::is_idle)
+                && let Some(status) = self.now(progress)
+            {
+                self.json("status", &status);
             }
             return;
         }

@@ -23,7 +23,7 @@ pub(crate) struct Late {
 enum State {
     /// Too little has come.
     Opening(Input),
-    Open(Events),
+    Open(Box<Events>),
     /// It could not be read.
     Failed,
 }
@@ -63,7 +63,7 @@ impl Late {
         }
         events.stop_before(self.before);
         let read = events.read(block, target);
-        self.state = State::Open(events);
+        self.state = State::Open(Box::new(events));
         read
     }
 

@@ -14,7 +14,7 @@ pub struct Lag {
     pub bytes: u64,
     /// Events in these, as far as the events before tell.
     pub events: u64,
-    /// Time since the first of these was written [s]. What was there when the analysis began counts as
+    /// Time since the first of these was written, in seconds. What was there when the analysis began counts as
     /// written then.
     pub seconds: f64,
 }
