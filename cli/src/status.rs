@@ -96,11 +96,11 @@ impl Status {
         // Less than a byte in the whole window.
         if silent >= WINDOW && lag.bytes == 0 {
             if !is_waiting {
-                add(1, None, ", at the end".into());
+                add(2, None, ", at the end".into());
             }
             add(3, None, format!(", nothing new for {}", time(silent.as_secs_f64())));
         } else if !is_waiting || rates.bytes_per_second > 0.0 {
-            add(1, None, format!("  {:>6} ev/s", count(rates.events_per_second)));
+            add(2, None, format!("  {:>6} ev/s", count(rates.events_per_second)));
             add(8, None, format!(" {:>7}/s", bytes(rates.bytes_per_second)));
         }
         match is_waiting {
@@ -115,7 +115,7 @@ impl Status {
         }
         let lost = source.damaged + failed + source.dropped();
         if lost > 0 {
-            add(2, Some(RED), format!("  {} lost", count(lost as f64)));
+            add(1, Some(RED), format!("  {} lost", count(lost as f64)));
         }
         if source.unattended > 0 {
             add(5, Some(YELLOW), format!("  {} unattended", count(source.unattended as f64)));

@@ -388,7 +388,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     // A fault of ours.
     "the thread that writes is gone",
     "cannot write its report: ...",
-    "a shard has followed a shared ODB",
+    "a shard has followed what others change",
     "the access modes of ...",
     "... ... without keys",
     "a shard before this",
@@ -409,7 +409,8 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "the stored tree has no root",
     // Of the library: the program says which ODB.
     "--odb-load: the ODB is shared, and the file would overwrite it: load it with `pactolus odb`, or leave out --odb (PACTOLUS_ODB)",
-    // A path.
+    // Paths.
+    "/Runinfo/Transition in progress",
     ".../Output/Events to ODB",
     // Of the library: the program does not ask.
     "...: the database is not what was written to it",
