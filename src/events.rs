@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pactolus_formats::asc::{self, Definitions, Refusals};
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{self, Block, Stop};
-use pactolus_formats::{BankName, Header, Input, Layout, Limits};
+use pactolus_formats::{BankName, Compression, Header, Input, Layout, Limits};
 use pactolus_odb::Tree;
 
 use crate::chain::{Chain, Mounted};
@@ -116,6 +116,19 @@ impl Events {
             Format::Mid(reader) => reader.next_number(),
             Format::Asc(reader) => reader.next_number(),
         }
+    }
+
+    /// What is left behind the last block ([`mid::Reader::left`]); nothing of a text.
+    pub(crate) fn left(&self) -> (usize, Option<Header>) {
+        match &self.format {
+            Format::Mid(reader) => reader.left(),
+            Format::Asc(_) => (0, None),
+        }
+    }
+
+    /// Whether events come as they stand in the input.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.format, Format::Mid(_)) && self.input().compression() == Compression::None
     }
 
     /// The input, for its progress.

@@ -105,7 +105,7 @@ fn is_stopping(eor: EventView<'_>) -> Option<bool> {
 /// The last event that was read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
-    /// Its number in its file, or in all subruns together, and what its header says.
+    /// Its number in its file, or, of a job, in all subruns together, and what its header says.
     number: u64,
     id: u16,
     serial: u32,
@@ -124,8 +124,8 @@ pub(crate) trait Feed: Send {
     /// The next stream. Waits for it, but not longer than this.
     fn next(&mut self, longest: Duration) -> Result<Next, Error>;
 
-    /// Whether the run of the last stream goes on in another; `None` if that is not known yet. `eor`: what
-    /// has come of it ends with an EOR; once it has ended, the answer is known.
+    /// Whether the run of the last stream goes on in another; `None` if that is not known yet: then the next
+    /// one says. `eor`: what has come of it ends with an EOR; else it has ended.
     fn goes_on(&mut self, eor: Option<Eor>) -> Option<bool>;
 
     /// What is to be said of it since the last time.
@@ -149,8 +149,11 @@ pub(crate) struct Opened {
     /// Its name.
     pub(crate) file: InputFile,
     pub(crate) stream: Box<dyn Stream>,
-    /// The run goes on in it, but something is missing before it.
+    /// The run goes on in it.
+    pub(crate) continues: bool,
+    /// Something is missing before it, which is a fault unless the user allows for it.
     pub(crate) gap: Option<String>,
+    pub(crate) is_fault: bool,
 }
 
 /// Why a live source gives nothing more, other than because the runs that were asked for are complete.

@@ -120,6 +120,8 @@ struct Live {
     untaken: usize,
     /// What is missing in it.
     gaps: Vec<String>,
+    /// Places with broken bytes.
+    broken: usize,
     written: Written,
     copied: Copied,
     counts: Counts,
@@ -211,9 +213,12 @@ impl<'j> Fold<'j> {
             Item::Epoch(taken) => self.epoch(*taken),
             Item::Warning(text) => self.untaken(text),
             Item::News(text) => self.warn(text),
-            Item::Gap(text) => {
+            Item::Gap { text, is_fault } => {
                 if let Some(live) = &mut self.live {
                     live.gaps.push(text.clone());
+                    if is_fault {
+                        live.errors.push(text.clone());
+                    }
                 }
                 self.warn(text);
             }
@@ -233,6 +238,7 @@ impl<'j> Fold<'j> {
                 }
             }
             Item::Damage(input, damage) => {
+                self.broken(&input, &damage);
                 self.report.damage.add(input.path, damage);
                 self.halt_if_strict();
             }
@@ -349,6 +355,7 @@ impl<'j> Fold<'j> {
             errors: Vec::new(),
             untaken: 0,
             gaps: Vec::new(),
+            broken: 0,
             written: Written::default(),
             copied: Copied::default(),
             counts: Counts::new(epoch.chains.len(), epoch.stages()),

@@ -147,7 +147,7 @@ impl<'j> State<'j> {
     /// Tells how many tickets are on their way.
     fn count(&self) {
         if let Some(online) = &self.online {
-            online.gauge.blocks(self.tickets - self.free.len(), self.most);
+            online.gauge.blocks(self.tickets.saturating_sub(self.free.len()), self.most);
         }
     }
 

@@ -4,6 +4,7 @@ mod arrivals;
 mod bell;
 mod follow;
 mod followed;
+mod following;
 mod gauge;
 mod growing;
 mod pace;
@@ -11,7 +12,7 @@ mod places;
 
 pub use arrivals::{Arrival, Arrivals};
 pub use follow::Follow;
-pub(crate) use follow::Following;
+pub(crate) use following::Following;
 pub(crate) use gauge::{Falling, Gauge, Growth, News};
 pub use gauge::{Lag, Queue};
 pub(crate) use pace::Pace;

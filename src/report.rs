@@ -100,6 +100,8 @@ pub struct RunReport {
     pub errors: Vec<String>,
     /// What is missing in it: subruns, or what a live source gave while nobody was attached.
     pub gaps: Vec<String>,
+    /// Places with broken bytes: see [`Report::damage`].
+    pub broken: u64,
     /// The epochs behind the first one: of a run whose ODB others change meanwhile.
     pub epochs: Vec<EpochReport>,
     /// Each parameter with its value and origin, as they are in force at end of run.

@@ -45,8 +45,9 @@ pub(crate) struct Source<'j> {
     /// The fold wants no more.
     halt: Stop,
     reading: Option<Reading>,
-    /// The run that goes on in the next input.
+    /// The run that goes on in the next input, or may do so: the EOR is then its last event, or none.
     run: Going,
+    eor: Option<Block>,
     /// What was in force on a shared ODB when the last run ended.
     last: Option<Last>,
     /// Recorded epochs of runs that have not begun.
@@ -141,6 +142,7 @@ impl<'j> Source<'j> {
             halt: halt.clone(),
             reading: None,
             run: Going::default(),
+            eor: None,
             last: None,
             records: base.records.clone(),
             blocks: 0,
@@ -200,10 +202,14 @@ impl<'j> Source<'j> {
         self.pass_news();
         match next {
             Next::Wait => self.send(Item::Read { done: self.done, total: self.total }),
-            Next::Stream(Opened { file, mut stream, gap }) => {
+            Next::Stream(Opened { file, mut stream, continues, gap, is_fault }) => {
+                if !continues {
+                    self.end_pending();
+                }
+                self.eor = None;
                 let run = std::mem::take(&mut self.run);
-                if let Some(gap) = gap.filter(|_| run.epoch.is_some()) {
-                    self.send(Item::Gap(gap));
+                if let Some(text) = gap.filter(|_| run.epoch.is_some()) {
+                    self.send(Item::Gap { text, is_fault });
                 }
                 stream.learn(match &run.epoch {
                     Some(_) => run.layouts.clone(),
@@ -223,8 +229,7 @@ impl<'j> Source<'j> {
                 });
             }
             Next::Over(ended) => {
-                let mut run = std::mem::take(&mut self.run);
-                self.end(&mut run);
+                self.end_pending();
                 if let Some(ended) = ended {
                     self.over(ended);
                 }
@@ -342,11 +347,12 @@ impl<'j> Source<'j> {
     /// the block is to be worked on.
     fn settle_eor(&mut self, reading: &mut Reading, block: &mut Block, ends: &mut Ends) -> bool {
         let Some((mut eor, said)) = reading.eor.take() else { return true };
-        let is_nothing = *ends == Ends::Pause && block.count == 0;
+        let is_nothing = block.count == 0 && matches!(ends, Ends::Pause | Ends::End);
         match self.feed.goes_on(Some(said)) {
+            // It waits on, perhaps for the next stream.
             None if is_nothing => {
                 reading.eor = Some((eor, said));
-                return false;
+                return *ends == Ends::End;
             }
             Some(true) => reading.stream.finish(),
             answer => {
@@ -391,7 +397,7 @@ impl<'j> Source<'j> {
                 self.send(Item::Empty(reading.file.clone()));
             }
         }
-        let Reading { file, mut run, stream, complete, .. } = reading;
+        let Reading { file, mut run, stream, complete, eor, .. } = reading;
         if run.epoch.is_some() {
             let mut input = json!({ "file": file.path.display().to_string() });
             // A part of the file has no digest that anybody could compare.
@@ -402,14 +408,28 @@ impl<'j> Source<'j> {
             }
             run.files.push(input);
         }
-        let more = self.feed.goes_on(None) == Some(true);
+        let more = if self.stops() { Some(false) } else { self.feed.goes_on(None) };
         self.pass_news();
-        if more {
-            self.run = run;
-        } else {
-            self.end(&mut run);
+        (self.run, self.eor) = (run, eor.map(|(eor, _)| eor));
+        match more {
+            Some(false) => self.end_pending(),
+            Some(true) => self.eor = None,
+            // The next one says.
+            None => {}
         }
         Ok(())
+    }
+
+    /// Ends the run that might have gone on, with the EOR that has waited.
+    fn end_pending(&mut self) {
+        let mut run = std::mem::take(&mut self.run);
+        if let Some((eor, epoch)) = self.eor.take().zip(run.epoch.clone()) {
+            let mut ticket = self.spare.pop().unwrap_or_else(|| Box::new(Ticket::new()));
+            // It is of the last file.
+            (ticket.block, ticket.file) = (eor, run.files.len().saturating_sub(1));
+            self.work(ticket, epoch, run.data, None);
+        }
+        self.end(&mut run);
     }
 
     /// Hands a block on, after the begin of its run.

@@ -1,5 +1,6 @@
 //! Files that are analyzed while they are written give what an analysis of the finished files gives.
 
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod common;
@@ -86,9 +87,14 @@ impl Scene {
         let job = inputs.iter().fold(self.job("offline"), Job::input);
         let report = analyse(&analyzer(), &job);
         for (live, offline) in live.runs.iter().zip(&report.runs) {
-            assert_eq!((&live.events, &live.requests), (&offline.events, &offline.requests));
+            assert_eq!((&live.events, live.system), (&offline.events, offline.system));
+            assert_eq!(live.requests, offline.requests);
         }
         assert_eq!(live.runs.len(), report.runs.len());
+        for name in ["run00042.mid.provenance.json", "run00006.mid.provenance.json"] {
+            let text = |to: &str| fs::read_to_string(self.path(to).join(name)).ok();
+            assert_eq!(text("live"), text("offline"));
+        }
         let names = |to: &str| {
             let mut names: Vec<_> =
                 fs::read_dir(self.path(to)).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -258,6 +264,8 @@ fn subruns_are_one_run_and_runs_come_as_they_appear() {
     let mut follow = Follow::new(scene.path("fast")).unwrap();
     assert_eq!((follow.timeout, follow.runs), (None, None));
     follow.runs = Some((42, 46));
+    // Long enough for these files.
+    follow.stillness = Duration::from_secs(1);
     let report = scene.follow(follow);
     writer.join().unwrap();
     assert_eq!(report.ended, None);
@@ -266,6 +274,82 @@ fn subruns_are_one_run_and_runs_come_as_they_appear() {
         [(42, 3), (43, 1), (45, 1), (46, 1)]
     );
     scene.compare(&inputs, &report);
+}
+
+#[test]
+fn a_subrun_that_comes_late_is_waited_for() {
+    let scene = Scene::new();
+    let directory = scene.path("fast");
+    let name = |subrun: u32| format!("run00042sub{subrun:04}.mid");
+    // One with a higher number is there of old, and one without an ODB in its EOR ends the run.
+    fs::write(directory.join("run99999.mid"), subrun(99_999, 0..10, 2)).unwrap();
+    let last = (10..20).fold(MidFile::new().bor(42), |file, serial| file.words(1, serial, "ADC0", &[1, 2]));
+    let files = [(name(0), subrun(42, 0..10, 0)), (name(1), last.eor(42).bytes)];
+    let inputs: Vec<PathBuf> = files.iter().map(|(name, _)| directory.join(name)).collect();
+    let to = inputs.clone();
+    let writer = std::thread::spawn(move || {
+        for (path, (_, bytes)) in to.iter().zip(files) {
+            let unfinished = path.with_extension("mid.inprogress");
+            write_in_pieces(&unfinished, &bytes[..100], (1, 100), 1);
+            // It is found under this name.
+            std::thread::sleep(Duration::from_millis(500));
+            write_in_pieces(&unfinished, &bytes[100..], (1, 100), 1);
+            fs::rename(unfinished, path).unwrap();
+            std::thread::sleep(Duration::from_secs(2));
+        }
+    });
+    let mut follow = Follow::new(&inputs[0]).unwrap();
+    follow.timeout = Some(Duration::from_secs(4));
+    let job = Job { rotate: Some(Duration::from_millis(20)), ..scene.job("live").follow(follow) };
+    let report = ends(move || analyzer().run(&job)).unwrap();
+    writer.join().unwrap();
+    let ended = report.ended.as_ref().map(ToString::to_string).unwrap_or_default();
+    assert!(ended.contains("no subrun behind ") && ended.contains("run00042sub0001.mid"), "{ended}");
+    scene.compare(&inputs, &report);
+}
+
+#[test]
+fn a_run_that_was_asked_for_is_waited_for() {
+    let scene = Scene::new();
+    let directory = scene.path("fast");
+    // A later one is there, and the one that comes is a link.
+    fs::write(directory.join("run00043.mid"), subrun(43, 0..10, 2)).unwrap();
+    let path = scene.path("slow/run00042.mid");
+    fs::write(&path, subrun(42, 0..10, 2)).unwrap();
+    let link = directory.join("run00042.mid");
+    let writer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        std::os::unix::fs::symlink(path, link).unwrap();
+    });
+    let mut follow = Follow::new(&directory).unwrap();
+    follow.runs = Some((42, 42));
+    let job = Job::new().follow(follow);
+    let report = ends(move || Analyzer::new("Analyzer").run(&job)).unwrap();
+    writer.join().unwrap();
+    assert_eq!(
+        report.runs.iter().map(|run| (run.run, run.events[&1].offered)).collect::<Vec<_>>(),
+        [(42, 10)]
+    );
+}
+
+#[test]
+fn a_checksum_that_is_wrong_is_damage_and_the_file_ends() {
+    let scene = Scene::new();
+    // In the other formats this byte says that more is to come.
+    for extension in ["gz", "bz2"] {
+        let path = scene.path(&format!("fast/run00042.mid.{extension}"));
+        let mut bytes = compressed(Compression::from_extension(extension).unwrap(), &subrun(42, 0..1000, 2));
+        let crc = bytes.len() - if extension == "bz2" { 3 } else { 6 };
+        bytes[crc] ^= 0x10;
+        fs::write(&path, bytes).unwrap();
+        let offline = Analyzer::new("Analyzer").run(&Job::new().input(&path)).unwrap();
+        let mut follow = Follow::new(&path).unwrap();
+        follow.timeout = Some(TIMEOUT);
+        let job = Job::new().follow(follow);
+        let report = ends(move || Analyzer::new("Analyzer").run(&job)).unwrap();
+        assert_eq!((&report.ended, report.total()), (&None, offline.total()), "{extension}");
+        assert_eq!(report.damage.count, offline.damage.count, "{extension}");
+    }
 }
 
 #[test]

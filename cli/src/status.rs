@@ -85,7 +85,7 @@ impl Status {
     fn parts(&self, now: Instant, progress: &Progress) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut add = |rank, colour, text| parts.push(Part { rank, text, colour });
-        let LiveProgress { lag, falling_behind, queue, epoch, source, failed, is_waiting } =
+        let LiveProgress { lag, falling_behind, queue, epoch, source, failed, broken, is_waiting } =
             progress.live.clone().unwrap_or_default();
         let silent = now.saturating_duration_since(self.news);
         match is_waiting {
@@ -113,7 +113,7 @@ impl Status {
         if epoch > 0 {
             add(10, None, format!("  epoch {epoch}"));
         }
-        let lost = source.damaged + failed + source.dropped();
+        let lost = source.damaged + failed + broken + source.dropped();
         if lost > 0 {
             add(1, Some(RED), format!("  {} lost", count(lost as f64)));
         }
@@ -245,7 +245,8 @@ mod tests {
             queue: Queue { used: 6, most: 6 },
             epoch: 3,
             source: Offered { damaged: 2, unattended: 123, stale: 1, ..Offered::default() },
-            failed: 4,
+            failed: 3,
+            broken: 1,
             is_waiting: false,
         });
         let all = status.line(then, &progress, 1000, false);

@@ -5,7 +5,7 @@ use std::io;
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{Block, Stop as Ends};
-use pactolus_formats::{Input, Limits};
+use pactolus_formats::{ByteSource, Header, Input, Limits};
 
 use crate::events::{Events, Layouts};
 
@@ -104,6 +104,31 @@ impl Late {
     pub(crate) fn is_at_eor(&self) -> bool {
         let State::Open(events) = &self.state else { return false };
         events.waiting().is_some_and(|(header, _)| header.kind() == Kind::Eor)
+    }
+
+    /// Bytes of which the events are handed on with this block, as they stand in the file.
+    pub(crate) fn reached(&self, block: &Block) -> u64 {
+        match &self.state {
+            State::Open(events) if events.is_plain() => block.offset + block.bytes().len() as u64,
+            State::Open(events) => events.input().compressed_offset().unwrap_or_else(|| self.done()),
+            _ => 0,
+        }
+    }
+
+    /// Whether what was read ends with a whole event, and a whole part of a compressed stream.
+    pub(crate) fn is_clean(&self) -> bool {
+        match &self.state {
+            State::Open(events) => events.left().0 == 0 && events.input().is_between(),
+            State::Opening(input) => input.consumed() == 0,
+            State::Failed => false,
+        }
+    }
+
+    /// The event that is waited for, if its header is there: how many bytes of it are.
+    pub(crate) fn awaited(&self) -> Option<(usize, Header)> {
+        let State::Open(events) = &self.state else { return None };
+        let (bytes, header) = events.left();
+        header.map(|header| (bytes, header))
     }
 
     /// Bytes that were read, as they stand in the file.

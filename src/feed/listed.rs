@@ -77,9 +77,11 @@ impl<'j> Listed<'j> {
 impl Feed for Listed<'_> {
     fn next(&mut self, _: Duration) -> Result<Next, Error> {
         let Some(file) = self.job.inputs.get(self.next) else { return Ok(Next::Over(None)) };
+        let last = self.next.checked_sub(1).and_then(|last| self.job.inputs.get(last));
+        let continues = last.is_some_and(|last| file.continues(last));
         self.next += 1;
         let stream = Box::new(self.open(file)?);
-        Ok(Next::Stream(Opened { file: file.clone(), stream, gap: None }))
+        Ok(Next::Stream(Opened { file: file.clone(), stream, continues, gap: None, is_fault: false }))
     }
 
     fn goes_on(&mut self, _: Option<Eor>) -> Option<bool> {

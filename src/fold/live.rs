@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use pactolus_formats::Damage;
 use serde::Serialize;
 
-use super::Fold;
-use crate::job::Job;
+use super::{Fold, SHOWN};
+use crate::job::{InputFile, Job};
 use crate::ledger::Offered;
 use crate::online::{Falling, Growth, Lag, News, Online, Queue};
 
@@ -31,6 +32,8 @@ pub struct LiveProgress {
     pub source: Offered,
     /// Events that a stage or output has lost in the run.
     pub failed: u64,
+    /// Places with broken bytes in the run, each of which may have cost an event or more.
+    pub broken: u64,
     /// No run has begun, or the last has ended.
     pub is_waiting: bool,
 }
@@ -100,6 +103,17 @@ impl Fold<'_> {
         }
     }
 
+    /// Tells of broken bytes when they come: the report of a live job may come days later.
+    pub(super) fn broken(&mut self, input: &InputFile, damage: &Damage) {
+        let known = self.live.as_mut().map_or(0, |live| {
+            live.broken += 1;
+            live.broken
+        });
+        if self.watch.is_some() && known <= SHOWN {
+            self.warn(format!("damage in {}: {damage}", input.path.display()));
+        }
+    }
+
     /// What is to be told of a live job.
     pub(super) fn live_progress(&self) -> Option<LiveProgress> {
         let watch = self.watch.as_ref()?;
@@ -112,6 +126,7 @@ impl Fold<'_> {
         };
         if let Some(live) = &self.live {
             progress.epoch = live.epoch.number;
+            progress.broken = live.broken as u64;
             live.counts.by_id().values().for_each(|account| progress.source.add(account));
             progress.failed = live.counts.requests().iter().map(|request| request.sum().failed).sum();
         }

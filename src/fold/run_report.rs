@@ -75,6 +75,7 @@ pub(super) fn run_report(
         refusals: live.refused.values().flatten().take(SHOWN).cloned().collect(),
         errors,
         gaps: live.gaps.clone(),
+        broken: live.broken as u64,
         epochs: live.epochs.iter().filter_map(Values::report).collect(),
         parameters: parameters.collect(),
     }

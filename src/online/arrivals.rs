@@ -107,7 +107,7 @@ impl Arrivals {
                 Some(open) => self.read(open, block, target)?,
                 None => match self.feed.next(GLANCE)? {
                     Next::Wait => {}
-                    Next::Stream(Opened { file, stream, gap }) => {
+                    Next::Stream(Opened { file, stream, gap, .. }) => {
                         self.coming.extend(gap.map(Arrival::News));
                         self.coming.push_back(Arrival::File(file.path.clone()));
                         self.open = Some(Open { file, stream, eor: None });

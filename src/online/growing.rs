@@ -8,7 +8,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pactolus_formats::same_file;
 
@@ -17,7 +17,8 @@ use crate::run_files::unfinished_name;
 /// A file that should not grow any more is read to its end when it has not grown for so long.
 pub(crate) const SETTLED: Duration = Duration::from_millis(300);
 
-/// A copy of a file that was deleted may come in so long, although the next file is there.
+/// A file without a reason to go on ends when it has not grown for so long, where it may be a copy that is made
+/// slowly, or ends in the middle of an event.
 const COPIED: Duration = Duration::from_secs(10);
 
 /// A file that cannot be read is tried again for so long.
@@ -43,13 +44,6 @@ pub(crate) enum Ending {
     Replaced,
 }
 
-impl Ending {
-    /// Whether its writer has written all of it.
-    pub(crate) fn is_whole(&self) -> bool {
-        matches!(self, Ending::Whole | Ending::Renamed | Ending::Followed)
-    }
-}
-
 /// Reads a file while it grows. Where nothing more has come, it says
 /// [`WouldBlock`](io::ErrorKind::WouldBlock).
 ///
@@ -65,8 +59,15 @@ pub(crate) struct Growing {
     at: u64,
     /// ... and the last of them.
     tail: VecDeque<u8>,
+    /// When it was written to before it was opened, and how long ago that was, if clocks agree.
+    modified: Option<SystemTime>,
+    old: Duration,
+    /// Its writer has given it its final name.
+    completed: bool,
     /// It was deleted, which was said.
     deleted: bool,
+    /// There should have been more behind this byte.
+    promised: Option<u64>,
     /// Since when it cannot be read.
     failing: Option<Instant>,
     /// The copies that are none, which was said.
@@ -85,8 +86,14 @@ pub(crate) struct Handle(Arc<Mutex<State>>);
 struct State {
     file: Arc<File>,
     at: u64,
+    /// Bytes of which the events are handed on.
+    done: u64,
     /// When it has grown the last time.
     grown: Instant,
+    /// What was read of it ends with a whole event.
+    is_clean: bool,
+    /// There are bytes that cannot be read now.
+    is_held: bool,
     /// Its run has ended: nothing more is wanted than what comes at once.
     finishing: bool,
     ending: Option<Ending>,
@@ -114,9 +121,32 @@ impl Handle {
         std::mem::take(&mut self.lock().news)
     }
 
-    /// Bytes read so far.
-    pub(crate) fn at(&self) -> u64 {
-        self.lock().at
+    /// Bytes of which the events are handed on.
+    pub(crate) fn done(&self) -> u64 {
+        let state = self.lock();
+        if state.ending.is_some() { state.at } else { state.done }
+    }
+
+    /// Whether its writer has written all of it, and nothing is missing at its end.
+    pub(crate) fn is_whole(&self) -> bool {
+        let state = self.lock();
+        state.ending.as_ref().is_some_and(|ending| match ending {
+            Ending::Whole => true,
+            Ending::Renamed | Ending::Followed => state.is_clean,
+            _ => false,
+        })
+    }
+
+    /// Something is to be said of it.
+    pub(crate) fn say(&self, text: String) {
+        self.lock().news.push(text);
+    }
+
+    /// So many bytes are done; whether they end with a whole event.
+    pub(crate) fn reached(&self, done: u64, is_clean: bool) {
+        let mut state = self.lock();
+        state.done = done.clamp(state.done, state.at.max(state.done));
+        state.is_clean = is_clean;
     }
 
     /// Bytes in the file now; not less than those read.
@@ -125,10 +155,11 @@ impl Handle {
         state.file.metadata().map_or(state.at, |found| found.len()).max(state.at)
     }
 
-    /// Whether there are bytes that were not read.
+    /// Whether there are bytes that can be read.
     pub(crate) fn has_more(&self) -> bool {
         let state = self.lock();
-        state.ending.is_none() && state.file.metadata().is_ok_and(|found| found.len() != state.at)
+        let differs = || state.file.metadata().is_ok_and(|found| found.len() != state.at);
+        state.ending.is_none() && !state.is_held && differs()
     }
 }
 
@@ -147,17 +178,25 @@ impl Growing {
         timeout: Option<Duration>,
         followed: impl FnMut() -> Option<Duration> + Send + 'static,
     ) -> io::Result<Option<Growing>> {
+        let mut failed = None;
         for path in &paths {
             for name in [path.clone(), unfinished_name(path)] {
                 let file = match File::open(&name) {
                     Ok(file) => Arc::new(file),
-                    Err(error) if is_gone(&error) => continue,
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        // It may be in the next place.
+                        failed = failed.or(Some(error).filter(|error| !is_gone(error)));
+                        continue;
+                    }
                 };
+                let modified = file.metadata().and_then(|found| found.modified()).ok();
                 let state = State {
                     file: Arc::clone(&file),
                     at: 0,
+                    done: 0,
                     grown: Instant::now(),
+                    is_clean: true,
+                    is_held: false,
                     finishing: false,
                     ending: None,
                     news: Vec::new(),
@@ -168,7 +207,11 @@ impl Growing {
                     file,
                     at: 0,
                     tail: VecDeque::new(),
+                    modified,
+                    old: modified.and_then(|modified| modified.elapsed().ok()).unwrap_or_default(),
+                    completed: false,
                     deleted: false,
+                    promised: None,
                     failing: None,
                     strange: Vec::new(),
                     timeout,
@@ -177,26 +220,22 @@ impl Growing {
                 }));
             }
         }
-        Ok(None)
+        failed.map_or(Ok(None), Err)
     }
 
     pub(crate) fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    fn say(&self, text: String) {
-        self.handle.lock().news.push(text);
-    }
-
     /// Looks for a reason to go on or to end where the bytes end.
     fn look(&mut self) -> io::Result<Look> {
-        let (grown, finishing) = {
-            let state = self.handle.lock();
-            (state.grown, state.finishing)
-        };
-        let still = grown.elapsed();
         let open = match self.file.metadata() {
-            Ok(found) if found.len() > self.at => return Ok(Look::Again),
+            Ok(found) if found.len() > self.at => {
+                // Some file systems know of bytes before they have them.
+                let again = self.promised.replace(self.at) != Some(self.at);
+                self.handle.lock().is_held = !again;
+                return Ok(if again { Look::Again } else { self.timed_out() });
+            }
             Ok(found) if found.len() < self.at => {
                 return Ok(Look::End(Ending::Shrunk { from: self.at, to: found.len() }));
             }
@@ -204,57 +243,101 @@ impl Growing {
             Err(error) if is_gone(&error) => None,
             Err(error) => return Err(error),
         };
-        // What was written long ago is still, however short the time since it was read.
-        let old = open.as_ref().and_then(age).unwrap_or_default();
+        self.handle.lock().is_held = false;
+        Ok(match self.reason(open.as_ref())? {
+            Look::End(_) if self.has_grown() => Look::Again,
+            look => look,
+        })
+    }
+
+    /// Looks for a reason to end.
+    fn reason(&mut self, open: Option<&Metadata>) -> io::Result<Look> {
+        let State { grown, finishing, is_clean, .. } = *self.handle.lock();
+        let still = grown.elapsed();
+        // What was not written to since it was opened is as old as it was then, and older.
+        let old =
+            open.filter(|open| open.modified().ok() == self.modified).map_or(Duration::ZERO, |_| self.old);
         if finishing && still.max(old) >= SETTLED {
             return Ok(Look::End(Ending::Whole));
         }
-        match (std::fs::metadata(&self.name), &open) {
+        match (std::fs::metadata(&self.name), open) {
             (Ok(named), Some(open)) if same_file(&named, open) => {}
             (Ok(_), _) => {
                 // A copy that takes the place of what was there, as rsync makes them.
                 if self.switch(&self.name.clone())? {
                     return Ok(Look::Again);
                 }
-                if still >= SETTLED {
+                let is_other = self.strange.contains(&self.name);
+                if still >= if is_other { SETTLED } else { COPIED } {
                     return Ok(Look::End(Ending::Replaced));
                 }
             }
             (Err(error), open) if is_gone(&error) => {
-                if let Some(look) = self.gone(open.as_ref(), still)? {
+                if let Some(look) = self.gone(open, still)? {
                     return Ok(look);
                 }
             }
             // A network that is away comes back, or the time is out.
             (Err(_), _) => {}
         }
+        // A file that its writer has completed ends with a whole event, and its copy grows for a while.
+        let slow = if self.completed && is_clean { SETTLED } else { COPIED };
+        if self.completed && still >= slow {
+            return Ok(Look::End(Ending::Renamed));
+        }
         if still >= SETTLED
             && let Some(wanted) = (self.followed)()
-            && if self.deleted { still >= COPIED.max(wanted) } else { still.max(old) >= wanted }
+            && still >= if self.deleted || !is_clean { COPIED.max(wanted) } else { wanted }
         {
             return Ok(Look::End(Ending::Followed));
         }
+        Ok(self.timed_out())
+    }
+
+    fn timed_out(&self) -> Look {
+        let still = self.handle.lock().grown.elapsed();
         match self.timeout.filter(|timeout| still >= *timeout) {
-            Some(timeout) => Ok(Look::End(Ending::TimedOut(timeout))),
-            None => Ok(Look::Nothing),
+            Some(timeout) => Look::End(Ending::TimedOut(timeout)),
+            None => Look::Nothing,
         }
+    }
+
+    /// Whether the file has grown while it was looked at. A network file system looks anew where a file is
+    /// opened, and else says what it knew some seconds ago.
+    fn has_grown(&self) -> bool {
+        let fresh = File::open(&self.name).and_then(|file| file.metadata());
+        let now = self.file.metadata();
+        let fresh = fresh.ok().filter(|fresh| now.as_ref().is_ok_and(|now| same_file(fresh, now)));
+        [fresh, now.ok()].into_iter().flatten().any(|found| found.len() > self.at)
     }
 
     /// The name is gone.
     fn gone(&mut self, open: Option<&Metadata>, still: Duration) -> io::Result<Option<Look>> {
-        if open.is_some_and(has_a_name) {
-            return Ok((still >= SETTLED).then_some(Look::End(Ending::Renamed)));
-        }
         for path in self.paths.clone() {
             for name in [path.clone(), unfinished_name(&path)] {
-                if name != self.name && self.switch(&name)? {
+                if name == self.name {
+                    continue;
+                }
+                let found = std::fs::metadata(&name).ok();
+                if found.zip(open).is_some_and(|(found, open)| same_file(&found, open)) {
+                    // From its unfinished to its final name: nothing more is to come. Moved elsewhere, it may
+                    // go on.
+                    self.completed = name == path && self.name == unfinished_name(&path);
+                    self.name = name;
+                    return Ok(Some(Look::Again));
+                }
+                if self.switch(&name)? {
                     return Ok(Some(Look::Again));
                 }
             }
         }
+        if self.paths.len() == 1 && open.is_some_and(has_a_name) {
+            // Its new name is not known.
+            return Ok((still >= COPIED).then_some(Look::End(Ending::Renamed)));
+        }
         // What goes on being written to it can be read, and a copy may come.
         if !std::mem::replace(&mut self.deleted, true) && self.paths.len() == 1 {
-            self.say(format!("{} was deleted while it was followed", self.name.display()));
+            self.handle.say(format!("{} was deleted while it was followed", self.name.display()));
         }
         Ok(None)
     }
@@ -276,7 +359,7 @@ impl Growing {
         if self.tail != tail {
             if !self.strange.iter().any(|known| known == name) {
                 self.strange.push(name.to_owned());
-                self.say(format!(
+                self.handle.say(format!(
                     "{} is no copy of {}: they differ before byte {}",
                     name.display(),
                     self.name.display(),
@@ -294,12 +377,13 @@ impl Growing {
 
     /// It cannot be read: a network may be away for a while.
     fn fails(&mut self, error: io::Error) -> io::Error {
+        self.handle.lock().is_held = true;
         match self.failing {
             Some(since) if since.elapsed() >= AWAY => return error,
             Some(_) => {}
             None => {
                 self.failing = Some(Instant::now());
-                self.say(format!("{} cannot be read now: {error}", self.name.display()));
+                self.handle.say(format!("{} cannot be read now: {error}", self.name.display()));
             }
         }
         io::ErrorKind::WouldBlock.into()
@@ -308,7 +392,7 @@ impl Growing {
     /// Takes note of bytes that were read.
     fn take(&mut self, bytes: &[u8]) {
         self.at += bytes.len() as u64;
-        self.failing = None;
+        (self.failing, self.promised) = (None, None);
         let last = &bytes[bytes.len().saturating_sub(TAIL)..];
         let most = TAIL - last.len();
         self.tail.drain(..self.tail.len().saturating_sub(most));
@@ -316,6 +400,7 @@ impl Growing {
         let mut state = self.handle.lock();
         state.at = self.at;
         state.grown = Instant::now();
+        state.is_held = false;
     }
 }
 
@@ -352,11 +437,6 @@ impl Read for Growing {
 /// Whether a file is not there, or not any more.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle)
-}
-
-/// The time since a file was written to the last time, if clocks agree so far.
-fn age(found: &Metadata) -> Option<Duration> {
-    found.modified().ok()?.elapsed().ok()
 }
 
 /// Whether a file has a name still.

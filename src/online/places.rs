@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::job::InputFile;
 use crate::run_files::{final_name, in_run_order, is_run_file};
@@ -21,10 +21,18 @@ pub(crate) struct Places {
 
 #[derive(Default)]
 struct Listed {
-    /// Run files by their final names, in the order of runs, and their sizes.
-    files: Vec<(InputFile, u64)>,
+    /// Run files by their final names, in the order of runs.
+    files: Vec<Found>,
     /// When they were listed, and how long that took.
     last: Option<(Instant, Duration)>,
+}
+
+/// A run file.
+struct Found {
+    file: InputFile,
+    size: u64,
+    /// When it was written to the last time.
+    modified: Option<SystemTime>,
 }
 
 impl Places {
@@ -43,7 +51,7 @@ impl Places {
     }
 
     /// The run files in order, as they were a moment ago, under the names in the directory where they stay.
-    fn look<T>(&self, ask: impl FnOnce(&[(InputFile, u64)]) -> T) -> T {
+    fn look<T>(&self, ask: impl FnOnce(&[Found]) -> T) -> T {
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         let is_old = |(at, took): (Instant, Duration)| at.elapsed() >= SHORTEST.max(SHARE * took);
         if listed.last.is_none_or(is_old) {
@@ -54,9 +62,9 @@ impl Places {
         ask(&listed.files)
     }
 
-    fn list(&self) -> Vec<(InputFile, u64)> {
+    fn list(&self) -> Vec<Found> {
         let stays = self.directories.last().map_or(Path::new("."), PathBuf::as_path);
-        let mut sizes: BTreeMap<PathBuf, u64> = BTreeMap::new();
+        let mut found: BTreeMap<PathBuf, (u64, Option<SystemTime>)> = BTreeMap::new();
         for directory in &self.directories {
             // What cannot be listed now may be there later.
             for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -64,16 +72,36 @@ impl Places {
                 if !is_run_file(&name) {
                     continue;
                 }
-                let Some(found) = entry.metadata().ok().filter(std::fs::Metadata::is_file) else { continue };
-                let size = sizes.entry(stays.join(name)).or_default();
-                *size = found.len().max(*size);
+                // A link may lead to it.
+                let Some(now) = std::fs::metadata(entry.path()).ok().filter(std::fs::Metadata::is_file)
+                else {
+                    continue;
+                };
+                let (size, modified) = found.entry(stays.join(name)).or_default();
+                *size = now.len().max(*size);
+                *modified = now.modified().ok().max(*modified);
             }
         }
-        let mut files: Vec<(InputFile, u64)> =
-            sizes.into_iter().map(|(path, size)| (InputFile::new(path), size)).collect();
-        files.sort_by(|(a, _), (b, _)| in_run_order(&a.path, &b.path));
-        // The same run under other names has been compressed since.
-        files.dedup_by(|(b, _), (a, _)| a.run.is_some() && a.run == b.run && a.subrun() == b.subrun());
+        let files = found.into_iter();
+        let mut files: Vec<Found> = files
+            .map(|(path, (size, modified))| Found { file: InputFile::new(path), size, modified })
+            .collect();
+        // Of several files of a run, that of the logger comes first, and binary events before text.
+        let other = |file: &InputFile| {
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+            (!name.starts_with("run"), name.contains(".asc"))
+        };
+        files.sort_by(|Found { file: a, .. }, Found { file: b, .. }| {
+            let subrun = |file: &InputFile| file.subrun().map(|(_, number)| number);
+            (a.run.is_none(), a.run, subrun(a), other(a))
+                .cmp(&(b.run.is_none(), b.run, subrun(b), other(b)))
+                .then_with(|| in_run_order(&a.path, &b.path))
+        });
+        // The same run under other names has been compressed since, or is something else.
+        let subrun = |file: &InputFile| file.subrun().map(|(_, number)| number);
+        files.dedup_by(|Found { file: b, .. }, Found { file: a, .. }| {
+            a.run.is_some() && a.run == b.run && subrun(a) == subrun(b)
+        });
         files
     }
 
@@ -81,7 +109,7 @@ impl Places {
     /// number.
     pub(crate) fn first(&self, first: Option<u32>) -> Option<InputFile> {
         self.look(|files| {
-            let numbered = || files.iter().map(|(file, _)| file).filter(|file| file.run.is_some());
+            let numbered = || files.iter().map(|found| &found.file).filter(|file| file.run.is_some());
             let run = match first {
                 Some(first) => numbered().filter_map(|file| file.run).find(|run| *run >= first)?,
                 None => numbered().next_back()?.run?,
@@ -93,20 +121,36 @@ impl Places {
     /// The first file of the next run.
     pub(crate) fn next_run(&self, file: &InputFile) -> Option<InputFile> {
         let run = file.run?;
-        self.look(|files| files.iter().map(|(file, _)| file).find(|next| next.run > Some(run)).cloned())
+        self.look(|files| {
+            let next = files.iter().map(|found| &found.file).find(|next| next.run > Some(run));
+            next.cloned()
+        })
+    }
+
+    /// The first file of the next run that was written to since this file was.
+    pub(crate) fn newer_run(&self, file: &InputFile) -> Option<InputFile> {
+        let run = file.run?;
+        self.look(|files| {
+            let own = files.iter().find(|found| found.file.path == file.path);
+            let modified = own.and_then(|own| own.modified);
+            let is_newer = |next: &&Found| next.file.run > Some(run) && next.modified > modified;
+            files.iter().find(is_newer).map(|next| next.file.clone())
+        })
     }
 
     /// The next subrun of the same run that is there.
     pub(crate) fn next_subrun(&self, file: &InputFile) -> Option<InputFile> {
         file.subrun()?;
-        self.look(|files| files.iter().map(|(file, _)| file).find(|next| next.continues(file)).cloned())
+        self.look(|files| files.iter().map(|found| &found.file).find(|next| next.continues(file)).cloned())
     }
 
-    /// Bytes in the files behind this one.
-    pub(crate) fn behind(&self, file: &InputFile) -> u64 {
+    /// Bytes in the files behind this one, up to run `last`.
+    pub(crate) fn behind(&self, file: &InputFile, last: Option<u32>) -> u64 {
         let Some(run) = file.run else { return 0 };
+        let is_wanted = |next: &InputFile| last.is_none_or(|last| next.run.is_some_and(|next| next <= last));
         let is_behind = |next: &InputFile| next.run > Some(run) || next.continues(file);
-        self.look(|files| files.iter().filter(|(next, _)| is_behind(next)).map(|(_, size)| size).sum())
+        let wanted = |found: &&Found| is_behind(&found.file) && is_wanted(&found.file);
+        self.look(|files| files.iter().filter(wanted).map(|found| found.size).sum())
     }
 }
 
@@ -155,7 +199,17 @@ mod tests {
         assert_eq!(name(places.next_subrun(&last)), None);
         assert_eq!(name(places.next_run(&ten)).as_deref(), Some("run00012.mid"));
         assert_eq!(name(places.next_run(&file("run00012.mid"))), None);
+        // What has a higher number and is older is of somebody else.
+        let old = SystemTime::now() - Duration::from_secs(3600);
+        let file = |name: &str| fs::File::options().write(true).open(slow.join(name)).unwrap();
+        file("run00012.mid").set_modified(old).unwrap();
+        file("run00012.mid.gz").set_modified(old).unwrap();
+        let places = Places::new(vec![fast.clone(), slow.clone()]);
+        assert_eq!(places.newer_run(&ten), None);
+        file("run00012.mid").set_modified(SystemTime::now() + Duration::from_secs(1)).unwrap();
+        let places = Places::new(vec![fast.clone(), slow.clone()]);
+        assert_eq!(name(places.newer_run(&ten)).as_deref(), Some("run00012.mid"));
         // Two subruns and a run, each once.
-        assert_eq!(places.behind(&ten), 15);
+        assert_eq!((places.behind(&ten, None), places.behind(&ten, Some(10))), (15, 10));
     }
 }

@@ -94,7 +94,7 @@ impl<'j> Part<'j> {
                 return Ok(None);
             }
             Item::Failed(error) => return Err(error),
-            Item::Epoch(_) | Item::Warning(_) | Item::News(_) | Item::Gap(_) | Item::Over(_) => {
+            Item::Epoch(_) | Item::Warning(_) | Item::News(_) | Item::Gap { .. } | Item::Over(_) => {
                 return Err(Error::Internal("a shard has followed what others change".into()));
             }
             _ => self.place += 1,

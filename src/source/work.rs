@@ -72,7 +72,7 @@ pub(crate) enum Item {
     /// What the source has to say.
     News(String),
     /// Something is missing in the run before the next block.
-    Gap(String),
+    Gap { text: String, is_fault: bool },
     /// A block has gone through the wide stages.
     Block(Box<Ticket>),
     /// A block that another shard passes through them.

@@ -187,6 +187,12 @@ impl Input {
         self
     }
 
+    /// Whether the compressed stream is broken here: the next read says how, or looks for the place where it
+    /// goes on.
+    pub fn is_broken(&self) -> bool {
+        matches!(&self.bytes, Bytes::Packed(decoder) if decoder.is_broken())
+    }
+
     /// The file's path or the stream's name.
     pub fn name(&self) -> &Path {
         &self.name

@@ -132,6 +132,12 @@ impl<R: ByteSource> Reader<R> {
         self.number
     }
 
+    /// What is left behind the last block: how many bytes, and the header with which they begin, if it is there.
+    pub fn left(&self) -> (usize, Option<Header>) {
+        let rest = self.window.rest();
+        (rest.len(), Header::parse(rest).ok().map(|(_, header)| header))
+    }
+
     /// The input, for its progress.
     pub fn input(&self) -> &R {
         &self.input

@@ -61,7 +61,7 @@ fn what_comes_is_read_once() {
     scene.append("fast/run1.mid", b"two");
     assert!(growing.handle().has_more());
     assert_eq!(there(&mut growing), "two");
-    assert_eq!((growing.handle().at(), growing.handle().size()), (6, 6));
+    assert_eq!(growing.handle().size(), 6);
     assert_eq!(ending(&mut growing), None);
     growing.handle().finish();
     scene.append("fast/run1.mid", b"!");
@@ -106,6 +106,18 @@ fn a_copy_goes_on_where_the_first_was_deleted() {
     growing.handle().finish();
     assert_eq!(ending(&mut growing), Some(Ending::Whole));
     assert_eq!(growing.handle().news(), Vec::<String>::new());
+}
+
+#[test]
+fn a_file_that_is_moved_to_the_other_directory_goes_on() {
+    let scene = Scene::new();
+    scene.append("fast/run1.mid", b"one");
+    let mut growing = scene.open(&["fast/run1.mid", "slow/run1.mid"], None);
+    assert_eq!(there(&mut growing), "one");
+    fs::rename(scene.path("fast/run1.mid"), scene.path("slow/run1.mid")).unwrap();
+    assert_eq!(ending(&mut growing), None);
+    scene.append("slow/run1.mid", b" two");
+    assert_eq!(there(&mut growing), " two");
 }
 
 #[test]
