@@ -430,17 +430,24 @@ fn a_subrun_that_is_missing_is_an_error_unless_it_may_be() {
         fs::write(directory.join("run00042sub0002.mid"), subrun(42, 20..30, 2)).unwrap();
         let follow = Follow::new(directory.join("run00042sub0000.mid")).unwrap();
         let job = Job { allow_missing, ..Job::new().follow(follow) };
-        let done = ends(move || Analyzer::new("Analyzer").run(&job));
+        let report = ends(move || Analyzer::new("Analyzer").run(&job)).unwrap();
         let missing = "subrun 1 is missing before ";
-        match done {
-            Err(error) => assert!(!allow_missing && error.to_string().starts_with(missing), "{error}"),
-            Ok(report) => {
-                assert!(allow_missing);
-                let run = &report.runs[0];
-                assert!(run.gaps.len() == 1 && run.gaps[0].starts_with(missing), "{:?}", run.gaps);
-                assert_eq!((run.events[&1].offered, run.events[&1].unattended), (20, 10));
-            }
+        let run = &report.runs[0];
+        if allow_missing {
+            assert!(run.gaps.len() == 1 && run.gaps[0].starts_with(missing), "{:?}", run.gaps);
+            assert_eq!((run.events[&1].offered, run.events[&1].unattended), (20, 10));
+            assert_eq!((&report.ended, report.is_clean()), (&None, true));
+        } else {
+            let ended = report.ended.as_ref().map(ToString::to_string).unwrap_or_default();
+            assert!(ended.starts_with(missing) && ended.contains("--allow-missing"), "{ended}");
+            assert_eq!(run.events[&1].offered, 10);
         }
+        // In a directory, the run goes on, and the fault is in its report.
+        let mut follow = Follow::new(&directory).unwrap();
+        follow.runs = Some((42, 42));
+        let job = Job { allow_missing, ..Job::new().follow(follow) };
+        let report = ends(move || Analyzer::new("Analyzer").run(&job)).unwrap();
+        assert_eq!((report.runs[0].events[&1].offered, report.is_clean()), (20, allow_missing));
     }
 }
 

@@ -164,7 +164,8 @@ impl Following {
         }
         let gap = gap.map(|gap| format!("{gap} missing before {}", file.path.display()));
         if let Some(gap) = gap.as_ref().filter(|_| !self.allow_missing && is_single) {
-            return Err(Error::Job(format!("{gap}: add the files, or --allow-missing")));
+            let lost = format!("{gap}: add the files, or --allow-missing; what was read is analyzed");
+            return Ok(Some(Next::Over(Some(Ended::Lost(lost)))));
         }
         match self.open(&file, continues, gap) {
             Ok(opened) => Ok(opened.map(Next::Stream)),
@@ -211,7 +212,7 @@ impl Following {
                 return Err(FormatError::io("open", &file.path)(error).into());
             }
         };
-        (self.failing, self.missing) = (None, None);
+        (self.failing, self.missing, self.passed) = (None, None, None);
         let handle = growing.handle();
         let (input, digest) = match self.digest {
             Some(later) => {
