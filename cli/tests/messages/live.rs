@@ -39,6 +39,19 @@ fn strange(place: &Place) -> Ran {
     })
 }
 
+/// A subrun that gets its final name, and no other behind it.
+fn late(place: &Place) -> Ran {
+    let (path, last) = (place.path("run00042sub0000.mid.inprogress"), place.path("run00042sub0000.mid"));
+    place.put("run00042sub0000.mid.inprogress", run_of(5).eor(42).bytes);
+    let renamed = std::thread::spawn(move || {
+        std::thread::sleep(READ);
+        fs::rename(path, last).unwrap();
+    });
+    let ran = place.run("analyze follow:@run00042sub0000.mid --live-timeout 2");
+    renamed.join().unwrap();
+    ran
+}
+
 /// Subruns 0 and 2, and the next run.
 fn gap(place: &Place) -> Ran {
     let run = || run_of(5).eor(42).bytes;
@@ -125,6 +138,12 @@ fn ended() -> Provokers {
         };
         "no run behind ... for ... s (--live-timeout); the last complete event is number ... (id ..., serial ...)" => |p| {
             p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze follow:@ --live-timeout 1")
+        };
+        "no subrun behind ... for ... s (--live-timeout); the last complete event is number ... (id ..., serial ...)" => late;
+        "subrun ... is missing before ...: add the files, or --allow-missing; what was read is analyzed; the last complete event is number ... (id ..., serial ...)" => |p| {
+            let run = || run_of(5).eor(42).bytes;
+            p.put("run00042sub0000.mid", run()).put("run00042sub0002.mid", run());
+            p.run("analyze follow:@run00042sub0000.mid --live-timeout 20")
         };
         "... has shrunk from ... to ... bytes while it was followed: what was read of it is analyzed; the last complete event is number ... (id ..., serial ...)" => |p| {
             meanwhile(p, "analyze follow:@run00042.mid --live-timeout 20", |path| {

@@ -313,6 +313,8 @@ const SOURCES: &[&str] = &[
     "src/events.rs",
     "src/online/arrivals.rs",
     "src/online/follow.rs",
+    "src/online/followed.rs",
+    "src/online/following.rs",
     "src/online/growing.rs",
     "src/online/places.rs",
     "src/pipe.rs",
