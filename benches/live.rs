@@ -217,14 +217,15 @@ fn rates(rounds: usize, bytes: u64) {
         ] {
             for output in [None, Some("out%05d.mid"), Some("out%05d.parquet")] {
                 let dir = TempDir::new_in("/dev/shm").unwrap();
-                let path = dir.path().join(file);
+                let (path, results) = (dir.path().join(file), dir.path().join("results"));
+                fs::create_dir(&results).unwrap();
                 made(&path, shape, bytes, compression);
                 let job = |follow: Option<&Path>| {
                     let job = match follow {
                         Some(path) => Job::new().follow(Follow::new(path).unwrap()),
                         None => Job::new().input(&path),
                     };
-                    let output = output.map(|name| dir.path().join(name).to_str().unwrap().to_owned());
+                    let output = output.map(|name| results.join(name).to_str().unwrap().to_owned());
                     Job {
                         outputs: output.map(|name| OutputFile::new(name).unwrap()).into_iter().collect(),
                         ..job
