@@ -68,9 +68,13 @@ pub(crate) fn listen(stop: &Stop, becomes: &'static str) {
 }
 
 fn tell(becomes: &str, again: &str) {
-    use std::io::Write;
+    use std::io::{IsTerminal, Write};
 
-    let _ = writeln!(std::io::stderr(), "\nstopping: {becomes}; {again} to stop at once");
+    let mut err = std::io::stderr();
+    // On a terminal, what stands in the line is of a moment ago, and perhaps `^C`.
+    let is_screen = err.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+    let before = if is_screen { "\r\x1b[2K" } else { "\n" };
+    let _ = writeln!(err, "{before}stopping: {becomes}; {again} to stop at once");
 }
 
 /// Whether the process was started by `nohup`: the end of its terminal is nothing to it.
