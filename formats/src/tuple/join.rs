@@ -276,6 +276,7 @@ fn places(part: &TablePart, plan: &Plan) -> Result<Places> {
 fn check(parts: &[TablePart]) -> Result<()> {
     let mut rows = 0u64;
     let mut chunk = 0usize;
+    let mut before: Option<&TablePart> = None;
     for (wanted, part) in (1u64..).zip(parts) {
         let refuse = |reason: String| Err(Error::NoTable { path: part.path().to_owned(), reason });
         let first = &parts[0];
@@ -299,18 +300,20 @@ fn check(parts: &[TablePart]) -> Result<()> {
                 part.number
             ));
         }
-        if part.last && (wanted as usize) < parts.len() {
-            let next = part.number.saturating_add(1);
-            return refuse(format!(
-                "it says that it is the last, but part {next} was given, too: they are of different analyses"
-            ));
-        }
         if part.before != rows {
             return refuse(format!(
                 "{} rows before it wanted, {rows} found: it is of another analysis than the parts before it",
                 part.before
             ));
         }
+        if let Some(before) = before.filter(|before| before.last) {
+            let path = before.path().to_owned();
+            let reason = format!(
+                "it says that it is the last, but part {wanted} was given, too: they are of different analyses"
+            );
+            return Err(Error::NoTable { path, reason });
+        }
+        before = Some(part);
         for (i, group) in part.groups.iter().enumerate() {
             for (k, &piece) in group.iter().enumerate() {
                 chunk = if i == 0 && k == 0 { chunk.saturating_add(piece) } else { piece };
