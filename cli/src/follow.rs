@@ -40,12 +40,19 @@ fn check(name: &str) -> Result<(), Error> {
     if name.starts_with('~') {
         return refuse("~ is not expanded behind follow:, write $HOME/data".into());
     }
-    let last = path.file_name().map(|last| last.to_string_lossy()).unwrap_or_default();
-    if last.contains(['*', '?', '[', '{']) || has_run(name) {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new(".")).display();
+    // What is there may have such a name.
+    let is_pattern = |part: &Path| {
+        let text = part.to_string_lossy();
+        !part.exists() && (text.contains(['*', '?', '[', '{']) || has_run(&text))
+    };
+    let last = path.file_name().map(Path::new).unwrap_or(path);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    if is_pattern(last) || is_pattern(parent) {
+        let directory = if is_pattern(parent) { Path::new("/data") } else { parent };
         return refuse(format!(
-            "a pattern is not followed: name one file, or the directory, as follow:{parent}"
+            "a pattern is not followed: name one file, or the directory, as follow:{}",
+            directory.display()
         ));
     }
     Ok(())

@@ -1,15 +1,15 @@
 //! What a live job tells while it goes on: for people a line, and each run when it ends; or lines of JSON.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pactolus::{LiveProgress, Progress, Report};
 use serde::Serialize;
 use serde_json::json;
 use terminal_size::{Width, terminal_size_of};
 
 use crate::lines::{LeftOut, Lines};
+use crate::signals::is_screen;
 use crate::status::{Rates, Status};
 use crate::summary;
 
@@ -36,7 +36,8 @@ pub(crate) struct Live<'e> {
     /// Standard output, unless events go there.
     out: Option<Lines<'e>>,
     err: &'e mut dyn Write,
-    bar: Option<ProgressBar>,
+    /// The terminal, if it shows a line that changes.
+    line: Option<Line>,
     colour: bool,
     status: Status,
     begun: Instant,
@@ -99,22 +100,42 @@ pub(crate) fn left_out(json: bool) -> LeftOut {
     }
 }
 
+/// The line that changes, as it stands there: written over at once, so that it does not flicker.
+#[derive(Default)]
+struct Line {
+    shown: String,
+}
+
+impl Line {
+    fn show(&mut self, text: String) {
+        if text != self.shown {
+            screen(&format!("\r{text}\x1b[K"));
+            self.shown = text;
+        }
+    }
+
+    /// Prints something else above it; the line comes back when it changes.
+    fn aside(&mut self, print: impl FnOnce()) {
+        screen("\r\x1b[K");
+        self.shown.clear();
+        print();
+    }
+}
+
+/// Writes to the terminal. It may be gone: the work goes on all the same.
+fn screen(text: &str) {
+    let mut err = io::stderr();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
 impl<'e> Live<'e> {
     pub(crate) fn new(how: How, out: Option<Lines<'e>>, err: &'e mut dyn Write) -> Live<'e> {
-        let terminal = io::stderr().is_terminal();
-        let bar = (terminal && !how.quiet && !how.json).then(|| {
-            // Drawn when it changes only.
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            // Not `wide_msg`, which fills the line up to the last column.
-            bar.set_style(
-                ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
-            );
-            bar
-        });
+        let terminal = is_screen(&io::stderr());
+        let line = (terminal && !how.quiet && !how.json).then(Line::default);
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let begun = Instant::now();
         let (status, colour) = (Status::new(begun), terminal && !unwanted);
-        Live { how, out, err, bar, colour, status, begun, goes: false, last: None }
+        Live { how, out, err, line, colour, status, begun, goes: false, last: None }
     }
 
     /// Takes what a job tells.
@@ -144,7 +165,7 @@ impl<'e> Live<'e> {
 
     /// Tells how far the job is, if it is time.
     fn tell(&mut self, now: Instant, progress: &Progress) {
-        let period = match (self.how.json, &self.bar) {
+        let period = match (self.how.json, &self.line) {
             (true, _) => STATUS,
             _ if self.how.quiet => return,
             (_, Some(_)) => SHOWN,
@@ -165,12 +186,12 @@ impl<'e> Live<'e> {
             }
             return;
         }
-        match &self.bar {
-            Some(bar) => {
+        match &mut self.line {
+            Some(line) => {
                 let width: usize =
                     terminal_size_of(io::stderr()).map_or(80, |(Width(width), _)| width.into());
-                // In the last column, some terminals begin a new line. This draws it.
-                bar.set_message(self.status.line(now, progress, width.saturating_sub(1), self.colour));
+                // In the last column, some terminals begin a new line.
+                line.show(self.status.line(now, progress, width.saturating_sub(1), self.colour));
             }
             // Nobody reads: the work goes on all the same.
             None => drop(writeln!(self.err, "{}", self.status.line(now, progress, usize::MAX, false))),
@@ -210,8 +231,8 @@ impl<'e> Live<'e> {
             // As with the line.
             None => drop(err.write_all(&text)),
         };
-        match &self.bar {
-            Some(bar) => bar.suspend(put),
+        match &mut self.line {
+            Some(line) => line.aside(put),
             None => put(),
         }
     }
@@ -227,8 +248,8 @@ impl<'e> Live<'e> {
             }
             let err = &mut self.err;
             let mut say = || drop(writeln!(err, "warning: {text}"));
-            match &self.bar {
-                Some(bar) => bar.suspend(say),
+            match &mut self.line {
+                Some(line) => line.aside(say),
                 None => say(),
             }
         }
@@ -236,8 +257,8 @@ impl<'e> Live<'e> {
 
     /// Takes the line away.
     pub(crate) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        if let Some(mut line) = self.line.take() {
+            line.aside(|| ());
         }
     }
 

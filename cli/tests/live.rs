@@ -310,7 +310,8 @@ impl Screen {
     }
 
     fn put(&mut self, c: char) {
-        assert!(self.column < Screen::WIDTH, "wider than the terminal: {:?}", self.line());
+        // In the last column, some begin a new line.
+        assert!(self.column < Screen::WIDTH - 1, "too wide for the terminal: {:?}", self.line());
         let at = self.column;
         if at == 0 {
             self.erase(usize::MAX);
@@ -390,9 +391,49 @@ fn a_terminal_shows_one_line_that_leaves_nothing_behind() {
     assert!(screen.before.iter().any(|line| line.starts_with("waiting for a run")), "{:?}", screen.before);
     // The gap, in its colour.
     assert!(all.contains("\x1b[33m  3 unattended\x1b[0m"), "{all:?}");
+    // Written over, not drawn anew: no more often than it changes, and never a blank line between.
+    let shown: Vec<&str> = all.split('\r').filter(|text| text.contains(" ev, ")).collect();
+    assert!(shown.windows(2).all(|two| two[0] != two[1]), "{shown:?}");
+    assert!(all.matches("\r\x1b[K").count() <= 4 && !all.contains(&" ".repeat(20)), "{all:?}");
     let left: Vec<String> = screen.lines.iter().map(|line| line.iter().collect::<String>()).collect();
     let left: Vec<&str> = left.iter().map(|line| line.trim_end()).filter(|line| !line.is_empty()).collect();
     assert_eq!(left[0], "run 42 from ./run00042.mid");
     assert!(left.last().unwrap().starts_with("1 run, 20000 events, 0 lost, 0 damaged"), "{left:?}");
     assert!(!left.iter().any(|line| line.contains(" ev/s") || line.contains("waiting")), "{left:?}");
+}
+
+#[test]
+fn the_line_goes_when_the_user_stops_the_job() {
+    let place = TempDir::new().unwrap();
+    fs::write(place.path().join("run00042.mid"), &run(2000)[..50_000]).unwrap();
+    let program = env!("CARGO_BIN_EXE_pactolus");
+    let line = format!("stty rows 24 cols 80; exec {program} analyze follow:.");
+    let mut child = Command::new("script")
+        .args(["-qefc", &line, "/dev/null"])
+        .current_dir(&place)
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    let mut shown = child.stdout.take().unwrap();
+    let mut all = Vec::new();
+    while !String::from_utf8_lossy(&all).contains("at the end") {
+        let mut some = [0; 1000];
+        let n = shown.read(&mut some).unwrap();
+        assert!(n > 0, "{}", String::from_utf8_lossy(&all));
+        all.extend_from_slice(&some[..n]);
+    }
+    keys.write_all(b"\x03").unwrap();
+    keys.flush().unwrap();
+    shown.read_to_end(&mut all).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let mut screen = Screen::default();
+    screen.show(text(&all));
+    let left: Vec<String> = screen.lines.iter().map(|line| line.iter().collect::<String>()).collect();
+    let stopping = left.iter().position(|line| line.starts_with("stopping: ")).unwrap();
+    assert_eq!(stopping, 0, "{left:?}");
+    assert!(!left.iter().any(|line| line.contains(" ev, ")), "{left:?}");
+    assert!(left.last().unwrap().starts_with("stopped before the end, as you asked"), "{left:?}");
 }
