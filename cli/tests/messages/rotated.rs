@@ -89,7 +89,14 @@ pub(crate) fn all() -> Provokers {
             copy(p, "kept", "a.id1.0001.parquet");
             merge(p, &[1, 2], "")
         };
-        "cannot read table ...: its pactolus.part is broken: write it anew" => |p| forged(p, "{}");
+        "cannot read table ...: its pactolus.part is broken: write it anew" => |p| {
+            forged(p, "{}");
+            // Alone, it is a part, too; and so is what is left of one.
+            let bytes = fs::read(p.path("b.id1.0001.parquet")).unwrap();
+            let cut = p.put("c.id1.0001.parquet", &bytes[..bytes.len() - 9]).run("merge @c.id1.0001.parquet");
+            assert!(cut.code == 2 && cut.said.contains("cannot read table c.id1.0001.parquet: "), "{}", cut.said);
+            p.run("merge @a.id1.0001.parquet")
+        };
         "cannot read table ...: it is not as its pactolus.part says: it was changed" => |p| {
             forged(p, r#"{"table":"id1","whole":"a.id1.parquet","number":1,"last":true,"before":0,"rows":1,"groups":[[1]],"open":[false,false]}"#)
         };
