@@ -15,12 +15,13 @@ use std::time::{Duration, Instant};
 use common::MidFile;
 use common::bench::{analyse, assert_accounts, ends};
 use common::{catalogue, corpus, definition};
-use pactolus::formats::Compression;
 use pactolus::formats::compress::Output;
+use pactolus::formats::mid::Block;
 use pactolus::formats::tuple::{TablePart, TableParts};
+use pactolus::formats::{Compression, Limits};
 use pactolus::odb::Odb;
 use pactolus::prelude::*;
-use pactolus::{Definition, Ended, Follow, Report};
+use pactolus::{Arrival, Definition, Ended, Follow, Report, Stop};
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tempfile::TempDir;
@@ -456,6 +457,8 @@ fn what_cannot_be_followed_is_refused() {
     let scene = Scene::new();
     let refused = |path: &str| Follow::new(scene.path(path)).unwrap_err().to_string();
     assert!(refused("nowhere/run00042.mid").contains("there is no directory"));
+    assert!(refused("fast/notes.txt").contains("there is no such directory"));
+    fs::write(scene.path("fast/notes.txt"), "a letter").unwrap();
     assert!(refused("fast/notes.txt").contains("a directory or a run file wanted"));
     let job =
         |follow: Follow| Analyzer::new("Analyzer").run(&Job::new().follow(follow)).unwrap_err().to_string();
@@ -488,6 +491,29 @@ impl Module for Slow {
         std::thread::sleep(Duration::from_micros(200));
         Ok(Keep)
     }
+}
+
+#[test]
+fn events_that_are_over_stay_so() {
+    let scene = Scene::new();
+    let stop = Stop::new();
+    let mut follow = Follow::new(scene.path("fast")).unwrap();
+    follow.timeout = Some(Duration::from_millis(100));
+    let mut arrivals = follow.events(Limits::default(), &stop).unwrap();
+    let mut block = Block::new();
+    let first = arrivals.next(&mut block, 1 << 16).unwrap();
+    assert!(matches!(&first, Arrival::Over(Some(Ended::TimedOut(_)))), "{first:?}");
+    // The next run begins.
+    fs::write(scene.path("fast/run00042.mid"), MidFile::new().bor(42).eor(42).bytes).unwrap();
+    let again = arrivals.next(&mut block, 1 << 16).unwrap();
+    assert_eq!(format!("{again:?}"), format!("{first:?}"));
+
+    // Who stops hears that the file in hand ends, once.
+    let mut arrivals = follow.events(Limits::default(), &stop).unwrap();
+    assert!(matches!(arrivals.next(&mut block, 1 << 16), Ok(Arrival::File(_))));
+    stop.ask();
+    let rest: Vec<Arrival> = (0..3).map(|_| arrivals.next(&mut block, 1 << 16).unwrap()).collect();
+    assert!(matches!(rest[..], [Arrival::End(None), Arrival::Over(None), Arrival::Over(None)]), "{rest:?}");
 }
 
 #[test]

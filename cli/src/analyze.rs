@@ -14,7 +14,7 @@ use pactolus::{
 
 use crate::args::AnalyzeArgs;
 use crate::lines::Lines;
-use crate::live::{How, Live};
+use crate::live::{How, Live, left_out};
 use crate::patient::Patient;
 use crate::progress::Display;
 use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow, inputs, shard, shared, summary};
@@ -145,14 +145,16 @@ fn live(
         (true, true) => (patient.insert(Patient::stdout(&job.stop)?), None),
         (true, false) => (out, None),
         // On a terminal, summaries take their turn with the line.
-        (false, true) if !io::stdout().is_terminal() => (&mut nowhere, Some(Lines::stdout(&job.stop)?)),
+        (false, true) if !io::stdout().is_terminal() => {
+            (&mut nowhere, Some(Lines::stdout(&job.stop, left_out(say.json))?))
+        }
         (false, _) => (&mut nowhere, Some(Lines::here(out))),
     };
     let mut live = Live::new(how, lines, err);
     let mut report = match work(&mut |progress| live.show(progress), events) {
         Ok(report) => report,
         Err(error) => {
-            live.clear();
+            live.fail(&error);
             return Err(error.into());
         }
     };

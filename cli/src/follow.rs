@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pactolus::{Error, Follow};
+use pactolus::{Error, Follow, has_run};
 
 /// What stands before the name of what is followed.
 pub(crate) const SCHEME: &str = "follow:";
@@ -18,9 +18,44 @@ pub(crate) fn named(name: &str) -> Result<Follow, Error> {
     // A comma may be part of a name.
     let copies = name.split_once(',').filter(|_| !Path::new(name).exists());
     match copies {
-        Some((fast, slow)) => Follow::new(fast).map(|follow| follow.copied_to(slow)),
-        None => Follow::new(name),
+        Some((fast, slow)) => {
+            check(fast)?;
+            check(slow)?;
+            Follow::new(fast).map(|follow| follow.copied_to(slow))
+        }
+        None => check(name).and_then(|()| Follow::new(name)),
     }
+}
+
+/// Refuses a name that was meant for the shell, which does not look behind `follow:`, and none.
+fn check(name: &str) -> Result<(), Error> {
+    let path = Path::new(name);
+    let refuse = |why: String| Err(Error::Job(format!("cannot follow {name}: {why}")));
+    if name.is_empty() {
+        return Err(Error::Job("cannot follow what has no name: a file or a directory wanted".into()));
+    }
+    if path.exists() {
+        return Ok(());
+    }
+    if name.starts_with('~') {
+        return refuse("~ is not expanded behind follow:, write $HOME/data".into());
+    }
+    // What is there may have such a name.
+    let is_pattern = |part: &Path| {
+        let text = part.to_string_lossy();
+        !part.exists() && (text.contains(['*', '?', '[', '{']) || has_run(&text))
+    };
+    let last = path.file_name().map(Path::new).unwrap_or(path);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    if is_pattern(last) || is_pattern(parent) {
+        let directory = if is_pattern(parent) { Path::new("/data") } else { parent };
+        return refuse(format!(
+            "a pattern is not followed: name one file, or the directory, as follow:{}",
+            directory.display()
+        ));
+    }
+    Ok(())
 }
 
 /// Of the names of inputs, what is to be followed: the only one.
@@ -44,7 +79,8 @@ pub(crate) fn only<'n>(
 
 /// A time in seconds, perhaps none.
 pub(crate) fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
+    let number = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    number.ok_or_else(|| "a number of seconds wanted, as 30 or 0.5, or 0".to_owned())
 }
 
 /// A time in seconds.
@@ -54,5 +90,24 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     match Duration::try_from_secs_f64(seconds) {
         Ok(time) if !time.is_zero() => Ok(time),
         _ => Err(wanted.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_may_be_none_where_that_means_something() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(seconds_or_none("0.5"), Ok(Duration::from_millis(500)));
+        for none in ["0", "0.0", "-0"] {
+            assert!(seconds(none).unwrap_err().contains("above 0"));
+            assert_eq!(seconds_or_none(none), Ok(Duration::ZERO), "{none}");
+        }
+        for wrong in ["nan", "inf", "-1", "1e300", "", "5s"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+            assert!(!seconds_or_none(wrong).unwrap_err().contains("above"), "{wrong}");
+        }
     }
 }

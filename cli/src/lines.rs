@@ -1,9 +1,9 @@
 //! What a job that goes on for days says on standard output, whether anybody reads it or not.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pactolus::Stop;
@@ -16,6 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it is asked whether the job is to stop.
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// So many texts wait for a reader at the most, and so many bytes: he may have stopped for days.
+const MOST: usize = 10_000;
+const MOST_BYTES: usize = 64 << 20;
+
 /// Whole lines, each written at once. Where this fails, the job goes on, and nothing more is written.
 pub(crate) struct Lines<'o> {
     to: To<'o>,
@@ -26,6 +30,9 @@ pub(crate) struct Lines<'o> {
 /// Why nothing more is written.
 type Failed = Arc<Mutex<Option<io::Error>>>;
 
+/// How it is said that so many texts were left out.
+pub(crate) type LeftOut = fn(u64) -> Vec<u8>;
+
 enum To<'o> {
     Here(&'o mut dyn Write),
     Apart(Apart),
@@ -33,12 +40,70 @@ enum To<'o> {
 
 /// A thread that writes: the job does not wait for a reader who takes his time.
 struct Apart {
-    give: Sender<Vec<u8>>,
-    /// Texts that are not written yet.
-    pending: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     /// Is closed when all is written.
     done: Receiver<()>,
     stop: Stop,
+}
+
+/// What is not written yet.
+#[derive(Default)]
+struct Waiting {
+    texts: Mutex<Texts>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct Texts {
+    texts: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// So many, before all these, were too many.
+    left_out: u64,
+    /// One is being written.
+    writes: bool,
+    /// No more come.
+    ended: bool,
+}
+
+impl Waiting {
+    fn lock(&self) -> MutexGuard<'_, Texts> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one more; of too many, the oldest go.
+    fn put(&self, text: Vec<u8>) {
+        let mut all = self.lock();
+        all.bytes += text.len();
+        all.texts.push_back(text);
+        while all.texts.len() > MOST || all.texts.len() > 1 && all.bytes > MOST_BYTES {
+            let Some(oldest) = all.texts.pop_front() else { break };
+            all.bytes -= oldest.len();
+            all.left_out += 1;
+        }
+        self.more.notify_one();
+    }
+
+    /// Waits for the next; `None` at the end.
+    fn next(&self, left_out: LeftOut) -> Option<Vec<u8>> {
+        let mut all = self.lock();
+        all.writes = false;
+        loop {
+            let text = match std::mem::take(&mut all.left_out) {
+                0 => all.texts.pop_front().inspect(|text| all.bytes -= text.len()),
+                count => Some(left_out(count)),
+            };
+            if text.is_some() || all.ended {
+                all.writes = text.is_some();
+                return text;
+            }
+            all = self.more.wait(all).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn end(&self) {
+        self.lock().ended = true;
+        self.more.notify_one();
+    }
 }
 
 impl<'o> Lines<'o> {
@@ -51,36 +116,36 @@ impl<'o> Lines<'o> {
     ///
     /// # Errors
     /// If standard output is closed, or there can be no thread.
-    pub(crate) fn stdout(stop: &Stop) -> io::Result<Lines<'o>> {
-        Lines::apart(own_stdout()?, stop)
+    pub(crate) fn stdout(stop: &Stop, left_out: LeftOut) -> io::Result<Lines<'o>> {
+        Lines::apart(own_stdout()?, stop, left_out)
     }
 
-    fn apart(mut out: impl Write + Send + 'static, stop: &Stop) -> io::Result<Lines<'o>> {
-        let (give, texts) = channel::<Vec<u8>>();
+    fn apart(mut out: impl Write + Send + 'static, stop: &Stop, left_out: LeftOut) -> io::Result<Lines<'o>> {
         let (end, done) = channel();
-        let (pending, failed) = (Arc::new(AtomicUsize::new(0)), Failed::default());
-        let (left, why) = (Arc::clone(&pending), Arc::clone(&failed));
+        let (waiting, failed) = (Arc::new(Waiting::default()), Failed::default());
+        let (texts, why) = (Arc::clone(&waiting), Arc::clone(&failed));
         let write = move || {
             let _end: Sender<()> = end;
             let mut well = true;
-            for text in texts {
+            while let Some(text) = texts.next(left_out) {
                 if well && let Err(error) = out.write_all(&text).and_then(|()| out.flush()) {
                     well = false;
                     fail(&why, error);
                 }
-                left.fetch_sub(1, Ordering::Relaxed);
             }
         };
         std::thread::Builder::new().name("standard output".into()).spawn(write)?;
-        let apart = Apart { give, pending, done, stop: stop.clone() };
-        Ok(Lines { to: To::Apart(apart), failed, told: false })
+        Ok(Lines { to: To::Apart(Apart { waiting, done, stop: stop.clone() }), failed, told: false })
     }
 
     /// Whether all that was given is written: what is of this moment only need not wait for the rest.
     pub(crate) fn is_idle(&self) -> bool {
         match &self.to {
             To::Here(_) => true,
-            To::Apart(apart) => apart.pending.load(Ordering::Relaxed) == 0,
+            To::Apart(Apart { waiting, .. }) => {
+                let all = waiting.lock();
+                all.texts.is_empty() && !all.writes
+            }
         }
     }
 
@@ -95,11 +160,7 @@ impl<'o> Lines<'o> {
                     *failed = Some(error);
                 }
             }
-            To::Apart(apart) => {
-                apart.pending.fetch_add(1, Ordering::Relaxed);
-                // The thread goes on until this side is gone.
-                let _ = apart.give.send(text);
-            }
+            To::Apart(apart) => apart.waiting.put(text),
         }
     }
 
@@ -116,8 +177,8 @@ impl<'o> Lines<'o> {
     /// # Errors
     /// If some of it could not be written. Who hangs up has seen enough.
     pub(crate) fn end(self) -> io::Result<()> {
-        if let To::Apart(Apart { give, done, stop, .. }) = self.to {
-            drop(give);
+        if let To::Apart(Apart { waiting, done, stop }) = &self.to {
+            waiting.end();
             let mut stopped: Option<Instant> = None;
             while let Err(RecvTimeoutError::Timeout) = done.recv_timeout(GLANCE) {
                 if stop.is_asked() && stopped.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
@@ -132,6 +193,13 @@ impl<'o> Lines<'o> {
     }
 }
 
+impl Drop for Apart {
+    /// The thread ends also where nobody waits for it.
+    fn drop(&mut self) {
+        self.waiting.end();
+    }
+}
+
 fn fail(failed: &Failed, error: io::Error) {
     *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
 }
@@ -142,11 +210,46 @@ mod tests {
 
     use super::*;
 
+    fn left_out(count: u64) -> Vec<u8> {
+        format!("{count} left out\n").into_bytes()
+    }
+
+    #[test]
+    fn what_waits_for_a_reader_has_a_bound() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut lines = Lines::apart(writer, &Stop::new(), left_out).unwrap();
+        // It fills the pipe, so that all that comes behind waits.
+        lines.put([vec![b'x'; 1_000_000], vec![b'\n']].concat());
+        let To::Apart(apart) = &lines.to else { panic!() };
+        let waiting = Arc::clone(&apart.waiting);
+        while !waiting.lock().writes {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let count = MOST + 2345;
+        (0..count).for_each(|i| lines.put(format!("{i}\n").into_bytes()));
+        assert_eq!(waiting.lock().texts.len(), MOST);
+        let read = std::thread::spawn(move || {
+            let mut text = String::new();
+            reader.read_to_string(&mut text).unwrap();
+            text
+        });
+        lines.end().unwrap();
+        let text = read.join().unwrap();
+        let mut said = text.lines().skip(1);
+        assert_eq!(said.next(), Some("2345 left out"));
+        assert!(said.eq((2345..count).map(|i| i.to_string())));
+
+        let waiting = Waiting::default();
+        (0..100).for_each(|_| waiting.put(vec![0; 1 << 20]));
+        let all = waiting.lock();
+        assert_eq!((all.texts.len(), all.bytes, all.left_out), (64, MOST_BYTES, 36));
+    }
+
     #[test]
     fn a_reader_who_takes_nothing_is_not_waited_for() {
         let (mut reader, writer) = io::pipe().unwrap();
         let stop = Stop::new();
-        let mut lines = Lines::apart(writer, &stop).unwrap();
+        let mut lines = Lines::apart(writer, &stop, left_out).unwrap();
         assert!(lines.is_idle());
         let begun = Instant::now();
         (0..100).for_each(|_| lines.put(vec![b'x'; 10_000]));
@@ -161,7 +264,7 @@ mod tests {
     #[test]
     fn what_is_given_is_written_in_order_before_the_end() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let mut lines = Lines::apart(writer, &Stop::new()).unwrap();
+        let mut lines = Lines::apart(writer, &Stop::new(), left_out).unwrap();
         let read = std::thread::spawn(move || {
             let mut text = String::new();
             reader.read_to_string(&mut text).unwrap();
@@ -186,7 +289,7 @@ mod tests {
         }
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        let mut lines = Lines::apart(writer, &Stop::new()).unwrap();
+        let mut lines = Lines::apart(writer, &Stop::new(), left_out).unwrap();
         lines.put(b"one\n".to_vec());
         while !lines.is_idle() {
             std::thread::sleep(Duration::from_millis(1));
@@ -199,7 +302,7 @@ mod tests {
         let mut lines = Lines::here(&mut full);
         lines.put(b"one\n".to_vec());
         assert_eq!(lines.end().unwrap_err().kind(), io::ErrorKind::StorageFull);
-        let mut lines = Lines::apart(Full, &Stop::new()).unwrap();
+        let mut lines = Lines::apart(Full, &Stop::new(), left_out).unwrap();
         lines.put(b"one\n".to_vec());
         assert_eq!(lines.end().unwrap_err().kind(), io::ErrorKind::StorageFull);
     }

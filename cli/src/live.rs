@@ -1,14 +1,15 @@
 //! What a live job tells while it goes on: for people a line, and each run when it ends; or lines of JSON.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pactolus::{LiveProgress, Progress, Report};
 use serde::Serialize;
+use serde_json::json;
 use terminal_size::{Width, terminal_size_of};
 
-use crate::lines::Lines;
+use crate::lines::{LeftOut, Lines};
+use crate::signals::is_screen;
 use crate::status::{Rates, Status};
 use crate::summary;
 
@@ -35,10 +36,13 @@ pub(crate) struct Live<'e> {
     /// Standard output, unless events go there.
     out: Option<Lines<'e>>,
     err: &'e mut dyn Write,
-    bar: Option<ProgressBar>,
+    /// The terminal, if it shows a line that changes.
+    line: Option<Line>,
     colour: bool,
     status: Status,
     begun: Instant,
+    /// The job has told something: it was not refused.
+    goes: bool,
     /// When the status was told.
     last: Option<Instant>,
 }
@@ -56,7 +60,7 @@ struct Typed<'a, T> {
 struct Now<'a> {
     /// `None` if there is no run.
     run: Option<u32>,
-    input: String,
+    input: Option<String>,
     /// Events read and kept in this run, and read in all.
     read: u64,
     kept: u64,
@@ -75,28 +79,69 @@ struct Warning<'a> {
     text: &'a str,
 }
 
+/// What a job says that has failed.
+#[derive(Serialize)]
+struct Failed {
+    error: String,
+}
+
+/// A line of JSON that warns.
+fn warning(text: &str) -> Vec<u8> {
+    format!("{}\n", json!({ "type": "warning", "text": text })).into_bytes()
+}
+
+/// How a reader hears that he was too slow.
+pub(crate) fn left_out(json: bool) -> LeftOut {
+    match json {
+        true => |count| warning(&format!("{count} lines before this were left out: nobody has read them")),
+        false => {
+            |count| format!("{count} summaries before this were left out: nobody has read them\n").into()
+        }
+    }
+}
+
+/// The line that changes, as it stands there: written over at once, so that it does not flicker.
+#[derive(Default)]
+struct Line {
+    shown: String,
+}
+
+impl Line {
+    fn show(&mut self, text: String) {
+        if text != self.shown {
+            screen(&format!("\r{text}\x1b[K"));
+            self.shown = text;
+        }
+    }
+
+    /// Prints something else above it; the line comes back when it changes.
+    fn aside(&mut self, print: impl FnOnce()) {
+        screen("\r\x1b[K");
+        self.shown.clear();
+        print();
+    }
+}
+
+/// Writes to the terminal. It may be gone: the work goes on all the same.
+fn screen(text: &str) {
+    let mut err = io::stderr();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
 impl<'e> Live<'e> {
     pub(crate) fn new(how: How, out: Option<Lines<'e>>, err: &'e mut dyn Write) -> Live<'e> {
-        let terminal = io::stderr().is_terminal();
-        let bar = (terminal && !how.quiet && !how.json).then(|| {
-            // Drawn when it changes only.
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            // It is never wider than the terminal, also one that has become narrower since.
-            bar.set_style(
-                ProgressStyle::with_template("{wide_msg}")
-                    .unwrap_or_else(|_| ProgressStyle::default_spinner()),
-            );
-            bar
-        });
+        let terminal = is_screen(&io::stderr());
+        let line = (terminal && !how.quiet && !how.json).then(Line::default);
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let begun = Instant::now();
         let (status, colour) = (Status::new(begun), terminal && !unwanted);
-        Live { how, out, err, bar, colour, status, begun, last: None }
+        Live { how, out, err, line, colour, status, begun, goes: false, last: None }
     }
 
     /// Takes what a job tells.
     pub(crate) fn show(&mut self, progress: &Progress) {
         let now = Instant::now();
+        self.goes = true;
         self.status.take(now, progress);
         self.warn(&progress.warnings);
         if let Some(run) = &progress.ended {
@@ -120,7 +165,7 @@ impl<'e> Live<'e> {
 
     /// Tells how far the job is, if it is time.
     fn tell(&mut self, now: Instant, progress: &Progress) {
-        let period = match (self.how.json, &self.bar) {
+        let period = match (self.how.json, &self.line) {
             (true, _) => STATUS,
             _ if self.how.quiet => return,
             (_, Some(_)) => SHOWN,
@@ -141,13 +186,12 @@ impl<'e> Live<'e> {
             }
             return;
         }
-        match &self.bar {
-            Some(bar) => {
+        match &mut self.line {
+            Some(line) => {
                 let width: usize =
                     terminal_size_of(io::stderr()).map_or(80, |(Width(width), _)| width.into());
                 // In the last column, some terminals begin a new line.
-                bar.set_message(self.status.line(now, progress, width.saturating_sub(1), self.colour));
-                bar.tick();
+                line.show(self.status.line(now, progress, width.saturating_sub(1), self.colour));
             }
             // Nobody reads: the work goes on all the same.
             None => drop(writeln!(self.err, "{}", self.status.line(now, progress, usize::MAX, false))),
@@ -158,7 +202,7 @@ impl<'e> Live<'e> {
         let live = progress.live.as_ref()?;
         Some(Now {
             run: (!live.is_waiting).then_some(progress.run),
-            input: progress.input.display().to_string(),
+            input: (!live.is_waiting).then(|| progress.input.display().to_string()),
             read: progress.read,
             kept: progress.kept,
             events: progress.events,
@@ -174,9 +218,7 @@ impl<'e> Live<'e> {
         let mut line = Vec::new();
         match serde_json::to_writer(&mut line, &Typed { kind, what }) {
             Ok(()) => line.push(b'\n'),
-            Err(error) => {
-                line = format!("{{\"type\":\"error\",\"text\":\"{kind}: {error}\"}}\n").into_bytes()
-            }
+            Err(error) => line = warning(&format!("a line of type {kind} cannot be written: {error}")),
         }
         out.put(line);
     }
@@ -189,13 +231,13 @@ impl<'e> Live<'e> {
             // As with the line.
             None => drop(err.write_all(&text)),
         };
-        match &self.bar {
-            Some(bar) => bar.suspend(put),
+        match &mut self.line {
+            Some(line) => line.aside(put),
             None => put(),
         }
     }
 
-    /// Tells warnings, also with `--json` on standard error.
+    /// Tells warnings, also with `--json` on standard error, unless nothing is to be said there.
     pub(crate) fn warn(&mut self, warnings: &[String]) {
         for text in warnings {
             if self.how.json {
@@ -206,8 +248,8 @@ impl<'e> Live<'e> {
             }
             let err = &mut self.err;
             let mut say = || drop(writeln!(err, "warning: {text}"));
-            match &self.bar {
-                Some(bar) => bar.suspend(say),
+            match &mut self.line {
+                Some(line) => line.aside(say),
                 None => say(),
             }
         }
@@ -215,9 +257,19 @@ impl<'e> Live<'e> {
 
     /// Takes the line away.
     pub(crate) fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
+        if let Some(mut line) = self.line.take() {
+            line.aside(|| ());
         }
+    }
+
+    /// The job has failed, and somebody else says why; but who reads JSON gets it as its last line.
+    pub(crate) fn fail(mut self, error: &(dyn std::error::Error + 'static)) {
+        self.clear();
+        if self.how.json && self.goes {
+            self.json("end", &Failed { error: crate::chain(error) });
+        }
+        // There is an error already.
+        let _ = self.out.map(Lines::end);
     }
 
     /// Says what was done, but for the runs, which were told; `stopped`: what becomes of a job that the user

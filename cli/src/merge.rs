@@ -75,7 +75,7 @@ tables: 1 if the last part is missing.";
 
 pub(crate) fn run(app: &App, args: &MergeArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     // What is in a file says what it is, not its name.
-    if tables::any(&args.files) {
+    if tables::any(&args.files)? {
         if args.explain || args.odb_save.is_some() {
             return Err("--explain and --odb-save are for parts of shards, not for those of tables".into());
         }

@@ -51,9 +51,10 @@ impl<'e> Display<'e> {
         let Progress { run, events, done, total, warnings, .. } = progress;
         self.warn(warnings);
         let text = || {
-            let rate = *events as f64 / seconds;
+            let (events, rate) = (*events as f64, *events as f64 / seconds);
+            let (events, rate) = (thousands(events), thousands(rate));
             let bytes = thousands(*done as f64 / seconds);
-            format!("run {run}: {} events, {}/s, {bytes}B/s", thousands(*events as f64), thousands(rate))
+            format!("run {run}: {} events, {}/s, {bytes}B/s", events.trim_end(), rate.trim_end())
         };
         if let Some(bar) = &self.bar {
             match total {
@@ -95,7 +96,7 @@ impl<'e> Display<'e> {
     }
 }
 
-/// 1234567 as `1.23 M`.
+/// 1234567 as `1.23 M`, 123 as `123 `: a unit may stand behind it.
 pub(crate) fn thousands(value: f64) -> String {
     match value {
         v if v >= 1e9 => format!("{:.2} G", v / 1e9),

@@ -70,7 +70,16 @@ pub(crate) fn listen(stop: &Stop, becomes: &'static str) {
 fn tell(becomes: &str, again: &str) {
     use std::io::Write;
 
-    let _ = writeln!(std::io::stderr(), "\nstopping: {becomes}; {again} to stop at once");
+    let mut err = std::io::stderr();
+    // On a terminal, what stands in the line is of a moment ago, and perhaps `^C`.
+    let before = if is_screen(&err) { "\r\x1b[K" } else { "\n" };
+    let _ = err.write_all(format!("{before}stopping: {becomes}; {again} to stop at once\n").as_bytes());
+}
+
+/// Whether this is a terminal on which a line can be written over.
+pub(crate) fn is_screen(stream: &impl std::io::IsTerminal) -> bool {
+    let is_able = std::env::var_os("TERM").map_or(cfg!(windows), |term| term != "dumb");
+    is_able && stream.is_terminal()
 }
 
 /// Whether the process was started by `nohup`: the end of its terminal is nothing to it.

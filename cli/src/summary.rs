@@ -87,7 +87,7 @@ fn totals(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         total.offered,
         report.failed(),
         total.damaged + report.damage.count + refused,
-        thousands(total.offered as f64 / seconds),
+        thousands(total.offered as f64 / seconds).trim_end(),
         thousands(report.bytes as f64 / seconds),
     )
 }

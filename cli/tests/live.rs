@@ -170,6 +170,7 @@ fn json_lines_tell_status_warnings_runs_and_the_end() {
     assert_eq!((ran.status.code(), text(&ran.stdout)), (Some(2), ""));
 
     let child = start(&place, &format!("analyze follow:. --json -r 41 42 --live-timeout {LONG}"));
+    std::thread::sleep(Duration::from_millis(300));
     let first = MidFile::new().bor(41).words(1, 0, "ADC0", &[1]).eor(41).bytes;
     fs::write(place.path().join("run00041.mid"), first).unwrap();
     write(&place.path().join("run00042.mid"), &run(3000), 50, Duration::from_millis(50));
@@ -181,6 +182,11 @@ fn json_lines_tell_status_warnings_runs_and_the_end() {
     assert_eq!(lines.iter().position(|line| line["type"] == "end"), Some(lines.len() - 1));
     let status = of("status");
     assert!(status.len() >= 2, "{} lines", status.len());
+    for line in &status {
+        assert_eq!(line["input"].is_null(), line["run"].is_null(), "{line}");
+        assert_ne!(line["input"], "");
+    }
+    assert!(status[0]["input"].is_null(), "{}", status[0]);
     let last = status.last().unwrap();
     for member in ["events_per_second", "bytes_per_second", "seconds"] {
         assert!(last[member].as_f64().unwrap() > 0.0, "{member}: {last}");
@@ -197,6 +203,34 @@ fn json_lines_tell_status_warnings_runs_and_the_end() {
     let mut run = runs[1].clone();
     run.as_object_mut().unwrap().remove("type");
     assert_eq!(run, end["runs"][1]);
+}
+
+#[test]
+fn a_job_that_fails_says_so_in_its_last_line() {
+    let place = TempDir::new().unwrap();
+    let part = |serial| MidFile::new().bor(42).words(1, serial, "ADC0", &[1]).eor(42).bytes;
+    for (serial, name) in ["run00042sub0000.mid", "run00042sub0002.mid"].iter().enumerate() {
+        fs::write(place.path().join(name), part(serial as u32)).unwrap();
+    }
+    fs::write(place.path().join("run00043.mid"), MidFile::new().bor(43).eor(43).bytes).unwrap();
+    let ran = program(&place, "analyze follow:. --json -r 42 43 --live-timeout 20").output().unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let said = text(&ran.stderr).lines().last().unwrap().strip_prefix("pactolus: ").unwrap();
+    assert!(said.contains("subrun 1 is missing"), "{said}");
+    let lines: Vec<Value> =
+        text(&ran.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(*lines.last().unwrap(), serde_json::json!({ "type": "end", "error": said }), "{lines:?}");
+}
+
+#[test]
+fn a_dump_of_text_that_is_stopped_says_what_it_does_not_hold() {
+    let place = TempDir::new().unwrap();
+    let event = "%ID 1 TR 0 NR 1\nBK BIT0 TP BITFIELD SZ 1\n\nBK ADC0 TP WORD SZ 1\n5\n\n";
+    fs::write(place.path().join("run00042.asc"), event.repeat(3)).unwrap();
+    let ran = interrupt(start(&place, "dump --follow run00042.asc"));
+    assert_eq!(ran.status.code(), Some(3));
+    let said = text(&ran.stderr);
+    assert!(said.contains("the text of run00042.asc does not hold 3 banks, 0 events:"), "{said}");
 }
 
 #[test]
@@ -276,7 +310,8 @@ impl Screen {
     }
 
     fn put(&mut self, c: char) {
-        assert!(self.column < Screen::WIDTH, "wider than the terminal: {:?}", self.line());
+        // In the last column, some begin a new line.
+        assert!(self.column < Screen::WIDTH - 1, "too wide for the terminal: {:?}", self.line());
         let at = self.column;
         if at == 0 {
             self.erase(usize::MAX);
@@ -356,9 +391,49 @@ fn a_terminal_shows_one_line_that_leaves_nothing_behind() {
     assert!(screen.before.iter().any(|line| line.starts_with("waiting for a run")), "{:?}", screen.before);
     // The gap, in its colour.
     assert!(all.contains("\x1b[33m  3 unattended\x1b[0m"), "{all:?}");
+    // Written over, not drawn anew: no more often than it changes, and never a blank line between.
+    let shown: Vec<&str> = all.split('\r').filter(|text| text.contains(" ev, ")).collect();
+    assert!(shown.windows(2).all(|two| two[0] != two[1]), "{shown:?}");
+    assert!(all.matches("\r\x1b[K").count() <= 4 && !all.contains(&" ".repeat(20)), "{all:?}");
     let left: Vec<String> = screen.lines.iter().map(|line| line.iter().collect::<String>()).collect();
     let left: Vec<&str> = left.iter().map(|line| line.trim_end()).filter(|line| !line.is_empty()).collect();
     assert_eq!(left[0], "run 42 from ./run00042.mid");
     assert!(left.last().unwrap().starts_with("1 run, 20000 events, 0 lost, 0 damaged"), "{left:?}");
     assert!(!left.iter().any(|line| line.contains(" ev/s") || line.contains("waiting")), "{left:?}");
+}
+
+#[test]
+fn the_line_goes_when_the_user_stops_the_job() {
+    let place = TempDir::new().unwrap();
+    fs::write(place.path().join("run00042.mid"), &run(2000)[..50_000]).unwrap();
+    let program = env!("CARGO_BIN_EXE_pactolus");
+    let line = format!("stty rows 24 cols 80; exec {program} analyze follow:.");
+    let mut child = Command::new("script")
+        .args(["-qefc", &line, "/dev/null"])
+        .current_dir(&place)
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    let mut shown = child.stdout.take().unwrap();
+    let mut all = Vec::new();
+    while !String::from_utf8_lossy(&all).contains("at the end") {
+        let mut some = [0; 1000];
+        let n = shown.read(&mut some).unwrap();
+        assert!(n > 0, "{}", String::from_utf8_lossy(&all));
+        all.extend_from_slice(&some[..n]);
+    }
+    keys.write_all(b"\x03").unwrap();
+    keys.flush().unwrap();
+    shown.read_to_end(&mut all).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    let mut screen = Screen::default();
+    screen.show(text(&all));
+    let left: Vec<String> = screen.lines.iter().map(|line| line.iter().collect::<String>()).collect();
+    let stopping = left.iter().position(|line| line.starts_with("stopping: ")).unwrap();
+    assert_eq!(stopping, 0, "{left:?}");
+    assert!(!left.iter().any(|line| line.contains(" ev, ")), "{left:?}");
+    assert!(left.last().unwrap().starts_with("stopped before the end, as you asked"), "{left:?}");
 }

@@ -62,6 +62,8 @@ pub struct Arrivals {
     /// What has come behind that which was told last.
     coming: VecDeque<Arrival>,
     seen: Option<Seen>,
+    /// What was told when it was over.
+    over: Option<Option<Ended>>,
 }
 
 /// The file in hand.
@@ -86,22 +88,32 @@ impl Follow {
             open: None,
             coming: VecDeque::new(),
             seen: None,
+            over: None,
         })
     }
 }
 
 impl Arrivals {
-    /// Waits for what comes next. Events fill `block`, about `target` bytes of them at the most.
+    /// Waits for what comes next; what is over stays so. Events fill `block`, about `target` bytes of them at the most.
     ///
     /// # Errors
     /// If a file cannot be read.
     pub fn next(&mut self, block: &mut Block, target: usize) -> Result<Arrival, Error> {
         loop {
             if let Some(next) = self.coming.pop_front() {
+                if let Arrival::Over(ended) = &next {
+                    self.over = Some(ended.clone());
+                }
                 return Ok(next);
             }
+            if let Some(ended) = &self.over {
+                return Ok(Arrival::Over(ended.clone()));
+            }
             if self.stop.is_asked() {
-                return Ok(Arrival::Over(None));
+                // Of the file in hand, nothing more comes.
+                let ends = self.open.take().map(|open| end(&*open.stream));
+                self.coming.extend(ends.into_iter().chain([Arrival::Over(None)]));
+                continue;
             }
             match self.open.take() {
                 Some(open) => self.read(open, block, target)?,
@@ -136,8 +148,7 @@ impl Arrivals {
             Ends::Eor => open.eor = Some(Eor::of(&open.file, block)),
             Ends::Damaged(damage) => self.coming.push_back(Arrival::Damage(damage)),
             Ends::End => {
-                let refused = open.stream.refused().filter(|refused| refused.count() > 0);
-                self.coming.push_back(Arrival::End(refused.cloned()));
+                self.coming.push_back(end(&*open.stream));
                 // It is now that the next one is looked for.
                 self.feed.goes_on(None);
                 return Ok(());
@@ -157,4 +168,9 @@ impl Arrivals {
         self.open = Some(open);
         Ok(())
     }
+}
+
+/// The end of a file.
+fn end(stream: &dyn Stream) -> Arrival {
+    Arrival::End(stream.refused().filter(|refused| refused.count() > 0).cloned())
 }

@@ -71,21 +71,25 @@ impl Follow {
         if path.is_dir() {
             return Ok(follow(vec![path.to_owned()], None));
         }
+        let refuse = |why: String| Err(Error::Job(format!("cannot follow {}: {why}", path.display())));
+        let there = std::fs::metadata(path).ok();
+        if there.as_ref().is_some_and(|there| !there.is_file()) {
+            return refuse(
+                "it is a pipe or a device, a run file or a directory wanted: read it without follow".into(),
+            );
+        }
         let file = final_name(path);
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = parent.unwrap_or(Path::new(".")).to_owned();
         if !directory.is_dir() {
-            return Err(Error::Job(format!(
-                "cannot follow {}: there is no directory {}",
-                path.display(),
-                directory.display()
-            )));
+            return refuse(format!("there is no directory {}", directory.display()));
         }
         if !is_run_file(&file) {
-            return Err(Error::Job(format!(
-                "cannot follow {}: a directory or a run file wanted, .mid or .asc, perhaps with .gz .lz4 .bz2 .zst",
-                path.display()
-            )));
+            let wanted = "a run file wanted, .mid or .asc, perhaps with .gz .lz4 .bz2 .zst";
+            return refuse(match there {
+                Some(_) => format!("a directory or {wanted}"),
+                None => format!("there is no such directory, and if it is a file that is to come, {wanted}"),
+            });
         }
         Ok(follow(vec![directory], Some(file)))
     }

@@ -18,6 +18,9 @@ use crate::histo::FileKind;
 use crate::job::provenance_path;
 use crate::layers::EventDefinition;
 
+/// Members of a structure have no more bytes.
+const LARGEST: u64 = i32::MAX as u64;
+
 /// A provenance, or a file of histograms with one in it. Other members are stepped over: there may be
 /// gigabytes of them.
 #[derive(Deserialize)]
@@ -161,10 +164,39 @@ fn definition(said: &Value) -> Option<EventDefinition> {
 
 fn layout(said: &Value) -> Option<Layout> {
     let mut layout = Layout::new();
+    let mut bytes = 0u64;
     for member in said.as_array()? {
         let [name, kind, count, size] = member.as_array()?.as_slice() else { return None };
         let number = |n: &Value| usize::try_from(n.as_u64()?).ok().filter(|n| *n <= OdbValue::MAX_LEN);
-        layout.push(name.as_str()?, Tid::from_name(kind.as_str()?)?, number(count)?, number(size)?);
+        let (tid, count, size) = (Tid::from_name(kind.as_str()?)?, number(count)?, number(size)?);
+        // Before it is added up: no event is larger. With what may lie between it and the one before.
+        let item = if tid.size() == 0 { size } else { tid.size() };
+        bytes = bytes.saturating_add(count as u64 * item as u64 + 8);
+        if bytes > LARGEST {
+            return None;
+        }
+        layout.push(name.as_str()?, tid, count, size);
     }
     Some(layout)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn members_of_a_structure_are_no_larger_than_an_event() {
+        let fits = layout(&json!([["a", "DOUBLE", 4, 0], ["b", "STRING", 2, 32]])).unwrap();
+        assert_eq!(fits.size(), 96);
+        let most = OdbValue::MAX_LEN;
+        // Each of them is fine, and so is each product.
+        let large = |n: usize| Value::Array(vec![json!(["a", "DOUBLE", most, 0]); n]);
+        assert_eq!(layout(&large(15)).unwrap().size(), 15 * 8 * most);
+        assert!(layout(&large(16)).is_none());
+        assert!(layout(&json!([["a", "STRING", most, most]])).is_none());
+        let many = Value::Array(vec![json!(["a", "STRING", most, most]); 1 << 17]);
+        assert!(layout(&many).is_none());
+    }
 }

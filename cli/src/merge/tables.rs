@@ -35,8 +35,30 @@ struct Joined {
 }
 
 /// Whether one of the files is a part of a table.
-pub(super) fn any(files: &[PathBuf]) -> bool {
-    files.iter().any(|path| matches!(TablePart::open(path), Ok(Some(_))))
+///
+/// # Errors
+/// If none is whole, and one is broken.
+pub(super) fn any(files: &[PathBuf]) -> Result<bool, Error> {
+    let mut broken = None;
+    for path in files {
+        match TablePart::open(path) {
+            Ok(Some(_)) => return Ok(true),
+            Err(error) if is_broken_part(path, &error) => broken = broken.or(Some(error)),
+            // Whoever takes it for something else says what is wrong with it.
+            Ok(None) | Err(_) => {}
+        }
+    }
+    broken.map_or(Ok(false), |error| Err(Error::Format(error)))
+}
+
+/// Whether a table that cannot be opened is a part: what is left of it says so, or else its name.
+fn is_broken_part(path: &Path, error: &FormatError) -> bool {
+    let is_numbered = || {
+        let number = path.file_stem().map(Path::new).and_then(Path::extension);
+        let is_number = |number: &str| number.len() >= 4 && number.bytes().all(|c| c.is_ascii_digit());
+        number.and_then(|number| number.to_str()).is_some_and(is_number)
+    };
+    matches!(error, FormatError::NoTable { .. }) && (table_metadata(path).is_ok() || is_numbered())
 }
 
 /// Joins the parts of each table.
@@ -126,7 +148,7 @@ fn left_over(others: &[PathBuf], targets: &[PathBuf]) -> Result<Vec<PathBuf>, Er
     Ok(histograms)
 }
 
-/// Refuses an output of another format, and one that would replace what is not ours.
+/// Refuses an output of another format, and one that would replace what is not ours, or not made of these.
 fn check(
     table: &TableParts,
     target: &Path,
@@ -139,16 +161,27 @@ fn check(
         return Err(Error::Job(format!("output {shown}: its parts are .{wanted}: give it that extension")));
     }
     let place = place(target)?;
-    let ours = || {
-        let metadata = table_metadata(&place).ok().flatten();
-        metadata.is_some_and(|pairs| pairs.iter().any(|(key, _)| key == PROVENANCE))
-    };
-    if place.exists() && !ours() {
+    if !place.exists() {
+        return Ok(());
+    }
+    let Some(there) = provenance(&place) else {
         return Err(Error::Job(format!(
             "output {shown} exists and is no table of pactolus: give another name, or remove it"
         )));
+    };
+    // While the run went on, fewer parts may have been joined. The last is the likeliest.
+    if !table.parts().iter().rev().any(|part| provenance(part.path()).as_ref() == Some(&there)) {
+        return Err(Error::Job(format!(
+            "{shown} is of another analysis than its parts: move it away, or name another output with -o"
+        )));
     }
     Ok(())
+}
+
+/// What a table says of its analysis.
+fn provenance(path: &Path) -> Option<String> {
+    let metadata = table_metadata(path).ok().flatten()?;
+    metadata.into_iter().find(|(key, _)| key == PROVENANCE).map(|(_, text)| text)
 }
 
 /// Reading has failed, or writing.

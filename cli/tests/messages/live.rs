@@ -94,9 +94,21 @@ pub(crate) fn all() -> Provokers {
 fn refused() -> Provokers {
     provoke! {
         "cannot follow ...: there is no directory ..." => |p| p.run("analyze follow:@none/run00042.mid");
+        "cannot follow ...: there is no such directory, and if it is a file that is to come, a run file wanted, .mid or .asc, perhaps with .gz .lz4 .bz2 .zst" => |p| {
+            p.run("analyze follow:@data")
+        };
+        "cannot follow ...: it is a pipe or a device, a run file or a directory wanted: read it without follow" => |p| {
+            assert!(Command::new("mkfifo").arg(p.path("run00042.mid")).status().unwrap().success());
+            p.run("analyze follow:@run00042.mid")
+        };
+        "cannot follow ...: a pattern is not followed: name one file, or the directory, as follow:..." => |p| {
+            p.run("analyze follow:@run000*.mid")
+        };
+        "cannot follow ...: ~ is not expanded behind follow:, write $HOME/data" => |p| p.run("analyze follow:~/data");
+        "cannot follow what has no name: a file or a directory wanted" => |p| p.run("analyze follow:@,");
         "cannot follow: there is no directory ..." => |p| p.run("analyze follow:@,@none");
         "cannot follow ...: a directory or a run file wanted, .mid or .asc, perhaps with .gz .lz4 .bz2 .zst" => |p| {
-            p.run("dump --follow @run00042.dat")
+            p.put("run00042.dat", "a letter").run("dump --follow @run00042.dat")
         };
         "-r is for a directory that is followed, ... is a file" => |p| {
             open(p, "analyze follow:@run00042.mid -r 42 43")
@@ -112,6 +124,9 @@ fn refused() -> Provokers {
         };
         "invalid value '...' for '--live-timeout <SECONDS>': a number of seconds above 0 wanted, as 120 or 0.5" => |p| {
             open(p, "analyze follow:@run00042.mid --live-timeout 0")
+        };
+        "invalid value '...' for '--rotate <SECONDS>': a number of seconds wanted, as 30 or 0.5, or 0" => |p| {
+            open(p, "analyze follow:@run00042.mid -o @o.parquet --rotate nan")
         };
         "--shard ...: files are shared out when they are finished: analyze what is followed without --shard" => |p| {
             open(p, "analyze follow:@run00042.mid --shard 1/2")

@@ -377,6 +377,13 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "stage \"...\" of request \"...\" differs, ...",
     "stage \"...\" of request \"...\" follows: ...",
     // In the text below a table.
+    "... lines before this were left out: nobody has read them",
+    "... summaries before this were left out: nobody has read them\\n",
+    // A fault of ours.
+    "a line of type ... cannot be written: ...",
+    // The middle of one.
+    "a directory or ...",
+    "there is no such directory, and if it is a file that is to come, ...",
     "what may have changed",
     "run ...: events are not copied to the ODB: ...",
     // Parts of them.

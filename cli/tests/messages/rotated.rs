@@ -65,6 +65,12 @@ pub(crate) fn all() -> Provokers {
             copy(p, "kept", "a.id1.0002.parquet");
             merge(p, &[1, 2], "")
         };
+        "cannot read table ...: it says that it is the last, but part ... was given, too: they are of different analyses" => |p| {
+            copy(parts(p, "ADC0"), "a.id1.0002.parquet", "kept");
+            p.run("analyze @run00042.mid -q --events 1 -o @a.parquet --rotate 1000");
+            copy(p, "kept", "a.id1.0002.parquet");
+            merge(p, &[1, 2], "")
+        };
         "cannot read table ...: a part of ... wanted, ... found: give the parts of one table" => |p| {
             parts_beside(parts(p, "ADC0"));
             copy(p, "b.id1.0001.parquet", "a.id1.0001.parquet");
@@ -83,7 +89,14 @@ pub(crate) fn all() -> Provokers {
             copy(p, "kept", "a.id1.0001.parquet");
             merge(p, &[1, 2], "")
         };
-        "cannot read table ...: its pactolus.part is broken: write it anew" => |p| forged(p, "{}");
+        "cannot read table ...: its pactolus.part is broken: write it anew" => |p| {
+            forged(p, "{}");
+            // Alone, it is a part, too; and so is what is left of one.
+            let bytes = fs::read(p.path("b.id1.0001.parquet")).unwrap();
+            let cut = p.put("c.id1.0001.parquet", &bytes[..bytes.len() - 9]).run("merge @c.id1.0001.parquet");
+            assert!(cut.code == 2 && cut.said.contains("cannot read table c.id1.0001.parquet: "), "{}", cut.said);
+            p.run("merge @a.id1.0001.parquet")
+        };
         "cannot read table ...: it is not as its pactolus.part says: it was changed" => |p| {
             forged(p, r#"{"table":"id1","whole":"a.id1.parquet","number":1,"last":true,"before":0,"rows":1,"groups":[[1]],"open":[false,false]}"#)
         };
@@ -102,6 +115,14 @@ pub(crate) fn all() -> Provokers {
         };
         "output ... exists and is no table of pactolus: give another name, or remove it" => |p| {
             merge(parts(p, "ADC0").put("a.id1.parquet", "a letter"), &[1, 2], "")
+        };
+        "... is of another analysis than its parts: move it away, or name another output with -o" => |p| {
+            merge(parts(p, "ADC0"), &[1, 2], "-q");
+            // The same again, and more of it, is fine.
+            assert_eq!(merge(p, &[1, 2], "-q").code, 1);
+            assert_eq!(merge(p, &[1, 2, 3], "-q").code, 1);
+            p.run("analyze @run00042.mid -q -n 5 -o @a.parquet");
+            merge(p, &[1, 2, 3], "-q")
         };
         "--remove is for parts of tables, and none of these files is one" => |p| {
             p.put("a.part", "a letter").run("merge @a.part --remove")

@@ -87,6 +87,11 @@ impl Part {
         Ok(Part { from, metadata, places })
     }
 
+    /// How many row groups it has.
+    pub(super) fn groups(&self) -> usize {
+        self.metadata.metadata().num_row_groups()
+    }
+
     /// Rows of a row group, and bytes.
     pub(super) fn size(&self, group: usize) -> Result<(usize, u64), ArrowError> {
         let group = self.metadata.metadata().row_groups().get(group).ok_or_else(short)?;

@@ -1,6 +1,8 @@
 //! The parts of a table, joined to one file: the one that would have been written at once.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,7 +104,7 @@ impl TableParts {
         let mut sink = Sink::new(last.kind(), temp.file(), &plan.schema, pool).map_err(table(path))?;
         match last.kind() {
             TableKind::Parquet => self.groups(&plan, &mut sink, path)?,
-            TableKind::Arrow => self.batches(&plan, &mut sink).map_err(table(path))?,
+            TableKind::Arrow => self.batches(&plan, &mut sink, path)?,
         }
         let file = sink.finish(&metadata).map_err(table(path))?;
         file.sync_all().map_err(Error::io("write", path))?;
@@ -119,19 +121,20 @@ impl TableParts {
                 path: part.path().to_owned(),
                 reason: super::writer::reason(&error),
             };
-            if part.groups.is_empty() {
-                continue;
-            }
             let places = places(part, plan)?;
             let from = From::Named(part.path().to_owned());
             let file = Arc::new(whole(|| Part::open(from, places)).map_err(unread)?);
+            // Rows that it does not speak of would be lost.
+            if file.groups() != part.groups.len() {
+                return Err(unread(changed()));
+            }
             for (i, chunks) in part.groups.iter().enumerate() {
                 let (rows, bytes) = file.size(i).map_err(unread)?;
                 if rows != chunks.iter().sum::<usize>() {
                     return Err(unread(changed()));
                 }
                 group.parts.push((Arc::clone(&file), i));
-                group.bytes += bytes;
+                group.bytes = group.bytes.saturating_add(bytes);
                 let open = open_behind(part, i);
                 group.add(chunks, open);
                 if !open.group {
@@ -143,31 +146,66 @@ impl TableParts {
     }
 
     /// Copies record batches of Arrow files.
-    fn batches(&self, plan: &Arc<Plan>, sink: &mut Sink) -> std::result::Result<(), ArrowError> {
+    fn batches(&self, plan: &Arc<Plan>, sink: &mut Sink, path: &Path) -> Result<()> {
         let mut group = Joined::default();
         for part in &self.parts {
             for (i, chunks) in part.groups.iter().enumerate() {
                 group.add(chunks, open_behind(part, i));
             }
         }
-        let of_part = |part: &TablePart| -> std::result::Result<_, ArrowError> {
-            let from = From::Named(part.path().to_owned());
-            let places =
-                Arc::new(places(part, plan).map_err(|error| ArrowError::ParseError(error.to_string()))?);
-            let batches = whole(|| part::arrow(from.open()?)).map_err(|error| from.error(error))?;
-            let mut left = part.rows;
-            let counted = batches.map(move |batch| {
-                let batch = batch.map_err(|error| from.error(error))?;
-                left = left.checked_sub(batch.num_rows() as u64).ok_or_else(|| from.error(changed()))?;
-                Ok((batch, Arc::clone(&places)))
-            });
-            Ok(counted)
+        // Of a part, not of what is written.
+        let unread = RefCell::new(None);
+        let refuse = |part: &TablePart, error: ArrowError| {
+            let reason = super::writer::reason(&error);
+            unread.replace(Some(Error::NoTable { path: part.path().to_owned(), reason }));
+            error
         };
-        let batches = self.parts.iter().flat_map(|part| match of_part(part) {
-            Ok(batches) => Box::new(batches) as Box<dyn Iterator<Item = Batched>>,
-            Err(error) => Box::new(std::iter::once(Err(error))),
+        let of_part = |part: &TablePart| -> std::result::Result<_, ArrowError> {
+            let places = Arc::new(places(part, plan).map_err(|error| {
+                let text = error.to_string();
+                unread.replace(Some(error));
+                ArrowError::ParseError(text)
+            })?);
+            let batches = whole(|| part::arrow(File::open(part.path())?));
+            let batches = batches.map_err(|error| refuse(part, error))?;
+            Ok(Counted { batches, places, left: part.rows })
+        };
+        let mut batches = self.parts.iter().flat_map(|part| match of_part(part) {
+            Ok(batches) => Box::new(batches.map(move |batch| batch.map_err(|error| refuse(part, error)))),
+            Err(error) => Box::new(std::iter::once(Err(error))) as Box<dyn Iterator<Item = Batched>>,
         });
-        whole(|| copy::batches(batches, group.chunks, plan, sink))
+        let copied = whole(|| {
+            copy::batches(batches.by_ref(), group.chunks, plan, sink)?;
+            // Nothing may be left: it would be lost.
+            batches.try_for_each(|batch| batch.map(drop))
+        });
+        copied.map_err(|error| unread.take().unwrap_or_else(|| table(path)(error)))
+    }
+}
+
+/// The record batches of a part, which are to have as many rows as it says.
+struct Counted<B> {
+    batches: B,
+    places: Arc<Places>,
+    left: u64,
+}
+
+impl<B: Iterator<Item = std::result::Result<RecordBatch, ArrowError>>> Iterator for Counted<B> {
+    type Item = Batched;
+
+    fn next(&mut self) -> Option<Batched> {
+        match self.batches.next() {
+            Some(Ok(batch)) => match self.left.checked_sub(batch.num_rows() as u64) {
+                Some(left) => {
+                    self.left = left;
+                    Some(Ok((batch, Arc::clone(&self.places))))
+                }
+                None => Some(Err(changed())),
+            },
+            Some(Err(error)) => Some(Err(error)),
+            // Said once.
+            None => (std::mem::take(&mut self.left) > 0).then(|| Err(changed())),
+        }
     }
 }
 
@@ -237,8 +275,9 @@ fn places(part: &TablePart, plan: &Plan) -> Result<Places> {
 /// Refuses parts, in order of their numbers, that are not all parts of one table up to the last.
 fn check(parts: &[TablePart]) -> Result<()> {
     let mut rows = 0u64;
-    let mut chunk = 0;
-    for (wanted, part) in (1..).zip(parts) {
+    let mut chunk = 0usize;
+    let mut before: Option<&TablePart> = None;
+    for (wanted, part) in (1u64..).zip(parts) {
         let refuse = |reason: String| Err(Error::NoTable { path: part.path().to_owned(), reason });
         let first = &parts[0];
         let strange = [
@@ -267,18 +306,27 @@ fn check(parts: &[TablePart]) -> Result<()> {
                 part.before
             ));
         }
+        if let Some(before) = before.filter(|before| before.last) {
+            let path = before.path().to_owned();
+            let reason = format!(
+                "it says that it is the last, but part {wanted} was given, too: they are of different analyses"
+            );
+            return Err(Error::NoTable { path, reason });
+        }
+        before = Some(part);
         for (i, group) in part.groups.iter().enumerate() {
             for (k, &piece) in group.iter().enumerate() {
-                chunk = if i == 0 && k == 0 { chunk + piece } else { piece };
+                chunk = if i == 0 && k == 0 { chunk.saturating_add(piece) } else { piece };
                 if chunk > CHUNK_ROWS {
                     return refuse(changed().to_string());
                 }
             }
         }
-        if !part.open.chunk {
+        // What was open before an empty part is open behind it.
+        if !part.open.chunk && !part.groups.is_empty() {
             chunk = 0;
         }
-        rows += part.rows;
+        rows = rows.saturating_add(part.rows);
     }
     Ok(())
 }

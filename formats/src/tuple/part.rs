@@ -163,12 +163,13 @@ impl TablePart {
         let behind = fields.len().checked_sub(HEAD.len()).ok_or_else(changed)?;
         let list = Plan::list(Arc::new(Schema::new(fields)));
         let Some(columns) = &self.columns else { return Ok(list) };
-        let leaves = columns.iter().enumerate().flat_map(|(i, n)| (0..*n).map(move |k| Leaf::nth(i, k)));
-        let leaves: Vec<Leaf> = leaves.collect();
-        if leaves.len() != behind {
+        // First: it may claim far more than the file has. (A bank that was always empty has none.)
+        let claimed = columns.iter().fold(0, |sum: usize, n| sum.saturating_add(*n));
+        if claimed != behind {
             return Err(changed());
         }
-        Ok(Plan { leaves: Some(leaves), ..list })
+        let leaves = columns.iter().enumerate().flat_map(|(i, n)| (0..*n).map(move |k| Leaf::nth(i, k)));
+        Ok(Plan { leaves: Some(leaves.collect()), ..list })
     }
 }
 

@@ -78,7 +78,7 @@ impl Sink {
         let limit = self.limit;
         while !self.ahead.is_empty()
             && (self.ahead.len() >= 2 * self.threads
-                || self.ahead.iter().map(|(_, bytes)| bytes).sum::<u64>() + bytes > limit)
+                || self.ahead.iter().fold(bytes, |sum, (_, bytes)| sum.saturating_add(*bytes)) > limit)
         {
             self.wait()?;
         }

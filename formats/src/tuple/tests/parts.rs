@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::tuple::writer::Ends;
+use crate::tuple::writer::{CHUNK_ROWS, Ends};
 
 /// What is known of a table, and how it is written.
 struct Form {
@@ -258,6 +258,104 @@ fn parts_of_other_columns_are_refused() {
         assert!(said.contains("wanted") && said.contains("found"), "{said}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
+}
+
+/// The parts from which `change` has made others.
+fn changed(dir: &Path, count: usize, change: impl Fn(&mut Vec<TablePart>)) -> crate::Result<TableParts> {
+    let mut parts = parts_in(dir, 1..=count);
+    change(&mut parts);
+    TableParts::sorted(parts).map(|mut tables| tables.remove(0))
+}
+
+#[test]
+fn a_part_with_more_or_fewer_rows_than_it_says_is_refused() {
+    for kind in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let form = Form::new(kind, def(vec![]), small(4, 4));
+        let events: Vec<Event> = (0..24).map(|n| Event::new().words("ADC0", &[n])).collect();
+        in_parts(&form, dir.path(), &events, &[8]);
+        let refused = |change: &dyn Fn(&mut Vec<TablePart>), file: &str| {
+            let table = changed(dir.path(), 2, change).unwrap();
+            let said = table.join(&table.whole(), None).unwrap_err().to_string();
+            let wanted = "it is not as its pactolus.part says: it was changed";
+            assert!(said.contains(file) && said.ends_with(wanted), "{kind:?}: {said}");
+            assert!(!table.whole().exists());
+        };
+        let fewer = |part: &mut TablePart| {
+            let gone: usize = part.groups.pop().unwrap().iter().sum();
+            part.rows -= gone as u64;
+        };
+        // The last groups are not named: of the last part, of one before it.
+        refused(&|parts| fewer(&mut parts[1]), "0002.x");
+        let first = |parts: &mut Vec<TablePart>| {
+            fewer(&mut parts[0]);
+            parts[1].before -= 4;
+        };
+        refused(&first, "0001.x");
+        // None at all.
+        refused(&|parts| (0..4).for_each(|_| fewer(&mut parts[1])), "0002.x");
+        // More than there are, so that rows of the next part would make good for them.
+        let more = |parts: &mut Vec<TablePart>| {
+            parts[0].groups.push(vec![4]);
+            parts[0].rows += 4;
+            parts[1].before += 4;
+            fewer(&mut parts[1]);
+        };
+        refused(&more, "0001.x");
+    }
+}
+
+#[test]
+fn a_part_behind_the_last_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let form = Form::new(TableKind::Parquet, def(vec![]), small(4, 8));
+    let events: Vec<Event> = (0..40).map(|n| Event::new().words("ADC0", &[n])).collect();
+    in_parts(&form, dir.path(), &events, &[10, 20, 30]);
+    // Another analysis, which had fewer.
+    let other = tempfile::tempdir().unwrap();
+    in_parts(&form, other.path(), &events[..20], &[10]);
+    fs::copy(at(other.path(), 2), at(dir.path(), 2)).unwrap();
+    let said = TableParts::sorted(parts_in(dir.path(), 1..=4)).unwrap_err().to_string();
+    let wanted = "it says that it is the last, but part 3 was given, too: they are of different analyses";
+    assert!(said.contains("0002.x") && said.ends_with(wanted), "{said}");
+}
+
+#[test]
+fn a_chunk_goes_on_behind_an_empty_part() {
+    // However its own end is described, and no longer than a chunk may be.
+    let dir = tempfile::tempdir().unwrap();
+    let form = Form::new(TableKind::Parquet, def(vec![]), Ends::new(16 << 20));
+    let events: Vec<Event> = (0..20).map(|n| Event::new().words("ADC0", &[n])).collect();
+    in_parts(&form, dir.path(), &events, &[10, 10]);
+    let shut = |parts: &mut Vec<TablePart>| {
+        assert!(parts[0].open.chunk && parts[1].groups.is_empty());
+        parts[1].open.chunk = false;
+    };
+    let table = changed(dir.path(), 3, shut).unwrap();
+    table.join(&table.whole(), None).unwrap().finish().unwrap();
+    let long = |parts: &mut Vec<TablePart>| {
+        shut(parts);
+        parts[0].groups = vec![vec![CHUNK_ROWS]];
+        parts[0].rows = CHUNK_ROWS as u64;
+        parts[1].before = CHUNK_ROWS as u64;
+        parts[2].before = CHUNK_ROWS as u64;
+    };
+    let said = changed(dir.path(), 3, long).unwrap_err().to_string();
+    assert!(said.ends_with("it is not as its pactolus.part says: it was changed"), "{said}");
+}
+
+#[test]
+fn columns_that_a_part_claims_are_counted_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let form = Form { flat: true, ..Form::new(TableKind::Parquet, def(vec![]), small(4, 8)) };
+    in_parts(&form, dir.path(), &[Event::new().words("ADC0", &[1])], &[]);
+    // They would be 8.6 GB.
+    let many = |parts: &mut Vec<TablePart>| parts[0].columns = Some(vec![1 << 16; 4096]);
+    let table = changed(dir.path(), 1, many).unwrap();
+    let begun = std::time::Instant::now();
+    let said = table.join(&table.whole(), None).unwrap_err().to_string();
+    assert!(said.ends_with("it is not as its pactolus.part says: it was changed"), "{said}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 #[test]
