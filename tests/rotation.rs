@@ -334,12 +334,12 @@ fn a_run_that_begins_anew_replaces_its_parts() {
     assert_eq!(fs::read(&whole).unwrap(), b"stays");
 
     // What is not ours stops the job before anything is done.
-    let strange = place.path("live/run00042.Trigger.0002.parquet");
+    let strange = place.path("live/run00042.Trigger.000002.parquet");
     fs::write(&strange, "a letter").unwrap();
     let files = place.files("live");
     let refused = analyze(10, "1000");
     assert_eq!(refused.code, 2, "{}", refused.err);
-    assert!(refused.err.contains("run00042.Trigger.0002.parquet has the name of a part"), "{}", refused.err);
+    assert!(refused.err.contains("run00042.Trigger.000002.parquet has the name of a part"), "{}", refused.err);
     assert!(place.files("live") == files);
 }
 

@@ -75,9 +75,9 @@ impl Closed {
     }
 }
 
-/// `run00042.Trigger.parquet` and 3: `run00042.Trigger.0003.parquet`.
+/// `run00042.Trigger.parquet` and 3: `run00042.Trigger.000003.parquet`.
 fn part_path(whole: &Path, number: u64) -> PathBuf {
-    numbered(whole, &format!("{number:04}"))
+    numbered(whole, &format!("{number:06}"))
 }
 
 fn numbered(whole: &Path, number: &str) -> PathBuf {
@@ -101,7 +101,7 @@ pub(super) fn earlier(path: &Path) -> Result<Vec<PathBuf>, Error> {
         let Some(name) = name.to_str() else { continue };
         let table = name.strip_prefix(&stem).and_then(|rest| rest.strip_suffix(&extension));
         let Some((table, number)) = table.and_then(|rest| rest.rsplit_once('.')) else { continue };
-        if number.len() < 4 || !number.bytes().all(|b| b.is_ascii_digit()) {
+        if number.len() < 6 || !number.bytes().all(|b| b.is_ascii_digit()) {
             continue;
         }
         let place = path.with_file_name(name);
