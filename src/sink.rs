@@ -19,6 +19,7 @@ use crate::histo::{FileKind, Histograms, Settled, is_ours};
 use crate::job::{Job, OutputFile, OutputKind, Reads, expand, has_run, provenance_path};
 use crate::partial::TableKey;
 use crate::pipe::Pipe;
+use crate::provenance::indented;
 use crate::report::Written;
 use crate::sink::rotation::{Closed, TableFile, earlier};
 
@@ -72,19 +73,19 @@ enum Body<'j> {
     Histograms(WholeFile),
 }
 
-/// What an output was made of.
+/// What an output was made of, as JSON of one line.
 pub(crate) struct Origin {
     /// Inputs, parameters and versions.
-    pub(crate) provenance: serde_json::Value,
+    pub(crate) provenance: String,
     /// The account of each run.
-    pub(crate) ledger: serde_json::Value,
+    pub(crate) ledger: String,
 }
 
 impl Origin {
     /// As a table holds it.
     fn metadata(&self) -> Vec<(String, String)> {
         let pairs = [("pactolus.provenance", &self.provenance), ("pactolus.ledger", &self.ledger)];
-        pairs.map(|(key, value)| (key.to_owned(), value.to_string())).into()
+        pairs.map(|(key, value)| (key.to_owned(), value.clone())).into()
     }
 }
 
@@ -429,12 +430,11 @@ fn table_path(path: &Path, table: &str) -> PathBuf {
 
 /// From which inputs, parameters and versions a file was made, `OUT.provenance.json`: written, but
 /// without its name.
-fn provenance_file(output: &Path, provenance: &serde_json::Value) -> Result<WholeFile, FormatError> {
-    let mut text = serde_json::to_string_pretty(provenance).unwrap_or_default();
-    text.push('\n');
+fn provenance_file(output: &Path, provenance: &str) -> Result<WholeFile, FormatError> {
     let path = provenance_path(output);
     let mut file = WholeFile::create(&path)?;
-    file.write_all(text.as_bytes()).map_err(FormatError::io("write", &path))?;
+    let written = indented(provenance, &mut file).and_then(|()| file.write_all(b"\n"));
+    written.map_err(FormatError::io("write", &path))?;
     file.settle()?;
     Ok(file)
 }

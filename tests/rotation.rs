@@ -339,7 +339,11 @@ fn a_run_that_begins_anew_replaces_its_parts() {
     let files = place.files("live");
     let refused = analyze(10, "1000");
     assert_eq!(refused.code, 2, "{}", refused.err);
-    assert!(refused.err.contains("run00042.Trigger.000002.parquet has the name of a part"), "{}", refused.err);
+    assert!(
+        refused.err.contains("run00042.Trigger.000002.parquet has the name of a part"),
+        "{}",
+        refused.err
+    );
     assert!(place.files("live") == files);
 }
 
