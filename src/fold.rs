@@ -336,13 +336,8 @@ impl<'j> Fold<'j> {
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
         let tables: Vec<_> = tables.map(|(i, c)| ((i, None), Arc::clone(&c.table))).collect();
-        let replaced = self.sinks.begin(epoch.run.number, &tables)?;
-        if replaced > 0 {
-            let run = epoch.run.number;
-            let parts = if replaced == 1 { "part" } else { "parts" };
-            let are = if replaced == 1 { "is" } else { "are" };
-            self.warn(format!("run {run}: {replaced} {parts} of an earlier analysis {are} replaced"));
-        }
+        let warnings = self.sinks.begin(epoch.run.number, &tables)?;
+        warnings.into_iter().for_each(|warning| self.warn(warning));
         let clear = setting(&tree, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
         if clear {
             self.carried = Some(Histograms::default());

@@ -1,5 +1,6 @@
 //! Outputs: files that appear whole, or not at all.
 
+mod earlier;
 mod rotation;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,8 @@ use crate::partial::TableKey;
 use crate::pipe::Pipe;
 use crate::provenance::indented;
 use crate::report::Written;
-use crate::sink::rotation::{Closed, TableFile, earlier};
+use crate::sink::earlier::{Earlier, may_be};
+use crate::sink::rotation::{Claim, Closed, TableFile};
 
 /// Pieces of memory that the system takes in one call.
 const SLICES: usize = 1024;
@@ -66,8 +68,13 @@ struct Companion {
 
 enum Body<'j> {
     Bytes(Box<ByteFile<'j>>),
-    /// By name and event id.
-    Tables(TableKind, BTreeMap<(String, Option<u16>), TableFile>),
+    Tables {
+        kind: TableKind,
+        /// By name and event id.
+        tables: BTreeMap<(String, Option<u16>), TableFile>,
+        /// They are written as parts.
+        claim: Option<Claim>,
+    },
     Pipe(Box<Pipe<'j>>),
     /// Begun, so that it is known early that it can be.
     Histograms(WholeFile),
@@ -121,10 +128,16 @@ impl<'j> Sinks<'j> {
         wanted
     }
 
-    /// Opens the files of a run. `tables`: the tables known before the first event. The answer: how many
-    /// parts of an earlier analysis of that run are gone.
-    pub(crate) fn begin(&mut self, run: u32, tables: &[(TableKey, Arc<TableDef>)]) -> Result<usize, Error> {
-        let mut replaced = Vec::new();
+    /// Opens the files of a run. `tables`: the tables known before the first event. The answer: what is to
+    /// be said of those of an earlier analysis of that run.
+    pub(crate) fn begin(
+        &mut self,
+        run: u32,
+        tables: &[(TableKey, Arc<TableDef>)],
+    ) -> Result<Vec<String>, Error> {
+        let may_be = |name: &str| may_be(name, tables);
+        let mut rotated = Vec::new();
+        let mut warnings = Vec::new();
         let later = !self.done.is_empty();
         let failed = |error| uncreated(error, later);
         for i in 0..self.open.len() {
@@ -160,8 +173,13 @@ impl<'j> Sinks<'j> {
                 if let Some(other) = others().find(|s| s.companions.iter().any(|c| c.place == place)) {
                     return Err(other.output.clash(output));
                 }
-                if self.job.rotate.is_some() && matches!(output.kind, OutputKind::Table(_)) {
-                    replaced.extend(earlier(&path)?);
+                if matches!(output.kind, OutputKind::Table(_)) {
+                    if self.job.rotate.is_some() {
+                        self.check_earlier(&path, run, &Earlier::look(&path, may_be)?)?;
+                        rotated.push(path.clone());
+                    } else if let Ok(found) = Earlier::look(&path, |_| false) {
+                        warnings.extend(found.beside(&path, run));
+                    }
                 }
                 self.open[i].place = place;
                 self.open[i].companions = companions;
@@ -171,7 +189,10 @@ impl<'j> Sinks<'j> {
                 OutputKind::Table(_) if output.is_stdout() => {
                     Body::Pipe(Box::new(Pipe::new(output, self.job.flat, self.stdout.take())))
                 }
-                OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
+                OutputKind::Table(kind) => {
+                    let claim = self.job.rotate.map(|_| Claim::new(&path)).transpose().map_err(failed)?;
+                    Body::Tables { kind, tables: BTreeMap::new(), claim }
+                }
                 OutputKind::Histograms => Body::Histograms(WholeFile::create(&path).map_err(failed)?),
                 _ => {
                     let file = ByteFile::create(output, &path, &mut self.stdout, self.pool.as_ref())
@@ -189,11 +210,34 @@ impl<'j> Sinks<'j> {
                 }
             }
         }
-        // The run begins anew: they would be taken for its parts.
-        for path in &replaced {
-            std::fs::remove_file(path).map_err(FormatError::io("remove", path)).map_err(Error::Output)?;
+        // The run begins anew: they would be taken for its parts, or for a later analysis. Another job on
+        // the same outputs may have closed some until now; it closes no more.
+        let mut earlier = Earlier::default();
+        for path in &rotated {
+            let found = Earlier::look(path, may_be)?;
+            self.check_earlier(path, run, &found)?;
+            earlier.add(found);
         }
-        Ok(replaced.len())
+        check_claims(self.open.iter().filter_map(|sink| sink.body.as_ref()))?;
+        earlier.remove()?;
+        warnings.extend(earlier.warnings(run));
+        Ok(warnings)
+    }
+
+    /// Refuses to remove what the job reads; and to begin where a file looks like a part, unless somebody
+    /// follows runs: he may be away for days.
+    fn check_earlier(&self, path: &Path, run: u32, found: &Earlier) -> Result<(), Error> {
+        for file in found.files() {
+            self.reads.check_output(file, run)?;
+        }
+        match found.strange.first().filter(|_| self.job.follow.is_none()) {
+            Some(strange) => Err(Error::Job(format!(
+                "output {}: {} has the name of a part, and is no part of pactolus: move it away",
+                path.display(),
+                strange.display()
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Where the histograms of a run go that belong to an output.
@@ -268,6 +312,7 @@ impl<'j> Sinks<'j> {
         let provenance = &origin.provenance;
         let mut whole = Vec::new();
         let mut companions: Vec<Companion> = Vec::new();
+        let mut claims = Vec::new();
         for sink in &mut self.open {
             if !job_ends && !has_run(&sink.output.pattern) {
                 continue;
@@ -287,7 +332,8 @@ impl<'j> Sinks<'j> {
                     let file = histograms.settle_into(file, &sink.path, provenance);
                     whole.push(Whole::Histograms(file.map_err(Error::Output)?));
                 }
-                Body::Tables(_, tables) => {
+                Body::Tables { tables, claim, .. } => {
+                    claims.extend(claim);
                     let metadata = origin.metadata();
                     for table in tables.into_values() {
                         let (table, parts) = table.settle(&metadata).map_err(Error::Output)?;
@@ -305,6 +351,7 @@ impl<'j> Sinks<'j> {
         }
         // The same goes for files of histograms.
         check_own(&whole)?;
+        claims.iter().try_for_each(Claim::check_own).map_err(Error::Output)?;
         let mut stale = Vec::new();
         for Companion { path, place, kind } in companions {
             if histograms.is_empty() {
@@ -320,6 +367,7 @@ impl<'j> Sinks<'j> {
             self.done.insert(place);
         }
         check_own(&whole)?;
+        claims.iter().try_for_each(Claim::check_own).map_err(Error::Output)?;
         for file in whole {
             self.written.push(file.finish().map_err(Error::Output)?);
         }
@@ -354,6 +402,15 @@ enum Whole {
 /// Asks of all files whether another job has begun the same since.
 fn check_own(whole: &[Whole]) -> Result<(), Error> {
     whole.iter().try_for_each(Whole::check_own).map_err(Error::Output)
+}
+
+/// Asks whether another job has begun to write the same parts since.
+fn check_claims<'a, 'j: 'a>(bodies: impl Iterator<Item = &'a Body<'j>>) -> Result<(), Error> {
+    let claims = bodies.filter_map(|body| match body {
+        Body::Tables { claim, .. } => claim.as_ref(),
+        _ => None,
+    });
+    claims.map(Claim::check_own).collect::<Result<(), _>>().map_err(Error::Output)
 }
 
 impl Whole {
@@ -394,7 +451,7 @@ impl Sink<'_> {
         job: &Job,
         pool: Option<&Pool>,
     ) -> Result<Option<&mut TableFile>, FormatError> {
-        let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
+        let Some(Body::Tables { kind, tables, .. }) = &mut self.body else { return Ok(None) };
         // Runs that are appended may have other requests, by number: what counts is the name.
         let key = (def.name.clone(), key.1);
         #[allow(clippy::map_entry, reason = "the name of a new table depends on those of the others")]

@@ -46,8 +46,8 @@ fn copy(place: &Place, from: &str, to: &str) {
 
 pub(crate) fn all() -> Provokers {
     provoke! {
-        "--rotate is about tables in files: name an output .parquet or .arrow" => |p| {
-            p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze @run00042.mid --rotate 1 -o @o.mid -.arrow")
+        "--rotate is about tables: name an output .parquet or .arrow" => |p| {
+            p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze @run00042.mid --rotate 1 -o @o.mid")
         };
         "output ...: ... has the name of a part, and is no part of pactolus: move it away" => |p| {
             p.put("run00042.mid", run_of(5).eor(42).bytes).put("a.id1.000001.parquet", "a letter");
@@ -120,6 +120,25 @@ pub(crate) fn all() -> Provokers {
         };
         "run ...: ... parts of an earlier analysis are replaced" => |p| {
             parts(p, "ADC0").run("analyze @run00042.mid -o @a.parquet --rotate 1000")
+        };
+        "run ...: ... whole table of an earlier analysis is replaced" => |p| {
+            p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze @run00042.mid -q -o @b.parquet");
+            p.run("analyze @run00042.mid -o @b.parquet --rotate 1000")
+        };
+        "run ...: ... whole tables of an earlier analysis are replaced" => |p| {
+            let run = run_of(5).words(2, 0, "ADC0", &[1]).eor(42);
+            p.put("run00042.mid", run.bytes).run("analyze @run00042.mid -q -o @b.parquet");
+            p.run("analyze @run00042.mid -o @b.parquet --rotate 1000")
+        };
+        "run ...: ... has the name of a part, and is no part of pactolus: it is left alone" => |p| {
+            p.put("run00042.mid", run_of(5).eor(42).bytes).put("a.id1.000001.parquet", "a letter");
+            p.run("analyze follow:@run00042.mid --live-timeout 1 -o @a.parquet")
+        };
+        "run ...: ... part of an earlier analysis lies beside the tables of ..." => |p| {
+            parts_beside(p).run("analyze @run00042.mid -o @b.parquet")
+        };
+        "run ...: ... parts of an earlier analysis lie beside the tables of ..." => |p| {
+            parts(p, "ADC0").run("analyze @run00042.mid -o @a.parquet")
         };
     }
 }
