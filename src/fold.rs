@@ -39,6 +39,7 @@ use crate::module::EndOfRun;
 use crate::online::Online;
 use crate::partial::{Partial, TableKey};
 use crate::provenance::Provenance;
+use crate::recorded::Said;
 use crate::report::{Report, RunReport, WithoutText};
 use crate::shard::Shard;
 use crate::sink::{Origin, Sinks};
@@ -107,13 +108,16 @@ struct Live {
     definitions: Vec<EventDefinition>,
     origins: Origins,
     input: InputFile,
+    /// The files of the run that were opened.
+    files: Vec<InputFile>,
     /// Number of the file in the run that the last block is of.
     file: usize,
     tests: Tests,
     /// Histograms begin anew with this run.
     clear: bool,
-    /// The epochs so far.
+    /// The epochs so far, and all that is said of the last one.
     epochs: Vec<Values>,
+    said: Said,
     /// What went wrong with stages between events.
     errors: Vec<String>,
     /// Changes that could not be taken.
@@ -210,6 +214,7 @@ impl<'j> Fold<'j> {
             // What comes behind does not count.
             _ if self.halted => {}
             Item::Begin(begun, input) => self.begin(*begun, *input)?,
+            Item::File(input) => self.live.iter_mut().for_each(|live| live.files.push(input.clone())),
             Item::Epoch(taken) => self.epoch(*taken),
             Item::Warning(text) => self.untaken(text),
             Item::News(text) => self.warn(text),
@@ -337,21 +342,18 @@ impl<'j> Fold<'j> {
         warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
         let tables: Vec<_> = tables.map(|(i, c)| ((i, None), Arc::clone(&c.table))).collect();
-        let replaced = self.sinks.begin(epoch.run.number, &tables)?;
-        if replaced > 0 {
-            let run = epoch.run.number;
-            let parts = if replaced == 1 { "part" } else { "parts" };
-            let are = if replaced == 1 { "is" } else { "are" };
-            self.warn(format!("run {run}: {replaced} {parts} of an earlier analysis {are} replaced"));
-        }
+        let warnings = self.sinks.begin(epoch.run.number, &tables)?;
+        warnings.into_iter().for_each(|warning| self.warn(warning));
         let clear = setting(&tree, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
         if clear {
             self.carried = Some(Histograms::default());
         }
+        let (first, said) = Values::first(self.analyzer, &epoch, tree);
         self.live = Some(Live {
             tests: Tests::new(epoch.tests.clone()),
             clear,
-            epochs: vec![Values::first(&epoch, tree)],
+            epochs: vec![first],
+            said,
             errors: Vec::new(),
             untaken: 0,
             gaps: Vec::new(),
@@ -366,6 +368,7 @@ impl<'j> Fold<'j> {
             odb,
             definitions,
             origins,
+            files: vec![input.clone()],
             input,
             file: 0,
             started: Instant::now(),
@@ -491,15 +494,15 @@ impl<'j> Fold<'j> {
         if self.job.odb.is_none() && self.job.epochs.is_empty() {
             // Nobody but the analyzer has changed it.
             live.epochs.truncate(1);
-            live.epochs.iter_mut().for_each(|epoch| epoch.tree = tree.clone());
+            live.epochs.iter_mut().for_each(|epoch| epoch.replace(self.analyzer, tree.clone()));
         }
         let read_from = files.len();
-        let epochs = live.epochs.iter().map(|e| (e.number, e.first, &e.tree));
-        if self.watch.is_some() && self.job.outputs.iter().all(|output| has_run(&output.pattern)) {
+        if self.job.outputs.iter().all(|output| has_run(&output.pattern)) {
             self.provenance.forget();
             self.accounts.forget();
         }
-        self.provenance.run(self.analyzer, live.epoch.run.number, files, &live.definitions, epochs);
+        let epochs = live.epochs.iter().map(|epoch| &*epoch.said);
+        self.provenance.run(live.epoch.run.number, files, &live.definitions, epochs);
         self.offered += live.counts.offered();
         self.events_before += live.counts.offered() + live.counts.system;
         let report = run_report(self.analyzer, &live, &histograms, read_from, counts, errors);
@@ -545,7 +548,7 @@ impl<'j> Fold<'j> {
 
     /// What the outputs of the last run, or of all runs, are made of.
     fn origin(&self, all: bool) -> Origin {
-        Origin { provenance: self.provenance.value(all), ledger: self.accounts.value(all) }
+        Origin { provenance: self.provenance.text(all), ledger: self.accounts.text(all) }
     }
 
     /// Ends the job.

@@ -262,7 +262,7 @@ pub struct Job {
     /// Tables have a plain column for each element of a bank, `ADC0_0`, `ADC0_1`, in place of lists.
     pub flat: bool,
     /// Tables are written as parts, each of which is closed and has its name after this time, if there is
-    /// anything new: `run00042.Trigger.0001.parquet`. `merge` joins them.
+    /// anything new: `run00042.Trigger.000001.parquet`. `merge` joins them.
     pub rotate: Option<Duration>,
     /// Threads that read, analyse and write; as many more compress, decompress and encode where there
     /// is something of the kind and more than one.

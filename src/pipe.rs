@@ -83,6 +83,16 @@ impl<'j> Pipe<'j> {
         }
     }
 
+    /// Whether rows wait for others.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.table.as_ref().is_some_and(|(_, table)| table.waiting() > 0)
+    }
+
+    /// Writes the rows that wait.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        self.table.as_mut().map_or(Ok(()), |(_, table)| table.flush()).map_err(Error::Output)
+    }
+
     /// Ends the stream. Without any table it has the columns that all tables have.
     pub(crate) fn finish(mut self) -> Result<(), FormatError> {
         if self.table.is_none() {

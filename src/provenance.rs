@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::analyzer::Analyzer;
 use crate::job::Job;
 use crate::layers::EventDefinition;
-use crate::recorded::{Said, equipment};
+use crate::recorded::equipment;
 
 /// A reader that remembers the digest of what was read from it.
 pub(crate) struct Digested<R> {
@@ -141,10 +141,12 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// What a job is made of, filled run by run.
+/// What a job is made of, filled run by run. It is kept as the text that outputs hold: a job may have
+/// thousands of runs, and as values they would take many times the memory.
 pub(crate) struct Provenance {
-    head: Map<String, Value>,
-    runs: Vec<Value>,
+    /// All before the runs.
+    head: String,
+    runs: Vec<Box<str>>,
 }
 
 impl Provenance {
@@ -168,59 +170,52 @@ impl Provenance {
         if job.flat {
             head.insert("flat".into(), json!(true));
         }
+        let mut head = Value::Object(head).to_string();
+        // It goes on behind its last member.
+        head.pop();
         Provenance { head, runs: Vec::new() }
     }
 
     /// A run is complete. `files`: what it was read from; `definitions`: what was known of its events;
-    /// `epochs`: number, first event behind another epoch, and values of each. Of the first epoch all values
-    /// are written, of the others those that differ from the epoch before: there may be thousands. It is
-    /// enough to begin the run and its epochs again: see [`recorded`](crate::recorded).
+    /// `epochs`: what is said of each, see [`Said`](crate::recorded::Said). It is enough to begin the run and
+    /// its epochs again: see [`recorded`](crate::recorded).
     pub(crate) fn run<'t>(
         &mut self,
-        analyzer: &Analyzer,
         number: u32,
         files: Vec<Value>,
         definitions: &[EventDefinition],
-        epochs: impl Iterator<Item = (u32, Option<u64>, &'t Tree)>,
+        epochs: impl Iterator<Item = &'t str>,
     ) {
         // Subruns make a list.
         let input = match <[Value; 1]>::try_from(files) {
             Ok([file]) => file,
             Err(files) => Value::Array(files),
         };
-        let mut before = Said::default();
-        let epochs = epochs.map(|(number, first, tree)| {
-            let said = Said::of(analyzer, tree);
-            let epoch = match first {
-                None => said.first(analyzer, tree),
-                Some(first) => said.behind(&before, number, first),
-            };
-            before = said;
-            epoch
-        });
-        let epochs: Vec<Value> = epochs.collect();
         let mut run = json!({ "run": number, "input": input });
         if !definitions.is_empty() {
             run["equipment"] = equipment(definitions);
         }
-        run["epochs"] = json!(epochs);
-        self.runs.push(run);
+        let mut run = run.to_string();
+        run.pop();
+        run.push_str(",\"epochs\":");
+        run.push_str(&list(epochs));
+        run.push('}');
+        self.runs.push(run.into());
     }
 
-    /// What [`value`](Provenance::value) would say if the run in hand were complete: for outputs of that
+    /// What [`text`](Provenance::text) would say if the run in hand were complete: for outputs of that
     /// run, and of all runs.
     pub(crate) fn so_far<'t>(
         &mut self,
-        analyzer: &Analyzer,
         number: u32,
         files: Vec<Value>,
         definitions: &[EventDefinition],
-        epochs: impl Iterator<Item = (u32, Option<u64>, &'t Tree)>,
-    ) -> [Value; 2] {
-        self.run(analyzer, number, files, definitions, epochs);
-        let values = [false, true].map(|all| self.value(all));
+        epochs: impl Iterator<Item = &'t str>,
+    ) -> [String; 2] {
+        self.run(number, files, definitions, epochs);
+        let texts = [false, true].map(|all| self.text(all));
         self.runs.pop();
-        values
+        texts
     }
 
     /// Forgets the runs so far: no output will hold one of them besides others.
@@ -228,13 +223,66 @@ impl Provenance {
         self.runs.clear();
     }
 
-    /// For outputs of the last run, or of all runs.
-    pub(crate) fn value(&self, all: bool) -> Value {
+    /// For outputs of the last run, or of all runs: JSON in one line.
+    pub(crate) fn text(&self, all: bool) -> String {
         let runs = if all { &self.runs[..] } else { &self.runs[self.runs.len().saturating_sub(1)..] };
-        let mut whole = self.head.clone();
-        whole.insert("runs".into(), Value::Array(runs.to_vec()));
-        Value::Object(whole)
+        let runs = list(runs.iter().map(AsRef::as_ref));
+        format!("{},\"runs\":{runs}}}", self.head)
     }
+}
+
+/// A list of what is JSON.
+pub(crate) fn list<'t>(items: impl Iterator<Item = &'t str>) -> String {
+    let mut text = String::from("[");
+    for (i, item) in items.enumerate() {
+        if i > 0 {
+            text.push(',');
+        }
+        text.push_str(item);
+    }
+    text.push(']');
+    text
+}
+
+/// Writes JSON of one line, as we make it, on many lines.
+pub(crate) fn indented(json: &str, out: &mut dyn Write) -> io::Result<()> {
+    let (mut depth, mut before, mut is_text, mut escaped) = (0, b' ', false, false);
+    let mut line = Vec::new();
+    let new_line = |line: &mut Vec<u8>, depth: usize| {
+        line.push(b'\n');
+        line.extend(std::iter::repeat_n(b' ', 2 * depth));
+    };
+    for byte in json.bytes() {
+        if is_text {
+            line.push(byte);
+            is_text = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            before = byte;
+            continue;
+        }
+        let closes = matches!(byte, b'}' | b']');
+        // Nothing stands between the two ends of an empty list.
+        let is_first = matches!(before, b'{' | b'[');
+        if closes {
+            depth -= usize::from(depth > 0);
+        }
+        if closes != is_first {
+            new_line(&mut line, depth);
+        }
+        line.push(byte);
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b',' => new_line(&mut line, depth),
+            b':' => line.push(b' '),
+            b'"' => is_text = true,
+            _ => {}
+        }
+        before = byte;
+        if line.len() > 1 << 12 {
+            out.write_all(&std::mem::take(&mut line))?;
+        }
+    }
+    out.write_all(&line)
 }
 
 /// A value as text, the elements of an array one behind the other.
@@ -253,4 +301,26 @@ pub(crate) fn texts(tree: &Tree, directory: &str) -> Vec<(String, Value)> {
         Some((path.to_string(), shown))
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_on_many_lines_is_that_of_everybody() {
+        let text = "a \"quoted\" [text], {with: all} \\";
+        let values = [
+            json!({ "runs": [], "none": {}, "more": [{}, [[]], { "a": [1, -2.5e300] }], "last": null }),
+            json!([text, { text: text }, true]),
+            json!("\\\\"),
+            json!({ "a": { "b": { "c": [[1, 2], [3]] } } }),
+            json!([]),
+        ];
+        for value in values {
+            let mut lines = Vec::new();
+            indented(&value.to_string(), &mut lines).unwrap();
+            assert_eq!(String::from_utf8(lines).unwrap(), serde_json::to_string_pretty(&value).unwrap());
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Outputs: files that appear whole, or not at all.
 
+mod bytes;
+mod earlier;
 mod rotation;
 #[cfg(test)]
 mod tests;
@@ -9,7 +11,6 @@ use std::io::{self, IoSlice, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pactolus_formats::compress::Output;
 use pactolus_formats::tuple::{Batch, SettledTable, TableDef, TableKind};
 use pactolus_formats::{Error as FormatError, Pool, WholeFile};
 
@@ -19,11 +20,11 @@ use crate::histo::{FileKind, Histograms, Settled, is_ours};
 use crate::job::{Job, OutputFile, OutputKind, Reads, expand, has_run, provenance_path};
 use crate::partial::TableKey;
 use crate::pipe::Pipe;
+use crate::provenance::indented;
 use crate::report::Written;
-use crate::sink::rotation::{Closed, TableFile, earlier};
-
-/// Pieces of memory that the system takes in one call.
-const SLICES: usize = 1024;
+use crate::sink::bytes::{ByteFile, Target};
+use crate::sink::earlier::{Earlier, may_be};
+use crate::sink::rotation::{Claim, Closed, TableFile};
 
 /// Refused values that are put into words, of each block.
 const REFUSED: usize = 20;
@@ -65,26 +66,31 @@ struct Companion {
 
 enum Body<'j> {
     Bytes(Box<ByteFile<'j>>),
-    /// By name and event id.
-    Tables(TableKind, BTreeMap<(String, Option<u16>), TableFile>),
+    Tables {
+        kind: TableKind,
+        /// By name and event id.
+        tables: BTreeMap<(String, Option<u16>), TableFile>,
+        /// They are written as parts.
+        claim: Option<Claim>,
+    },
     Pipe(Box<Pipe<'j>>),
     /// Begun, so that it is known early that it can be.
     Histograms(WholeFile),
 }
 
-/// What an output was made of.
+/// What an output was made of, as JSON of one line.
 pub(crate) struct Origin {
     /// Inputs, parameters and versions.
-    pub(crate) provenance: serde_json::Value,
+    pub(crate) provenance: String,
     /// The account of each run.
-    pub(crate) ledger: serde_json::Value,
+    pub(crate) ledger: String,
 }
 
 impl Origin {
     /// As a table holds it.
     fn metadata(&self) -> Vec<(String, String)> {
         let pairs = [("pactolus.provenance", &self.provenance), ("pactolus.ledger", &self.ledger)];
-        pairs.map(|(key, value)| (key.to_owned(), value.to_string())).into()
+        pairs.map(|(key, value)| (key.to_owned(), value.clone())).into()
     }
 }
 
@@ -120,10 +126,16 @@ impl<'j> Sinks<'j> {
         wanted
     }
 
-    /// Opens the files of a run. `tables`: the tables known before the first event. The answer: how many
-    /// parts of an earlier analysis of that run are gone.
-    pub(crate) fn begin(&mut self, run: u32, tables: &[(TableKey, Arc<TableDef>)]) -> Result<usize, Error> {
-        let mut replaced = Vec::new();
+    /// Opens the files of a run. `tables`: the tables known before the first event. The answer: what is to
+    /// be said of those of an earlier analysis of that run.
+    pub(crate) fn begin(
+        &mut self,
+        run: u32,
+        tables: &[(TableKey, Arc<TableDef>)],
+    ) -> Result<Vec<String>, Error> {
+        let may_be = |name: &str| may_be(name, tables);
+        let mut rotated = Vec::new();
+        let mut warnings = Vec::new();
         let later = !self.done.is_empty();
         let failed = |error| uncreated(error, later);
         for i in 0..self.open.len() {
@@ -159,8 +171,13 @@ impl<'j> Sinks<'j> {
                 if let Some(other) = others().find(|s| s.companions.iter().any(|c| c.place == place)) {
                     return Err(other.output.clash(output));
                 }
-                if self.job.rotate.is_some() && matches!(output.kind, OutputKind::Table(_)) {
-                    replaced.extend(earlier(&path)?);
+                if matches!(output.kind, OutputKind::Table(_)) {
+                    if self.job.rotate.is_some() {
+                        self.check_earlier(&path, run, &Earlier::look(&path, may_be)?)?;
+                        rotated.push(path.clone());
+                    } else if let Ok(found) = Earlier::look(&path, |_| false) {
+                        warnings.extend(found.beside(&path, run));
+                    }
                 }
                 self.open[i].place = place;
                 self.open[i].companions = companions;
@@ -170,7 +187,10 @@ impl<'j> Sinks<'j> {
                 OutputKind::Table(_) if output.is_stdout() => {
                     Body::Pipe(Box::new(Pipe::new(output, self.job.flat, self.stdout.take())))
                 }
-                OutputKind::Table(kind) => Body::Tables(kind, BTreeMap::new()),
+                OutputKind::Table(kind) => {
+                    let claim = self.job.rotate.map(|_| Claim::new(&path)).transpose().map_err(failed)?;
+                    Body::Tables { kind, tables: BTreeMap::new(), claim }
+                }
                 OutputKind::Histograms => Body::Histograms(WholeFile::create(&path).map_err(failed)?),
                 _ => {
                     let file = ByteFile::create(output, &path, &mut self.stdout, self.pool.as_ref())
@@ -188,11 +208,34 @@ impl<'j> Sinks<'j> {
                 }
             }
         }
-        // The run begins anew: they would be taken for its parts.
-        for path in &replaced {
-            std::fs::remove_file(path).map_err(FormatError::io("remove", path)).map_err(Error::Output)?;
+        // The run begins anew: they would be taken for its parts, or for a later analysis. Another job on
+        // the same outputs may have closed some until now; it closes no more.
+        let mut earlier = Earlier::default();
+        for path in &rotated {
+            let found = Earlier::look(path, may_be)?;
+            self.check_earlier(path, run, &found)?;
+            earlier.add(found);
         }
-        Ok(replaced.len())
+        check_claims(self.open.iter().filter_map(|sink| sink.body.as_ref()))?;
+        earlier.remove()?;
+        warnings.extend(earlier.warnings(run));
+        Ok(warnings)
+    }
+
+    /// Refuses to remove what the job reads; and to begin where a file looks like a part, unless somebody
+    /// follows runs: he may be away for days.
+    fn check_earlier(&self, path: &Path, run: u32, found: &Earlier) -> Result<(), Error> {
+        for file in found.files() {
+            self.reads.check_output(file, run)?;
+        }
+        match found.strange.first().filter(|_| self.job.follow.is_none()) {
+            Some(strange) => Err(Error::Job(format!(
+                "output {}: {} has the name of a part, and is no part of pactolus: move it away",
+                path.display(),
+                strange.display()
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Where the histograms of a run go that belong to an output.
@@ -267,6 +310,7 @@ impl<'j> Sinks<'j> {
         let provenance = &origin.provenance;
         let mut whole = Vec::new();
         let mut companions: Vec<Companion> = Vec::new();
+        let mut claims = Vec::new();
         for sink in &mut self.open {
             if !job_ends && !has_run(&sink.output.pattern) {
                 continue;
@@ -286,7 +330,8 @@ impl<'j> Sinks<'j> {
                     let file = histograms.settle_into(file, &sink.path, provenance);
                     whole.push(Whole::Histograms(file.map_err(Error::Output)?));
                 }
-                Body::Tables(_, tables) => {
+                Body::Tables { tables, claim, .. } => {
+                    claims.extend(claim);
                     let metadata = origin.metadata();
                     for table in tables.into_values() {
                         let (table, parts) = table.settle(&metadata).map_err(Error::Output)?;
@@ -304,6 +349,7 @@ impl<'j> Sinks<'j> {
         }
         // The same goes for files of histograms.
         check_own(&whole)?;
+        claims.iter().try_for_each(Claim::check_own).map_err(Error::Output)?;
         let mut stale = Vec::new();
         for Companion { path, place, kind } in companions {
             if histograms.is_empty() {
@@ -319,6 +365,7 @@ impl<'j> Sinks<'j> {
             self.done.insert(place);
         }
         check_own(&whole)?;
+        claims.iter().try_for_each(Claim::check_own).map_err(Error::Output)?;
         for file in whole {
             self.written.push(file.finish().map_err(Error::Output)?);
         }
@@ -353,6 +400,15 @@ enum Whole {
 /// Asks of all files whether another job has begun the same since.
 fn check_own(whole: &[Whole]) -> Result<(), Error> {
     whole.iter().try_for_each(Whole::check_own).map_err(Error::Output)
+}
+
+/// Asks whether another job has begun to write the same parts since.
+fn check_claims<'a, 'j: 'a>(bodies: impl Iterator<Item = &'a Body<'j>>) -> Result<(), Error> {
+    let mut claims = bodies.filter_map(|body| match body {
+        Body::Tables { claim, .. } => claim.as_ref(),
+        _ => None,
+    });
+    claims.try_for_each(Claim::check_own).map_err(Error::Output)
 }
 
 impl Whole {
@@ -393,7 +449,7 @@ impl Sink<'_> {
         job: &Job,
         pool: Option<&Pool>,
     ) -> Result<Option<&mut TableFile>, FormatError> {
-        let Some(Body::Tables(kind, tables)) = &mut self.body else { return Ok(None) };
+        let Some(Body::Tables { kind, tables, .. }) = &mut self.body else { return Ok(None) };
         // Runs that are appended may have other requests, by number: what counts is the name.
         let key = (def.name.clone(), key.1);
         #[allow(clippy::map_entry, reason = "the name of a new table depends on those of the others")]
@@ -429,12 +485,11 @@ fn table_path(path: &Path, table: &str) -> PathBuf {
 
 /// From which inputs, parameters and versions a file was made, `OUT.provenance.json`: written, but
 /// without its name.
-fn provenance_file(output: &Path, provenance: &serde_json::Value) -> Result<WholeFile, FormatError> {
-    let mut text = serde_json::to_string_pretty(provenance).unwrap_or_default();
-    text.push('\n');
+fn provenance_file(output: &Path, provenance: &str) -> Result<WholeFile, FormatError> {
     let path = provenance_path(output);
     let mut file = WholeFile::create(&path)?;
-    file.write_all(text.as_bytes()).map_err(FormatError::io("write", &path))?;
+    let written = indented(provenance, &mut file).and_then(|()| file.write_all(b"\n"));
+    written.map_err(FormatError::io("write", &path))?;
     file.settle()?;
     Ok(file)
 }
@@ -449,96 +504,4 @@ fn uncreated(error: FormatError, later: bool) -> Error {
         _ => false,
     };
     if full || later { Error::Output(error) } else { Error::Format(error) }
-}
-
-/// Where bytes go.
-enum Target<'j> {
-    File(WholeFile),
-    Stdout(&'j mut dyn Write),
-}
-
-impl Write for Target<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        match self {
-            Target::File(file) => file.write(buf),
-            Target::Stdout(stdout) => stdout.write(buf),
-        }
-    }
-
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Target::File(file) => file.write_vectored(slices),
-            Target::Stdout(stdout) => stdout.write_vectored(slices),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Target::File(file) => file.flush(),
-            Target::Stdout(stdout) => stdout.flush(),
-        }
-    }
-}
-
-/// A file of bytes, compressed on the way.
-struct ByteFile<'j> {
-    path: PathBuf,
-    output: Output<Target<'j>>,
-}
-
-impl<'j> ByteFile<'j> {
-    fn create(
-        output: &OutputFile,
-        path: &Path,
-        stdout: &mut Option<&'j mut dyn Write>,
-        pool: Option<&Pool>,
-    ) -> Result<ByteFile<'j>, FormatError> {
-        // One output of a job at the most is standard output; it stays open over all runs.
-        let (target, path) = match stdout.take_if(|_| output.is_stdout()) {
-            Some(stdout) => (Target::Stdout(stdout), Path::new("(standard output)")),
-            None => (Target::File(WholeFile::create(path)?), path),
-        };
-        let mut output =
-            Output::new(output.compression, None, target).map_err(FormatError::io("create", path))?;
-        if let Some(pool) = pool {
-            output = output.with_pool(pool.clone());
-        }
-        Ok(ByteFile { path: path.to_owned(), output })
-    }
-
-    fn write(&mut self, slices: &[IoSlice<'_>]) -> Result<(), FormatError> {
-        self.slices(slices).map_err(|error| FormatError::io("write", &self.path)(error))
-    }
-
-    /// As few calls of the system as there can be: events that the fold has finished stand between
-    /// others in small pieces.
-    fn slices(&mut self, slices: &[IoSlice<'_>]) -> io::Result<()> {
-        let (mut first, mut skip) = (0, 0);
-        while first < slices.len() {
-            let written = match skip {
-                0 => self.output.write_vectored(&slices[first..slices.len().min(first + SLICES)]),
-                _ => self.output.write(&slices[first][skip..]),
-            };
-            match written {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => skip += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-            while first < slices.len() && skip >= slices[first].len() {
-                skip -= slices[first].len();
-                first += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Completes the file and brings it to the disk.
-    fn settle(self) -> Result<Target<'j>, FormatError> {
-        let mut target = self.output.finish().map_err(FormatError::io("write", &self.path))?;
-        if let Target::File(file) = &mut target {
-            file.settle()?;
-        }
-        Ok(target)
-    }
 }

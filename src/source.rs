@@ -211,6 +211,9 @@ impl<'j> Source<'j> {
                 if let Some(text) = gap.filter(|_| run.epoch.is_some()) {
                     self.send(Item::Gap { text, is_fault });
                 }
+                if run.epoch.is_some() {
+                    self.send(Item::File(file.clone()));
+                }
                 stream.learn(match &run.epoch {
                     Some(_) => run.layouts.clone(),
                     None => Layouts::before(&self.analyzer.chains, &self.base.tree)

@@ -17,7 +17,7 @@ use common::bench::{analyse, assert_accounts, ends};
 use common::{catalogue, corpus, definition};
 use pactolus::formats::compress::Output;
 use pactolus::formats::mid::Block;
-use pactolus::formats::tuple::{TablePart, TableParts};
+use pactolus::formats::tuple::{TablePart, TableParts, table_metadata};
 use pactolus::formats::{Compression, Limits};
 use pactolus::odb::Odb;
 use pactolus::prelude::*;
@@ -274,6 +274,20 @@ fn subruns_are_one_run_and_runs_come_as_they_appear() {
         report.runs.iter().map(|run| (run.run, run.files)).collect::<Vec<_>>(),
         [(42, 3), (43, 1), (45, 1), (46, 1)]
     );
+    // Each part names the files so far.
+    let files = fs::read_dir(scene.path("live")).unwrap().map(|entry| entry.unwrap().path());
+    let mut named = Vec::new();
+    for path in files.filter(|path| path.to_string_lossy().contains("run00042.Trigger.0")) {
+        let metadata = table_metadata(&path).unwrap().unwrap();
+        let (_, text) = metadata.iter().find(|(key, _)| key == "pactolus.provenance").unwrap();
+        let said: serde_json::Value = serde_json::from_str(text).unwrap();
+        let input = &said["runs"][0]["input"];
+        named.push((path, input.as_array().map_or(1, Vec::len)));
+    }
+    named.sort();
+    assert!(named.is_sorted_by_key(|(_, files)| *files), "{named:?}");
+    let counts: Vec<usize> = named.iter().map(|(_, files)| *files).collect();
+    assert!(counts[0] == 1 && counts.contains(&2), "{named:?}");
     scene.compare(&inputs, &report);
 }
 

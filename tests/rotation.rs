@@ -326,7 +326,30 @@ fn a_run_that_begins_anew_replaces_its_parts() {
     assert!(before > 4, "{before}");
     let whole = place.path("live/run00042.Scaler.parquet");
     fs::write(&whole, "stays").unwrap();
+    // Nor is the table of an earlier analysis one of this.
+    let table = place.path("live/run00042.Trigger.parquet");
+    let offline = place.run("analyze @run00042.mid -j 1 -a @lab.toml -o @live/run%05d.parquet");
+    let said = format!(
+        "parts of an earlier analysis lie beside the tables of {}",
+        table.with_file_name("run00042.parquet").display()
+    );
+    assert!(offline.err.contains(&said), "{said}, found {}", offline.err);
+    fs::write(&whole, "stays").unwrap();
+    let input = format!(
+        "analyze @run00042.mid -a @lab.toml -o @live/run%05d.parquet --rotate 1 --epochs {}",
+        table.display()
+    );
+    let refused = place.run(&input);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("run00042.Trigger.parquet is also an input"), "{}", refused.err);
+    assert!(table.exists());
     let again = analyze(10, "1000");
+    assert!(
+        again.err.contains("warning: run 42: 1 whole table of an earlier analysis is replaced"),
+        "{}",
+        again.err
+    );
+    assert!(!table.exists());
     let said = format!("warning: run 42: {before} parts of an earlier analysis are replaced");
     assert!(again.err.contains(&said), "{said}, found {}", again.err);
     let parts = place.parts("live").into_values().flatten().map(|part| (part.number(), part.is_last()));
@@ -334,13 +357,121 @@ fn a_run_that_begins_anew_replaces_its_parts() {
     assert_eq!(fs::read(&whole).unwrap(), b"stays");
 
     // What is not ours stops the job before anything is done.
-    let strange = place.path("live/run00042.Trigger.0002.parquet");
+    let strange = place.path("live/run00042.Trigger.000002.parquet");
     fs::write(&strange, "a letter").unwrap();
     let files = place.files("live");
     let refused = analyze(10, "1000");
     assert_eq!(refused.code, 2, "{}", refused.err);
-    assert!(refused.err.contains("run00042.Trigger.0002.parquet has the name of a part"), "{}", refused.err);
+    assert!(
+        refused.err.contains("run00042.Trigger.000002.parquet has the name of a part"),
+        "{}",
+        refused.err
+    );
     assert!(place.files("live") == files);
+
+    // Who follows runs goes on, and the file stays.
+    let line =
+        "analyze follow:@run00042.mid -j 1 -a @lab.toml -o @live/run%05d.parquet --rotate 0.000001 --strict";
+    let followed = place.run(line);
+    assert!(
+        followed.err.contains("run00042.Trigger.000002.parquet has the name of a part"),
+        "{}",
+        followed.err
+    );
+    assert_eq!(fs::read(&strange).unwrap(), b"a letter");
+    fs::remove_file(strange).unwrap();
+    let parts = place.parts("live").remove(&table).unwrap();
+    let numbers: Vec<u64> = parts.iter().map(TablePart::number).collect();
+    assert_eq!(numbers, (1..=parts.len() as u64).collect::<Vec<_>>());
+    let names = parts.iter().filter_map(|part| part.path().file_name()?.to_str());
+    let names: Vec<&str> = names.take(2).collect();
+    assert_eq!(names, ["run00042.Trigger.000001.parquet", "run00042.Trigger.000003.parquet"]);
+    fs::remove_file(whole).unwrap();
+    assert_eq!(place.merge("live", &[]).code, 0);
+}
+
+/// A pipe into which the events come in two pieces.
+struct Pipe {
+    path: PathBuf,
+    file: Option<fs::File>,
+    rest: Vec<u8>,
+}
+
+impl Pipe {
+    fn new(place: &Place, name: &str) -> Pipe {
+        let path = place.path(name);
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        Pipe { path, file: None, rest: Vec::new() }
+    }
+
+    fn half(&mut self, events: &MidFile) {
+        let (first, rest) = events.bytes.split_at(events.bytes.len() / 2);
+        let mut file = fs::OpenOptions::new().write(true).open(&self.path).unwrap();
+        file.write_all(first).unwrap();
+        (self.file, self.rest) = (Some(file), rest.to_vec());
+    }
+
+    /// The rest, and the end. Perhaps nobody reads it any more.
+    fn end(&mut self) {
+        drop(self.file.take().unwrap().write_all(&self.rest));
+    }
+}
+
+/// Waits until something holds for a while.
+fn wait_for(mut holds: impl FnMut() -> bool) {
+    for _ in 0..200 {
+        thread::sleep(Duration::from_millis(50));
+        if holds() {
+            return;
+        }
+    }
+    panic!("it does not come");
+}
+
+#[test]
+fn of_two_that_write_the_same_parts_the_later_one_goes_on() {
+    let place = Place::new();
+    let run42 = events(42, 3000);
+    let analyze = |pipe: &str| {
+        place.run(&format!("analyze @{pipe} -j 2 -a @lab.toml -o @live/run%05d.parquet --rotate 0.000001"))
+    };
+    thread::scope(|scope| {
+        // Where a test fails, they end before anybody waits for the jobs.
+        let (mut first, mut second) = (Pipe::new(&place, "first"), Pipe::new(&place, "second"));
+        let one = scope.spawn(|| analyze("first"));
+        first.half(&run42);
+        let mut before = BTreeMap::new();
+        wait_for(|| {
+            let now = place.files("live");
+            let is_still = !now.is_empty() && now == before;
+            before = now;
+            is_still
+        });
+        let other = scope.spawn(|| analyze("second"));
+        second.half(&run42);
+        let path = place.path("live/run00042.Trigger.000001.parquet");
+        wait_for(|| {
+            let metadata = table_metadata(&path).ok().flatten().unwrap_or_default();
+            metadata.iter().any(|(key, text)| key == "pactolus.provenance" && text.contains("/second"))
+        });
+        first.end();
+        let one = one.join().unwrap();
+        assert_eq!(one.code, 5, "{}", one.err);
+        assert!(one.err.contains("run00042.*.parquet: another job writes it, too"), "{}", one.err);
+        second.end();
+        let other = other.join().unwrap();
+        assert_eq!(other.code, 1, "{}", other.err);
+        assert!(other.err.contains("of an earlier analysis"), "{}", other.err);
+    });
+    let parts = place.parts("live").into_values().flatten();
+    for part in parts {
+        let metadata = table_metadata(part.path()).unwrap().unwrap();
+        assert!(metadata.iter().all(|(_, text)| !text.contains("/first")), "{}", part.path().display());
+    }
+    assert_eq!(place.merge("live", &["--remove"]).code, 0);
+    let hidden = fs::read_dir(place.path("live")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(hidden.into_iter().all(|name| !name.to_str().unwrap().starts_with('.')));
+    assert_eq!(kept(&place.path("live/run00042.Trigger.parquet"), "Trigger"), 2700);
 }
 
 #[test]

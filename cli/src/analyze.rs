@@ -263,12 +263,12 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
         )
         .into());
     }
-    if args.flat && !job.outputs.iter().any(|output| matches!(output.kind, OutputKind::Table(_))) {
+    let is_table = |output: &OutputFile| matches!(output.kind, OutputKind::Table(_));
+    if args.flat && !job.outputs.iter().any(is_table) {
         return Err("--flat is about tables: name an output .parquet or .arrow".into());
     }
-    let is_named = |output: &OutputFile| matches!(output.kind, OutputKind::Table(_)) && !output.is_stdout();
-    if args.rotate.is_some() && !job.outputs.iter().any(is_named) {
-        return Err("--rotate is about tables in files: name an output .parquet or .arrow".into());
+    if args.rotate.is_some() && !job.outputs.iter().any(is_table) {
+        return Err("--rotate is about tables: name an output .parquet or .arrow".into());
     }
     // A live run may last for days, and others want to read what is there.
     let rotate = args.rotate.or(job.follow.as_ref().map(|_| ROTATE));

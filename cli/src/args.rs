@@ -71,7 +71,7 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long)]
     pub(crate) flat: bool,
 
-    /// Close tables after so many seconds, and go on in the next part: run00042.Trigger.0001.parquet.
+    /// Close tables after so many seconds, and go on in the next part: run00042.Trigger.000001.parquet.
     /// Others may read each part as soon as it is there; `merge` joins them. By default 30 if a file is
     /// followed; 0: tables appear whole, at the end of the run
     #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds_or_none, conflicts_with = "shard")]

@@ -94,6 +94,23 @@ fn a_dump_of_a_file_that_is_written_is_that_of_the_finished_one() {
 }
 
 #[test]
+fn a_table_goes_into_a_pipe_while_the_writer_is_silent() {
+    let place = TempDir::new().unwrap();
+    let (file, bytes) = (place.path().join("run00042.mid"), run(10));
+    let half = 17 + 7 * 44 + 20;
+    fs::write(&file, &bytes[..half]).unwrap();
+    let line = "analyze -q follow:run00042.mid --rotate 0.1 -o -.arrow --live-timeout ";
+    let mut child = start(&place, &(line.to_owned() + LONG));
+    let mut first = [0; 1000];
+    // It would be there at the end of the run only, which does not come before.
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    write(&file, &bytes[half..], 1, Duration::ZERO);
+    let ran = child.wait_with_output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    assert!(ran.stdout.ends_with(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]));
+}
+
+#[test]
 fn a_dump_shows_what_has_come_at_once_and_ends_when_it_has_enough() {
     let place = TempDir::new().unwrap();
     let (file, bytes) = (place.path().join("run00042.mid"), run(10));

@@ -13,6 +13,7 @@ use crate::epoch::Epoch;
 use crate::histo::{Histograms, Store};
 use crate::hot::Taken;
 use crate::module::{BoxError, Setup};
+use crate::recorded::Said;
 use crate::report::{Change, EpochReport};
 use crate::stage::{AnySequential, guarded};
 
@@ -21,10 +22,13 @@ const SHOWN: usize = 20;
 
 /// An epoch of the run, for report and provenance.
 pub(super) struct Values {
-    pub(super) number: u32,
+    number: u32,
     /// Number of its first event in the run; `None` for the first epoch.
-    pub(super) first: Option<u64>,
+    first: Option<u64>,
     pub(super) tree: Tree,
+    /// What outputs say of it, JSON: of the first epoch all values, of the others those that differ from the
+    /// epoch before, since there may be thousands.
+    pub(super) said: Box<str>,
     changes: Vec<Change>,
     /// Changes that are not listed.
     more: usize,
@@ -33,10 +37,19 @@ pub(super) struct Values {
 }
 
 impl Values {
-    /// Those at begin of run.
-    pub(super) fn first(epoch: &Epoch, tree: Tree) -> Values {
+    /// Those at begin of run, and all that is said of them.
+    pub(super) fn first(analyzer: &Analyzer, epoch: &Epoch, tree: Tree) -> (Values, Said) {
         let histograms = Arc::clone(&epoch.histograms);
-        Values { number: epoch.number, first: None, tree, changes: Vec::new(), more: 0, histograms }
+        let all = Said::of(analyzer, &tree);
+        let said = all.first(analyzer, &tree).to_string().into();
+        let (number, changes) = (epoch.number, Vec::new());
+        (Values { number, first: None, tree, said, changes, more: 0, histograms }, all)
+    }
+
+    /// The values of the first epoch are others at end of run.
+    pub(super) fn replace(&mut self, analyzer: &Analyzer, tree: Tree) {
+        self.said = Said::of(analyzer, &tree).first(analyzer, &tree).to_string().into();
+        self.tree = tree;
     }
 
     /// What a report says of it, unless it is the first.
@@ -70,10 +83,14 @@ impl Fold<'_> {
         changes.truncate(SHOWN);
         changes.shrink_to_fit();
         let histograms = Arc::clone(&epoch.histograms);
+        let now = Said::of(self.analyzer, &tree);
+        let said = now.behind(&live.said, epoch.number, first).to_string().into();
+        live.said = now;
         live.epochs.push(Values {
             number: epoch.number,
             first: Some(first),
             tree,
+            said,
             changes,
             more,
             histograms,

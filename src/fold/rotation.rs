@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::epochs::stores;
 use super::run_report::requests;
 use super::{Fold, Live};
 use crate::Error;
 use crate::histo::Histograms;
+use crate::provenance::list;
 use crate::sink::Origin;
 
 /// Histograms of more cells than this are written at the end of the run only: a copy takes memory ...
@@ -30,14 +31,14 @@ impl Rotation {
     }
 }
 
-/// The accounts of the runs, as they stand in their tables.
+/// The accounts of the runs, as text, which stands in their tables.
 #[derive(Default)]
-pub(super) struct Accounts(Vec<Value>);
+pub(super) struct Accounts(Vec<Box<str>>);
 
 impl Accounts {
     /// A run is complete.
     pub(super) fn add(&mut self, live: &Live) {
-        self.0.push(account(live));
+        self.0.push(account(live).into());
     }
 
     /// Forgets the runs so far.
@@ -46,20 +47,21 @@ impl Accounts {
     }
 
     /// For outputs of the last run, or of all runs.
-    pub(super) fn value(&self, all: bool) -> Value {
+    pub(super) fn text(&self, all: bool) -> String {
         let runs = if all { &self.0[..] } else { &self.0[self.0.len().saturating_sub(1)..] };
-        Value::Array(runs.to_vec())
+        list(runs.iter().map(AsRef::as_ref))
     }
 }
 
 /// The account of a run so far: of each event id at the source, and of each request.
-fn account(live: &Live) -> Value {
-    json!({
+fn account(live: &Live) -> String {
+    let account = json!({
         "run": live.epoch.run.number,
         "events": live.counts.by_id(),
         "system": live.counts.system,
         "requests": requests(live),
-    })
+    });
+    account.to_string()
 }
 
 impl Fold<'_> {
@@ -80,22 +82,15 @@ impl Fold<'_> {
     fn so_far(&mut self) -> Option<[Origin; 2]> {
         let live = self.live.as_ref()?;
         // It may be one of several files of the run; what is read of it is not known yet.
-        let inputs = self.job.inputs.iter().skip_while(|input| **input != live.input).take(live.file + 1);
-        let mut files: Vec<Value> =
-            inputs.map(|input| json!({ "file": input.path.display().to_string() })).collect();
-        if files.is_empty() {
-            files.push(json!({ "file": live.input.path.display().to_string() }));
-        }
-        let epochs = live.epochs.iter().map(|e| (e.number, e.first, &e.tree));
+        let files = live.files.iter().take(live.file + 1);
+        let files = files.map(|input| json!({ "file": input.path.display().to_string() })).collect();
+        let epochs = live.epochs.iter().map(|epoch| &*epoch.said);
         let (number, definitions) = (live.epoch.run.number, &live.definitions);
-        let provenance = self.provenance.so_far(self.analyzer, number, files, definitions, epochs);
+        let [of_run, of_all] = self.provenance.so_far(number, files, definitions, epochs);
         let now = account(live);
-        let of_job = self.accounts.0.iter().cloned().chain([now.clone()]).collect();
-        let [of_run, of_all] = provenance;
-        Some([
-            Origin { provenance: of_run, ledger: Value::Array(vec![now]) },
-            Origin { provenance: of_all, ledger: Value::Array(of_job) },
-        ])
+        let all = list(self.accounts.0.iter().map(AsRef::as_ref).chain([&*now]));
+        let own = list([&*now].into_iter());
+        Some([Origin { provenance: of_run, ledger: own }, Origin { provenance: of_all, ledger: all }])
     }
 
     /// Writes the histograms so far, unless they are so many that it would hold up the run.

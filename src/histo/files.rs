@@ -53,16 +53,16 @@ impl Histograms {
     /// # Errors
     /// If it cannot be written; nothing remains then.
     pub fn write(&self, path: &Path, kind: FileKind, provenance: &Value) -> Result<Written, Error> {
-        self.settle(path, kind, provenance).and_then(Settled::finish).map_err(Error::Output)
+        self.settle(path, kind, &provenance.to_string()).and_then(Settled::finish).map_err(Error::Output)
     }
 
     /// Writes a file and brings it to the disk, without its name: so that several appear together or
-    /// not at all.
+    /// not at all. `provenance`: JSON of one line.
     pub(crate) fn settle(
         &self,
         path: &Path,
         kind: FileKind,
-        provenance: &Value,
+        provenance: &str,
     ) -> Result<Settled, FormatError> {
         match kind {
             FileKind::Json => self.settle_into(WholeFile::create(path)?, path, provenance),
@@ -75,9 +75,9 @@ impl Histograms {
         &self,
         mut file: WholeFile,
         path: &Path,
-        provenance: &Value,
+        provenance: &str,
     ) -> Result<Settled, FormatError> {
-        self.to_json(provenance, &mut file).map_err(FormatError::io("write", path))?;
+        self.json(provenance, &mut file).map_err(FormatError::io("write", path))?;
         file.settle()?;
         Ok(Settled::Json(path.to_owned(), file))
     }

@@ -41,14 +41,22 @@ impl Histograms {
     /// # Errors
     /// Those of `out`.
     pub fn to_json(&self, provenance: &Value, out: &mut dyn Write) -> io::Result<()> {
+        self.json(&provenance.to_string(), out)
+    }
+
+    /// The same with the provenance as JSON of one line.
+    pub(super) fn json(&self, provenance: &str, out: &mut dyn Write) -> io::Result<()> {
         let mut json = Json { out };
         let mut top = Folder::default();
         for (place, histogram) in self.list.iter().enumerate() {
             top.add(histogram.name(), DEPTH, place);
         }
-        let head = serde_json::json!({ "format": FORMAT, "runs": self.runs, "provenance": provenance });
+        let head = serde_json::json!({ "format": FORMAT, "runs": self.runs }).to_string();
         json.text(r#"{"_typename":"TFolder","pactolus":"#)?;
-        serde_json::to_writer(&mut json.out, &head)?;
+        json.text(head.trim_end_matches('}'))?;
+        json.text(",\"provenance\":")?;
+        json.text(provenance)?;
+        json.text("}")?;
         json.folder(&self.name(), &top, &self.list)?;
         json.text("\n")
     }

@@ -78,10 +78,9 @@ impl Added {
             places.push(place);
             kinds.push((path, kind));
         }
-        let settled: Result<Vec<_>, FormatError> = kinds
-            .into_iter()
-            .map(|(path, kind)| self.histograms.settle(path, kind, &self.provenance))
-            .collect();
+        let provenance = self.provenance.to_string();
+        let settled: Result<Vec<_>, FormatError> =
+            kinds.into_iter().map(|(path, kind)| self.histograms.settle(path, kind, &provenance)).collect();
         let written = settled.and_then(|all| all.into_iter().map(|file| file.finish()).collect());
         written.map_err(Error::Output)
     }

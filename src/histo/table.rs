@@ -72,7 +72,7 @@ pub(super) fn write(
     histograms: &Histograms,
     path: &Path,
     kind: TableKind,
-    provenance: &Value,
+    provenance: &str,
 ) -> Result<SettledTable, pactolus_formats::Error> {
     let mut table = PlainWriter::create(path, kind, &COLUMNS)?;
     for histogram in &histograms.list {

@@ -107,6 +107,8 @@ impl<'j> Part<'j> {
                 return Ok(Some(ticket));
             }
             Item::Begin(begun, input) => self.begin(&begun, &input)?,
+            // Told at the end of the run.
+            Item::File(_) => {}
             Item::Damage(input, damage) => {
                 (self.number(&input), damage.clone()).put(&mut self.body);
                 self.report.damage.add(input.path, damage);

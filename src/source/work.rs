@@ -65,6 +65,8 @@ impl Ticket {
 pub(crate) enum Item {
     /// A run begins.
     Begin(Box<Begun>, Box<InputFile>),
+    /// The run goes on in another file.
+    File(InputFile),
     /// Others have changed the ODB: the blocks behind are of another epoch.
     Epoch(Box<Taken>),
     /// What looks odd.

@@ -13,24 +13,24 @@ fn parts<'p>(place: &'p Place, bank: &str) -> &'p Place {
     let run = (0..20).fold(MidFile::new().bor(42), |run, n| run.words(1, n, bank, &[1]));
     place.put("run00042.mid", run.eor(42).bytes);
     place.run("analyze @run00042.mid -j 1 --strict -q -o @a.parquet --rotate 0.000001");
-    assert!(place.path("a.id1.0004.parquet").exists(), "the test wants several parts");
+    assert!(place.path("a.id1.000004.parquet").exists(), "the test wants several parts");
     place
 }
 
 /// Joins the parts of these numbers.
 fn merge(place: &Place, numbers: &[u32], more: &str) -> Ran {
-    let names: Vec<String> = numbers.iter().map(|n| format!("@a.id1.{n:04}.parquet")).collect();
+    let names: Vec<String> = numbers.iter().map(|n| format!("@a.id1.{n:06}.parquet")).collect();
     place.run(format!("merge {} {more}", names.join(" ")).trim_end())
 }
 
 /// A part of its own making, with this text in its metadata.
 fn forged(place: &Place, text: &str) -> Ran {
-    let path = place.path("a.id1.0001.parquet");
+    let path = place.path("a.id1.000001.parquet");
     let column = PlainColumn::new("run", PlainType::U32);
     let mut table = PlainWriter::create(&path, TableKind::Parquet, &[column]).unwrap();
     table.push(&[Plain::U32(42)]).unwrap();
     table.settle(&[("pactolus.part".into(), text.into())]).unwrap().finish().unwrap();
-    merge(parts_beside(place), &[1], "@b.id1.0001.parquet")
+    merge(parts_beside(place), &[1], "@b.id1.000001.parquet")
 }
 
 /// A part that is all of a table, as `b`.
@@ -46,11 +46,11 @@ fn copy(place: &Place, from: &str, to: &str) {
 
 pub(crate) fn all() -> Provokers {
     provoke! {
-        "--rotate is about tables in files: name an output .parquet or .arrow" => |p| {
-            p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze @run00042.mid --rotate 1 -o @o.mid -.arrow")
+        "--rotate is about tables: name an output .parquet or .arrow" => |p| {
+            p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze @run00042.mid --rotate 1 -o @o.mid")
         };
         "output ...: ... has the name of a part, and is no part of pactolus: move it away" => |p| {
-            p.put("run00042.mid", run_of(5).eor(42).bytes).put("a.id1.0001.parquet", "a letter");
+            p.put("run00042.mid", run_of(5).eor(42).bytes).put("a.id1.000001.parquet", "a letter");
             p.run("analyze @run00042.mid --rotate 1 -o @a.parquet")
         };
         "cannot read table ...: part ... wanted before it, part ... found: give all parts" => |p| {
@@ -60,9 +60,9 @@ pub(crate) fn all() -> Provokers {
             merge(parts(p, "ADC0"), &[1, 2, 2], "")
         };
         "cannot read table ...: ... rows before it wanted, ... found: it is of another analysis than the parts before it" => |p| {
-            copy(parts(p, "ADC0"), "a.id1.0002.parquet", "kept");
+            copy(parts(p, "ADC0"), "a.id1.000002.parquet", "kept");
             p.run("analyze @run00042.mid -q -o @a.parquet --rotate 1000");
-            copy(p, "kept", "a.id1.0002.parquet");
+            copy(p, "kept", "a.id1.000002.parquet");
             merge(p, &[1, 2], "")
         };
         "cannot read table ...: it says that it is the last, but part ... was given, too: they are of different analyses" => |p| {
@@ -73,20 +73,20 @@ pub(crate) fn all() -> Provokers {
         };
         "cannot read table ...: a part of ... wanted, ... found: give the parts of one table" => |p| {
             parts_beside(parts(p, "ADC0"));
-            copy(p, "b.id1.0001.parquet", "a.id1.0001.parquet");
+            copy(p, "b.id1.000001.parquet", "a.id1.000001.parquet");
             merge(p, &[1, 2], "")
         };
         "cannot read table ...: column ... of the last part wanted, ... found: it is of another table" => |p| {
-            copy(parts(p, "TDC0"), "a.id1.0001.parquet", "kept");
-            copy(parts(p, "ADC0"), "kept", "a.id1.0001.parquet");
+            copy(parts(p, "TDC0"), "a.id1.000001.parquet", "kept");
+            copy(parts(p, "ADC0"), "kept", "a.id1.000001.parquet");
             merge(p, &[1, 2], "")
         };
         "cannot read table ...: it has columns that the last part has not: it is of another table" => |p| {
-            copy(parts(p, "ADC0"), "a.id1.0001.parquet", "kept");
+            copy(parts(p, "ADC0"), "a.id1.000001.parquet", "kept");
             let run = (0..20).fold(MidFile::new().bor(42), |run, n| run.event(1, n, &[]));
             p.put("run00042.mid", run.eor(42).bytes);
             p.run("analyze @run00042.mid -j 1 --strict -q -o @a.parquet --rotate 0.000001");
-            copy(p, "kept", "a.id1.0001.parquet");
+            copy(p, "kept", "a.id1.000001.parquet");
             merge(p, &[1, 2], "")
         };
         "cannot read table ...: its pactolus.part is broken: write it anew" => |p| {
@@ -108,7 +108,7 @@ pub(crate) fn all() -> Provokers {
             merge(parts(p, "ADC0"), &[1, 2], "@run00042.mid")
         };
         "output ...: one output for the parts of one table wanted, ... and ... (...) found: leave out -o" => |p| {
-            merge(parts_beside(parts(p, "ADC0")), &[1, 2], "@b.id1.0001.parquet -o @all.parquet")
+            merge(parts_beside(parts(p, "ADC0")), &[1, 2], "@b.id1.000001.parquet -o @all.parquet")
         };
         "output ...: its parts are ...: give it that extension" => |p| {
             merge(parts(p, "ADC0"), &[1, 2], "-o @all.arrow")
@@ -141,6 +141,25 @@ pub(crate) fn all() -> Provokers {
         };
         "run ...: ... parts of an earlier analysis are replaced" => |p| {
             parts(p, "ADC0").run("analyze @run00042.mid -o @a.parquet --rotate 1000")
+        };
+        "run ...: ... whole table of an earlier analysis is replaced" => |p| {
+            p.put("run00042.mid", run_of(5).eor(42).bytes).run("analyze @run00042.mid -q -o @b.parquet");
+            p.run("analyze @run00042.mid -o @b.parquet --rotate 1000")
+        };
+        "run ...: ... whole tables of an earlier analysis are replaced" => |p| {
+            let run = run_of(5).words(2, 0, "ADC0", &[1]).eor(42);
+            p.put("run00042.mid", run.bytes).run("analyze @run00042.mid -q -o @b.parquet");
+            p.run("analyze @run00042.mid -o @b.parquet --rotate 1000")
+        };
+        "run ...: ... has the name of a part, and is no part of pactolus: it is left alone" => |p| {
+            p.put("run00042.mid", run_of(5).eor(42).bytes).put("a.id1.000001.parquet", "a letter");
+            p.run("analyze follow:@run00042.mid --live-timeout 1 -o @a.parquet")
+        };
+        "run ...: ... part of an earlier analysis lies beside the tables of ..." => |p| {
+            parts_beside(p).run("analyze @run00042.mid -o @b.parquet")
+        };
+        "run ...: ... parts of an earlier analysis lie beside the tables of ..." => |p| {
+            parts(p, "ADC0").run("analyze @run00042.mid -o @a.parquet")
         };
     }
 }

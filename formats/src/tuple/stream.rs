@@ -24,7 +24,7 @@ const CHUNK_ROWS: usize = 1 << 12;
 const CHUNK_BYTES: u64 = 1 << 20;
 
 /// Writes one table as a stream of Arrow IPC, each chunk of rows as soon as it is full. Chunks
-/// follow from the rows alone, not from where batches end.
+/// follow from the rows and from [`flush`](TableStream::flush) alone, not from where batches end.
 pub struct TableStream<W: Write> {
     /// For messages.
     name: PathBuf,
@@ -92,6 +92,20 @@ impl<W: Write> TableStream<W> {
         }
         self.rows += done as u64;
         Ok(refused)
+    }
+
+    /// Number of rows that were not written yet.
+    pub fn waiting(&self) -> u64 {
+        self.chunk.rows
+    }
+
+    /// Writes the rows so far, be the chunk full or not, so that a reader has them. They settle the columns,
+    /// if none were written before.
+    ///
+    /// # Errors
+    /// As [`write`](TableStream::write).
+    pub fn flush(&mut self) -> Result<()> {
+        if self.waiting() > 0 { self.end_chunk() } else { Ok(()) }
     }
 
     /// Ends the stream; its number of rows.

@@ -86,6 +86,36 @@ fn rows_come_while_the_run_goes_on() {
 }
 
 #[test]
+fn rows_that_are_sent_before_a_chunk_is_full_are_all_there_is_so_far() {
+    let pipe = Pipe::default();
+    let def = def(vec![]);
+    let mut table = TableStream::new(Path::new("-.arrow"), pipe.clone(), &def);
+    let mut columns = Columns::new(&def);
+    let read = || {
+        let bytes = pipe.0.borrow().clone();
+        let reader = arrow_ipc::reader::StreamReader::try_new(&bytes[..], None).unwrap();
+        reader.map(|batch| batch.unwrap().num_rows()).collect::<Vec<_>>()
+    };
+    // Before any row nothing is known of the columns.
+    table.flush().unwrap();
+    assert_eq!(pipe.0.borrow().len(), 0);
+    for n in 0..5 {
+        fill(&mut columns, n, &Event::new().words("ADC0", &[1]));
+    }
+    table.write(columns.finish()).unwrap();
+    assert_eq!((table.waiting(), pipe.0.borrow().len()), (5, 0));
+    table.flush().unwrap();
+    table.flush().unwrap();
+    assert_eq!((table.waiting(), read()), (0, vec![5]));
+    fill(&mut columns, 5, &Event::new().words("ADC0", &[2]).words("LATE", &[1]));
+    assert_eq!(table.write(columns.finish()).unwrap().len(), 1);
+    table.flush().unwrap();
+    assert_eq!(read(), [5, 1]);
+    assert_eq!(table.finish().unwrap(), 6);
+    assert_eq!(read(), [5, 1]);
+}
+
+#[test]
 fn what_comes_behind_the_first_rows_and_fits_no_column_is_refused() {
     let text = |name: &str, data: &[u8]| Event::new().bank(name, Tid::String, data);
     let two = [record(2, b"two\0\0\0"), record(3, b"thr\0\0\0")].concat();
