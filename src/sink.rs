@@ -157,7 +157,10 @@ impl<'j> Sinks<'j> {
                 if self.open.iter().any(|s| s.body.is_some() && s.place == place) {
                     return Err(Error::Job(format!("output {shown} is named twice")));
                 }
-                if self.done.contains(&place) {
+                if self.done.contains(&place) && self.job.follow.is_some() {
+                    // A job of days does not end because somebody has named a file wrongly.
+                    warnings.push(format!("run {run} comes twice: output {shown} of the first is replaced"));
+                } else if self.done.contains(&place) {
                     let why = format!(
                         "output {shown} was written before: run {run} comes twice; use an output without %05d"
                     );

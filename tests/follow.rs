@@ -348,6 +348,21 @@ fn a_run_that_was_asked_for_is_waited_for() {
 }
 
 #[test]
+fn a_run_that_comes_twice_does_not_end_a_job_of_days() {
+    let scene = Scene::new();
+    for name in ["run00042.mid", "run00043.mid"] {
+        fs::write(scene.path("fast").join(name), subrun(42, 0..10, 2)).unwrap();
+    }
+    let mut follow = Follow::new(scene.path("fast")).unwrap();
+    follow.runs = Some((42, 43));
+    let job = Job { rotate: Some(Duration::from_secs(60)), ..scene.job("live").follow(follow) };
+    let report = ends(move || analyzer().run(&job)).unwrap();
+    assert_eq!(report.runs.iter().map(|run| run.run).collect::<Vec<_>>(), [42, 42]);
+    let twice = |text: &&String| text.starts_with("run 42 comes twice: output ");
+    assert_eq!(report.warnings.iter().filter(twice).count(), 4, "{:?}", report.warnings);
+}
+
+#[test]
 fn a_checksum_that_is_wrong_is_damage_and_the_file_ends() {
     let scene = Scene::new();
     // In the other formats this byte says that more is to come.

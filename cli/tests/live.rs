@@ -7,7 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pactolus::formats::Compression;
 use pactolus::formats::compress::Output as Compressed;
@@ -225,15 +225,23 @@ fn json_lines_tell_status_warnings_runs_and_the_end() {
 #[test]
 fn a_job_that_fails_says_so_in_its_last_line() {
     let place = TempDir::new().unwrap();
-    let part = |serial| MidFile::new().bor(42).words(1, serial, "ADC0", &[1]).eor(42).bytes;
-    for (serial, name) in ["run00042sub0000.mid", "run00042sub0002.mid"].iter().enumerate() {
-        fs::write(place.path().join(name), part(serial as u32)).unwrap();
+    fs::create_dir(place.path().join("out")).unwrap();
+    let child = start(&place, "analyze follow:. --json -r 42 43 --live-timeout 20 -o out/o%05d.mid");
+    let run = |number| MidFile::new().bor(number).words(1, 0, "ADC0", &[1]).eor(number).bytes;
+    fs::write(place.path().join("run00042.mid"), run(42)).unwrap();
+    let (first, begun) = (place.path().join("out/o00042.mid"), Instant::now());
+    while !first.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "run 42 does not come");
+        std::thread::sleep(Duration::from_millis(5));
     }
-    fs::write(place.path().join("run00043.mid"), MidFile::new().bor(43).eor(43).bytes).unwrap();
-    let ran = program(&place, "analyze follow:. --json -r 42 43 --live-timeout 20").output().unwrap();
-    assert_eq!(ran.status.code(), Some(2));
+    // The directory of the outputs goes.
+    std::thread::sleep(Duration::from_millis(200));
+    fs::remove_dir_all(place.path().join("out")).unwrap();
+    fs::write(place.path().join("run00043.mid"), run(43)).unwrap();
+    let ran = child.wait_with_output().unwrap();
+    assert_eq!(ran.status.code(), Some(5), "{}", text(&ran.stderr));
     let said = text(&ran.stderr).lines().last().unwrap().strip_prefix("pactolus: ").unwrap();
-    assert!(said.contains("subrun 1 is missing"), "{said}");
+    assert!(said.contains("o00043.mid"), "{said}");
     let lines: Vec<Value> =
         text(&ran.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(*lines.last().unwrap(), serde_json::json!({ "type": "end", "error": said }), "{lines:?}");
@@ -259,8 +267,10 @@ fn a_warning_and_a_timeout_are_lines_too() {
     assert_eq!(ran.status.code(), Some(4));
     let lines: Vec<Value> =
         text(&ran.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let warning = lines.iter().find(|line| line["type"] == "warning").unwrap();
-    assert!(warning["text"].as_str().unwrap().starts_with("no histogram was booked"), "{warning}");
+    for begin in ["damage in run00042.mid: ", "no histogram was booked"] {
+        let is_it = |line: &&Value| line["text"].as_str().is_some_and(|text| text.starts_with(begin));
+        assert_eq!(lines.iter().find(is_it).unwrap()["type"], "warning", "{begin}");
+    }
     let end = lines.last().unwrap();
     assert_eq!((&end["type"], &end["ended"]["how"]), (&Value::from("end"), &Value::from("timed_out")));
     let said = text(&ran.stderr).lines().last().unwrap().strip_prefix("pactolus: ");
@@ -422,7 +432,9 @@ fn a_terminal_shows_one_line_that_leaves_nothing_behind() {
 #[test]
 fn the_line_goes_when_the_user_stops_the_job() {
     let place = TempDir::new().unwrap();
-    fs::write(place.path().join("run00042.mid"), &run(2000)[..50_000]).unwrap();
+    let bytes = run(2000);
+    // Its EOR is to come.
+    fs::write(place.path().join("run00042.mid"), &bytes[..bytes.len() - 17]).unwrap();
     let program = env!("CARGO_BIN_EXE_pactolus");
     let line = format!("stty rows 24 cols 80; exec {program} analyze follow:.");
     let mut child = Command::new("script")

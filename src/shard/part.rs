@@ -87,6 +87,8 @@ impl<'j> Part<'j> {
                 self.read = (done, total);
                 return Ok(None);
             }
+            // The job names its files.
+            Item::File(_) => return Ok(None),
             Item::Elsewhere(block) => {
                 self.place += 1;
                 self.count(block.bytes, block.events, block.sum);
@@ -108,7 +110,6 @@ impl<'j> Part<'j> {
             }
             Item::Begin(begun, input) => self.begin(&begun, &input)?,
             // Told at the end of the run.
-            Item::File(_) => {}
             Item::Damage(input, damage) => {
                 (self.number(&input), damage.clone()).put(&mut self.body);
                 self.report.damage.add(input.path, damage);
