@@ -54,8 +54,10 @@ fn late(place: &Place) -> Ran {
 
 /// Subruns 0 and 2, and the next run.
 fn gap(place: &Place) -> Ran {
-    let run = || run_of(5).eor(42).bytes;
-    place.put("run00042sub0000.mid", run()).put("run00042sub0002.mid", run());
+    // The last one says that the run is being stopped.
+    let stop = b"{\"Runinfo\": {\"Transition in progress\": 2}}\n\0";
+    let last = run_of(5).raw(0x8001, 0x494d, 42, stop).bytes;
+    place.put("run00042sub0000.mid", run_of(5).eor(42).bytes).put("run00042sub0002.mid", last);
     let next = crate::common::MidFile::new().bor(43).eor(43);
     place.put("run00043.mid", next.bytes).run("analyze follow:@ -r 42 43 --allow-missing --live-timeout 20")
 }

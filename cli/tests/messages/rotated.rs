@@ -66,9 +66,9 @@ pub(crate) fn all() -> Provokers {
             merge(p, &[1, 2], "")
         };
         "cannot read table ...: it says that it is the last, but part ... was given, too: they are of different analyses" => |p| {
-            copy(parts(p, "ADC0"), "a.id1.0002.parquet", "kept");
+            copy(parts(p, "ADC0"), "a.id1.000002.parquet", "kept");
             p.run("analyze @run00042.mid -q --events 1 -o @a.parquet --rotate 1000");
-            copy(p, "kept", "a.id1.0002.parquet");
+            copy(p, "kept", "a.id1.000002.parquet");
             merge(p, &[1, 2], "")
         };
         "cannot read table ...: a part of ... wanted, ... found: give the parts of one table" => |p| {
@@ -92,10 +92,10 @@ pub(crate) fn all() -> Provokers {
         "cannot read table ...: its pactolus.part is broken: write it anew" => |p| {
             forged(p, "{}");
             // Alone, it is a part, too; and so is what is left of one.
-            let bytes = fs::read(p.path("b.id1.0001.parquet")).unwrap();
-            let cut = p.put("c.id1.0001.parquet", &bytes[..bytes.len() - 9]).run("merge @c.id1.0001.parquet");
-            assert!(cut.code == 2 && cut.said.contains("cannot read table c.id1.0001.parquet: "), "{}", cut.said);
-            p.run("merge @a.id1.0001.parquet")
+            let bytes = fs::read(p.path("b.id1.000001.parquet")).unwrap();
+            let cut = p.put("c.id1.000001.parquet", &bytes[..bytes.len() - 9]).run("merge @c.id1.000001.parquet");
+            assert!(cut.code == 2 && cut.said.contains("cannot read table c.id1.000001.parquet: "), "{}", cut.said);
+            p.run("merge @a.id1.000001.parquet")
         };
         "cannot read table ...: it is not as its pactolus.part says: it was changed" => |p| {
             forged(p, r#"{"table":"id1","whole":"a.id1.parquet","number":1,"last":true,"before":0,"rows":1,"groups":[[1]],"open":[false,false]}"#)
