@@ -165,7 +165,7 @@ pub(crate) struct Message {
 }
 
 record!(Offered { offered, delivered, left_out, overrun, stale, too_big, damaged, unrequested, unattended });
-record!(Source { id, account, serials });
+record!(Source { account, serials });
 record!(Requested { matched, created, kept, skipped, failed });
 record!(Entered { entered, skipped, failed, timed, nanos });
 record!(Failure { stage, id, serial, event, reason });
@@ -175,7 +175,6 @@ record!(Message { event, stage, text });
 /// One event id at the source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Source {
-    id: u16,
     pub(crate) account: Offered,
     /// The first and the last serial number.
     serials: Option<(u32, u32)>,
@@ -211,28 +210,28 @@ impl Source {
 }
 
 /// Serial numbers that are missing between two events. Where numbers go back, they begin anew.
-pub(crate) fn missing(before: u32, serial: u32) -> u64 {
+fn missing(before: u32, serial: u32) -> u64 {
     match serial.wrapping_sub(before) {
         step @ 2..=0x7fff_ffff => u64::from(step - 1),
         _ => 0,
     }
 }
 
-/// The accounts of one request by event id. Ids are few and come in stretches.
+/// What is known of each event id. Ids are few and come in stretches.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ByRequest {
-    ids: Vec<(u16, Requested)>,
+pub(crate) struct ById<T> {
+    ids: Vec<(u16, T)>,
     last: usize,
 }
 
-impl ByRequest {
+impl<T: Default> ById<T> {
     #[inline]
-    fn id(&mut self, id: u16) -> &mut Requested {
+    fn id(&mut self, id: u16) -> &mut T {
         if self.ids.get(self.last).is_none_or(|(known, _)| *known != id) {
             self.last = match self.ids.iter().position(|(known, _)| *known == id) {
                 Some(place) => place,
                 None => {
-                    self.ids.push((id, Requested::default()));
+                    self.ids.push((id, T::default()));
                     self.ids.len() - 1
                 }
             };
@@ -240,6 +239,31 @@ impl ByRequest {
         &mut self.ids[self.last].1
     }
 
+    fn clear(&mut self) {
+        self.ids.clear();
+        self.last = 0;
+    }
+
+    /// Adds those of another stretch of events, each by `add`.
+    fn add(&mut self, other: &ById<T>, add: impl Fn(&mut T, &T)) {
+        other.ids.iter().for_each(|(id, known)| add(self.id(*id), known));
+    }
+}
+
+impl<T: Wire> Wire for ById<T> {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.ids.put(to);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<ById<T>, Malformed> {
+        Ok(ById { ids: from.value()?, last: 0 })
+    }
+}
+
+/// The accounts of one request.
+pub(crate) type ByRequest = ById<Requested>;
+
+impl ByRequest {
     /// Of all ids together.
     pub(crate) fn sum(&self) -> Requested {
         let mut sum = Requested::default();
@@ -251,27 +275,12 @@ impl ByRequest {
     pub(crate) fn by_id(&self) -> BTreeMap<u16, Requested> {
         self.ids.iter().copied().collect()
     }
-
-    fn add(&mut self, other: &ByRequest) {
-        other.ids.iter().for_each(|(id, account)| self.id(*id).add(account));
-    }
-}
-
-impl Wire for ByRequest {
-    fn put(&self, to: &mut Vec<u8>) {
-        self.ids.put(to);
-    }
-
-    fn take(from: &mut Bytes<'_>) -> Result<ByRequest, Malformed> {
-        Ok(ByRequest { ids: from.value()?, last: 0 })
-    }
 }
 
 /// All that is counted in a stretch of events.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
-    ids: Vec<Source>,
-    last: usize,
+    ids: ById<Source>,
     requests: Vec<ByRequest>,
     pub(crate) stages: Vec<Entered>,
     pub(crate) system: u64,
@@ -302,7 +311,6 @@ impl Wire for Counts {
     fn take(from: &mut Bytes<'_>) -> Result<Counts, Malformed> {
         Ok(Counts {
             ids: from.value()?,
-            last: 0,
             requests: from.value()?,
             stages: from.value()?,
             system: from.value()?,
@@ -324,19 +332,10 @@ impl Counts {
         }
     }
 
-    /// What is known of an event id at the source. Ids are few and come in stretches.
+    /// What is known of an event id at the source.
     #[inline]
     pub(crate) fn source(&mut self, id: u16) -> &mut Source {
-        if self.ids.get(self.last).is_none_or(|known| known.id != id) {
-            self.last = match self.ids.iter().position(|known| known.id == id) {
-                Some(place) => place,
-                None => {
-                    self.ids.push(Source { id, ..Source::default() });
-                    self.ids.len() - 1
-                }
-            };
-        }
-        &mut self.ids[self.last]
+        self.ids.id(id)
     }
 
     /// The account of an event id.
@@ -368,18 +367,17 @@ impl Counts {
     }
 
     pub(crate) fn by_id(&self) -> BTreeMap<u16, Offered> {
-        self.ids.iter().map(|known| (known.id, known.account)).collect()
+        self.ids.ids.iter().map(|(id, known)| (*id, known.account)).collect()
     }
 
     /// Data events.
     pub(crate) fn offered(&self) -> u64 {
-        self.ids.iter().map(|known| known.account.offered).sum()
+        self.ids.ids.iter().map(|(_, known)| known.account.offered).sum()
     }
 
     pub(crate) fn clear(&mut self) {
         self.ids.clear();
-        self.last = 0;
-        self.requests.iter_mut().for_each(|request| request.ids.clear());
+        self.requests.iter_mut().for_each(ById::clear);
         self.stages.fill(Entered::default());
         self.system = 0;
         self.retyped = 0;
@@ -399,11 +397,9 @@ impl Counts {
     /// Adds the numbers of `other`, and its failures, damage and messages as long as there are
     /// fewer than `most` of each.
     pub(crate) fn add(&mut self, other: &Counts, most: usize) {
-        for known in &other.ids {
-            self.source(known.id).add(known);
-        }
+        self.ids.add(&other.ids, Source::add);
         for (sum, o) in self.requests.iter_mut().zip(&other.requests) {
-            sum.add(o);
+            sum.add(o, Requested::add);
         }
         for (sum, o) in self.stages.iter_mut().zip(&other.stages) {
             sum.entered += o.entered;
