@@ -16,7 +16,6 @@ mod listed;
 use std::io;
 use std::time::Duration;
 
-use pactolus_formats::asc::Refusals;
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{EventView, Header};
 use serde::Serialize;
@@ -25,25 +24,20 @@ pub(crate) use late::Late;
 pub(crate) use listed::Listed;
 
 use crate::Error;
-use crate::events::Layouts;
 use crate::job::InputFile;
 use crate::layers::dumped;
 use crate::provenance::DigestOf;
 
-/// Events, block by block.
+/// Events, block by block, which never waits for them.
 pub(crate) trait Stream: Send {
+    /// Its events.
+    fn events(&mut self) -> &mut Late;
+
     /// Fills `block` with whole events of one run, of about `target` bytes in all. Where nothing more has
-    /// come, [`Ends::Pause`] says so, without waiting.
-    fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends>;
-
-    /// Ends a block before the event of this number in the stream, counted from 1.
-    fn stop_before(&mut self, event: Option<u64>);
-
-    /// The number of the next event in the stream, counted from 1.
-    fn next_number(&self) -> u64;
-
-    /// Says what is defined.
-    fn learn(&mut self, layouts: Layouts);
+    /// come, [`Ends::Pause`] says so.
+    fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends> {
+        self.events().read(block, target)
+    }
 
     /// Bytes of it that were read, as they stand where they come from.
     fn done(&self) -> u64;
@@ -68,11 +62,6 @@ pub(crate) trait Stream: Send {
 
     /// Of what was read, for the provenance.
     fn digest(&self) -> Option<&DigestOf> {
-        None
-    }
-
-    /// What its text does not hold.
-    fn refused(&self) -> Option<&Refusals> {
         None
     }
 }

@@ -2,19 +2,16 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Damage, Error as FormatError, Limits};
 
+use super::bell::GLANCE;
 use super::{Follow, Following, Gauge};
 use crate::Error;
 use crate::feed::{Ended, Eor, Feed, Next, Opened, Seen, Stream};
 use crate::job::{InputFile, Job, Stop};
-
-/// How often those who wait look whether anybody still does.
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// What comes next of files that are followed.
 #[derive(Clone, Debug)]
@@ -111,7 +108,7 @@ impl Arrivals {
             }
             if self.stop.is_asked() {
                 // Of the file in hand, nothing more comes.
-                let ends = self.open.take().map(|open| end(&*open.stream));
+                let ends = self.open.take().map(|mut open| end(&mut *open.stream));
                 self.coming.extend(ends.into_iter().chain([Arrival::Over(None)]));
                 continue;
             }
@@ -148,7 +145,7 @@ impl Arrivals {
             Ends::Eor => open.eor = Some(Eor::of(&open.file, block)),
             Ends::Damaged(damage) => self.coming.push_back(Arrival::Damage(damage)),
             Ends::End => {
-                self.coming.push_back(end(&*open.stream));
+                self.coming.push_back(end(&mut *open.stream));
                 // It is now that the next one is looked for.
                 self.feed.goes_on(None);
                 return Ok(());
@@ -171,6 +168,6 @@ impl Arrivals {
 }
 
 /// The end of a file.
-fn end(stream: &dyn Stream) -> Arrival {
-    Arrival::End(stream.refused().filter(|refused| refused.count() > 0).cloned())
+fn end(stream: &mut dyn Stream) -> Arrival {
+    Arrival::End(stream.events().refused().filter(|refused| refused.count() > 0).cloned())
 }
