@@ -13,6 +13,7 @@
 mod late;
 mod listed;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub(crate) use listed::Listed;
 use crate::Error;
 use crate::job::InputFile;
 use crate::layers::dumped;
+use crate::ledger::Offered;
 use crate::provenance::DigestOf;
 
 /// Events, block by block, which never waits for them.
@@ -117,16 +119,26 @@ pub(crate) trait Feed: Send {
     /// one says. `eor`: what has come of it ends with an EOR; else it has ended.
     fn goes_on(&mut self, eor: Option<Eor>) -> Option<bool>;
 
+    /// Events since the last time that the source could not hand on.
+    fn missed(&mut self) -> Missed {
+        Missed::new()
+    }
+
     /// What is to be said of it since the last time.
     fn news(&mut self) -> Vec<String> {
         Vec::new()
     }
 }
 
+/// Accounts of events that were not handed on, by id.
+pub(crate) type Missed = BTreeMap<u16, Offered>;
+
 /// What comes next.
 pub(crate) enum Next {
     /// A stream.
     Stream(Opened),
+    /// The run that might have gone on has ended, but not with its EOR; why.
+    Gone { gap: String, is_fault: bool },
     /// Nothing yet.
     Wait,
     /// Nothing more.

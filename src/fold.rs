@@ -218,6 +218,11 @@ impl<'j> Fold<'j> {
             Item::Epoch(taken) => self.epoch(*taken),
             Item::Warning(text) => self.untaken(text),
             Item::News(text) => self.warn(text),
+            Item::Missed(missed) => {
+                if let Some(live) = &mut self.live {
+                    missed.iter().for_each(|(id, account)| live.counts.id(*id).add(account));
+                }
+            }
             Item::Gap { text, is_fault } => {
                 if let Some(live) = &mut self.live {
                     live.gaps.push(text.clone());

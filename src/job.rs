@@ -11,6 +11,8 @@ use pactolus_formats::{Compression, Limits, Pool};
 use pactolus_odb::Odb;
 
 use crate::Error;
+use crate::analyzer::Analyzer;
+use crate::attached::{Attached, Experiment};
 use crate::epoch::Selection;
 use crate::histo::{FileKind, check_ours};
 use crate::live::Live;
@@ -360,6 +362,21 @@ impl Job {
     pub fn follow(mut self, follow: Follow) -> Job {
         self.live = Some(Live::Follow(follow));
         self
+    }
+
+    /// Analyzes the events of an experiment that runs, with its ODB.
+    #[must_use]
+    pub fn attach(mut self, experiment: Experiment) -> Job {
+        self.live = Some(Live::Experiment(experiment));
+        self
+    }
+
+    /// Attaches it, if it is to be.
+    pub(crate) fn attached(&self, analyzer: &Analyzer) -> Result<Option<Attached>, Error> {
+        match &self.live {
+            Some(Live::Experiment(experiment)) => experiment.attach(analyzer, self).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Adds an output file.

@@ -59,6 +59,7 @@ extern crate self as pactolus;
 struct Readme;
 
 mod analyzer;
+mod attached;
 mod awaited;
 mod banks;
 mod begun;
@@ -83,6 +84,7 @@ mod layers;
 mod ledger;
 mod line;
 mod live;
+pub mod midas;
 mod module;
 mod online;
 mod partial;
@@ -104,6 +106,7 @@ mod test;
 mod verify;
 
 pub use analyzer::Analyzer;
+pub use attached::Experiment;
 pub use banks::{BankSet, BankUse, Banks};
 pub use catalogue::Catalogue;
 pub use chain::WiringError;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::attached::Experiment;
 use crate::Error;
 use crate::feed::Feed;
 use crate::job::{Job, OutputFile, OutputKind};
@@ -15,6 +16,8 @@ use crate::online::{Follow, Following, Gauge};
 pub enum Live {
     /// The files of an experiment while they are written.
     Follow(Follow),
+    /// An experiment that runs MIDAS.
+    Experiment(Experiment),
 }
 
 impl Live {
@@ -22,6 +25,7 @@ impl Live {
     pub fn name(&self) -> String {
         match self {
             Live::Follow(follow) => follow.name(),
+            Live::Experiment(experiment) => experiment.to_string(),
         }
     }
 
@@ -29,6 +33,7 @@ impl Live {
     pub fn patience(&self) -> Duration {
         match self {
             Live::Follow(follow) => follow.patience,
+            Live::Experiment(experiment) => experiment.patience,
         }
     }
 
@@ -43,6 +48,7 @@ impl Live {
                 let mut outputs = job.outputs.iter().filter(is_events);
                 outputs.try_for_each(|output| follow.check_output(Path::new(&output.pattern)))
             }
+            Live::Experiment(experiment) => experiment.check(job),
         }
     }
 
@@ -50,6 +56,7 @@ impl Live {
     pub(crate) fn feed(&self, job: &Job, gauge: &Gauge) -> Box<dyn Feed> {
         match self {
             Live::Follow(follow) => Box::new(Following::new(follow, job, gauge)),
+            Live::Experiment(experiment) => experiment.feed(job, gauge),
         }
     }
 }

@@ -201,6 +201,12 @@ impl<'j> Source<'j> {
         let next = if self.stops() { Next::Over(None) } else { self.feed.next(SILENCE)? };
         self.pass_news();
         match next {
+            Next::Gone { gap: text, is_fault } => {
+                if self.run.epoch.is_some() {
+                    self.send(Item::Gap { text, is_fault });
+                }
+                self.end_pending();
+            }
             Next::Wait => self.send(Item::Read { done: self.done, total: self.total }),
             Next::Stream(Opened { file, mut stream, continues, gap, is_fault }) => {
                 if !continues {
@@ -302,6 +308,12 @@ impl<'j> Source<'j> {
         self.part_at_eor(&mut reading, &mut ticket.block, &ends);
         self.block(&mut reading, ticket)?;
         reading.run.data += data;
+        if reading.run.epoch.is_some() {
+            let missed = self.feed.missed();
+            if !missed.is_empty() {
+                self.send(Item::Missed(missed));
+            }
+        }
         self.pass_news();
         self.send(Item::Read { done: self.done + reading.stream.done(), total: self.total });
         // What lies beyond the user's range was not asked for, be it damaged or the end.

@@ -12,7 +12,7 @@ use crate::Error;
 use crate::begun::Begun;
 use crate::block::{Until, Worker};
 use crate::epoch::Epoch;
-use crate::feed::Ended;
+use crate::feed::{Ended, Missed};
 use crate::hot::Taken;
 use crate::job::{InputFile, Stop};
 use crate::provenance::DigestOf;
@@ -73,6 +73,8 @@ pub(crate) enum Item {
     Warning(String),
     /// What the source has to say.
     News(String),
+    /// Events that a live source could not hand on.
+    Missed(Missed),
     /// Something is missing in the run before the next block.
     Gap { text: String, is_fault: bool },
     /// A block has gone through the wide stages.
