@@ -14,5 +14,5 @@ mod pull;
 mod runs;
 mod spool;
 
-pub use experiment::Experiment;
 pub(crate) use experiment::Attached;
+pub use experiment::Experiment;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::attached::Experiment;
 use crate::Error;
+use crate::attached::Experiment;
 use crate::feed::Feed;
 use crate::job::{Job, OutputFile, OutputKind};
 use crate::online::{Follow, Following, Gauge};

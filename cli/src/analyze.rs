@@ -17,7 +17,7 @@ use crate::lines::Lines;
 use crate::live::{self, How, left_out};
 use crate::patient::Patient;
 use crate::progress::Display;
-use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow, inputs, shard, shared, summary};
+use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, attach, follow, inputs, shard, shared, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -36,6 +36,8 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
         Some(_) => args.odb.clone(),
         // Recorded values are the only ones.
         None if !args.epochs.is_empty() => args.odb.clone(),
+        // The ODB is that of the experiment.
+        None if matches!(job.live, Some(Live::Experiment(_))) => args.odb.clone(),
         None => shared::place(args.odb.as_deref()),
     };
     if let Some(dir) = odb_dir.as_deref().filter(|_| !args.odb_load.is_empty()) {
@@ -288,7 +290,14 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
 
 /// The source that is live, if it is.
 fn live_source(args: &AnalyzeArgs) -> Result<Option<Live>, Box<dyn std::error::Error>> {
-    let mut follow = follow::only(args.files.iter().chain(&args.input), args.live_timeout)?;
+    let names = args.files.iter().chain(&args.input);
+    if let Some(mut experiment) = attach::only(names.clone(), &args.attach, args.live_timeout)? {
+        if let [first, last] = args.runs.as_slice() {
+            experiment.runs = Some((*first, *last));
+        }
+        return Ok(Some(Live::Experiment(experiment)));
+    }
+    let mut follow = follow::only(names, args.live_timeout)?;
     if let ([first, last], Some(follow)) = (args.runs.as_slice(), &mut follow) {
         follow.runs = Some((*first, *last));
     }

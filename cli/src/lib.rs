@@ -13,6 +13,7 @@
 
 mod analyze;
 mod args;
+mod attach;
 mod demo;
 mod dump;
 mod follow;
@@ -173,8 +174,11 @@ fn report(error: &(dyn std::error::Error + 'static), err: &mut dyn Write) -> u8 
         return UNWRITTEN;
     }
     let _ = writeln!(err, "pactolus: {}", chain(error));
-    let unwritten = error.downcast_ref::<pactolus::Error>().is_some_and(pactolus::Error::is_output);
-    if unwritten { UNWRITTEN } else { REFUSED }
+    match error.downcast_ref::<pactolus::Error>() {
+        Some(error) if error.is_output() => UNWRITTEN,
+        Some(error) if error.is_away() => ENDED,
+        _ => REFUSED,
+    }
 }
 
 fn parse(args: &[OsString]) -> Result<Command, Box<dyn std::error::Error>> {

@@ -108,7 +108,9 @@ impl Experiment {
             return refuse("parameters and switches are those of its ODB: leave out --odb");
         }
         if !job.odb_load.is_empty() {
-            return refuse("--odb-load would overwrite its ODB: leave it out, or use -c for this analysis alone");
+            return refuse(
+                "--odb-load would overwrite its ODB: leave it out, or use -c for this analysis alone",
+            );
         }
         if !job.epochs.is_empty() {
             return refuse("--epochs is for files: its values are those of its ODB");
@@ -123,11 +125,11 @@ impl Experiment {
     pub(crate) fn attach(&self, analyzer: &Analyzer, job: &Job) -> Result<Attached, Error> {
         let mut experiment = self.clone();
         if experiment.login.name.is_empty() {
-            experiment.login.name = analyzer.name().to_owned();
+            experiment.login.name = analyzer.name.clone();
         }
         let root = analyzer.root();
         let writes = match self.writes {
-            true => Writes::Below(vec![root.to_owned(), "/Equipment".into()]),
+            true => Writes::Below(vec![root.clone(), "/Equipment".into()]),
             false => Writes::Nothing,
         };
         let wanted = Wanted::of(analyzer, self.sampling);
@@ -137,7 +139,7 @@ impl Experiment {
         let inbox = Inbox::new();
         let mirror = Mirror::new(Arc::clone(&inbox), writes);
         experiment.line = Some(spool.clone());
-        let watched = vec!["/Runinfo".to_owned(), root.to_owned()];
+        let watched = vec!["/Runinfo".to_owned(), root];
         let mut puller = Puller::new(
             &experiment,
             (wanted, watched),
@@ -150,25 +152,31 @@ impl Experiment {
             .name("experiment".into())
             .spawn(move || puller.run(client))
             .map_err(|error| job.cannot_start(&error))?;
-        let job = Job {
-            odb: Some(Odb::new(mirror)),
-            live: Some(Live::Experiment(experiment)),
-            ..job.clone()
-        };
+        let job =
+            Job { odb: Some(Odb::new(mirror)), live: Some(Live::Experiment(experiment)), ..job.clone() };
         Ok(Attached { job, spool, inbox, thread: Some(thread) })
+    }
+
+    /// ... of which nothing is written or said.
+    pub(crate) fn without_writes(self) -> Experiment {
+        Experiment { writes: false, messages: false, ..self }
     }
 
     /// Its runs as streams.
     pub(crate) fn feed(&self, job: &Job, gauge: &Gauge) -> Box<dyn Feed> {
-        // Without a line nothing comes.
-        let spool = self.line.clone().unwrap_or_else(|| {
-            let spool = Spool::new(0, None);
-            spool.stop();
-            spool
-        });
+        let spool = self.spool();
         let written = spool.clone();
         gauge.written_by(move || written.written());
         Box::new(Runs::new(self.to_string(), spool, job))
+    }
+
+    /// What comes; without a line, nothing.
+    fn spool(&self) -> Spool {
+        self.line.clone().unwrap_or_else(|| {
+            let spool = Spool::new(0, None);
+            spool.stop();
+            spool
+        })
     }
 }
 
@@ -202,6 +210,14 @@ pub(crate) struct Attached {
     spool: Spool,
     inbox: Arc<Inbox>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Attached {
+    /// Its runs as streams, with the pieces of large events as they are.
+    pub(crate) fn pieces(&self) -> Box<dyn Feed> {
+        let name = self.job.live.as_ref().map_or_else(String::new, Live::name);
+        Box::new(Runs::new(name, self.spool.clone(), &self.job).keep_fragments())
+    }
 }
 
 impl Drop for Attached {

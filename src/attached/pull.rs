@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pactolus_formats::Header;
 use pactolus_formats::event::{BOR, EOR, MIDAS_MAGIC};
-use pactolus_odb::{Save, Tree};
+use pactolus_odb::Save;
 
 use super::experiment::Experiment;
 use super::runs::{Runinfo, Runs, Step};
@@ -16,7 +16,7 @@ use crate::analyzer::Analyzer;
 use crate::feed::Ended;
 use crate::job::{Job, Stop};
 use crate::midas::{
-    Buffer, Client, Error, Inbox, Key, KeyInfo, Message, Mirror, NO_KEY, Note, Result, Transition, TransitionKind,
+    Buffer, Client, Error, Inbox, Key, KeyInfo, Message, Mirror, Note, Result, Transition, TransitionKind,
 };
 
 /// A batch of events: so many bytes, or so many events.
@@ -45,6 +45,9 @@ const REQUESTS: usize = 10;
 
 /// MIDAS's largest event where the ODB does not say [bytes].
 const LARGEST: u32 = 4 << 20;
+
+/// MIDAS's answer where a key is not there.
+const NO_KEY: i32 = 312;
 
 /// The requests of one buffer: event id, trigger mask, sampling.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,15 +124,14 @@ enum Done {
     Stopped,
     /// The experiment has asked us to end.
     Asked,
-    /// What was wanted is complete, or did not come.
-    Over,
 }
 
 /// Where `/Runinfo` says what there is.
 struct Places {
     state: (Key, KeyInfo),
     number: (Key, KeyInfo),
-    transition: (Key, KeyInfo),
+    /// It is not there before the first transition of an experiment.
+    transition: Option<(Key, KeyInfo)>,
 }
 
 /// What pulls.
@@ -218,7 +220,7 @@ impl Puller {
                 client.cache(buffer, CACHE)?;
             }
             for ((id, mask, sampling), number) in wanted.requests.iter().zip(0..) {
-                client.request(buffer, *id, *mask, *sampling, number)?;
+                client.request(buffer, *id, *mask, (*sampling).into(), number)?;
             }
             self.buffers.push(buffer);
         }
@@ -289,7 +291,7 @@ impl Puller {
     /// Connects again; nothing if nobody wants it any more, or it is of no use.
     fn again(&mut self) -> Option<Client> {
         let lost = Instant::now();
-        let mut pause = FIRST;
+        let (mut pause, mut said) = (FIRST, String::new());
         loop {
             let next = Instant::now() + pause;
             while Instant::now() < next {
@@ -306,12 +308,15 @@ impl Puller {
             });
             match client {
                 Ok(client) => return Some(client),
-                Err(error) if error.is_refusal() => {
-                    self.over(Some(Ended::Lost(format!("{}: {error}", self.experiment))));
-                    return None;
+                // While an experiment is restarted, any error may come, and all of them may pass.
+                Err(error) => {
+                    self.heard = heard;
+                    let why = error.to_string();
+                    if why != said {
+                        self.spool.say(format!("{}: {why}; still trying", self.experiment));
+                        said = why;
+                    }
                 }
-                // It is away still.
-                Err(_) => self.heard = heard,
             }
         }
     }
@@ -343,7 +348,7 @@ impl Puller {
 
     /// Pulls until nobody reads any more, or nothing is to come.
     fn serve(&mut self, client: &mut Client) -> Result<Done> {
-        let places = Places::find(client)?;
+        let mut places = Places::find(client)?;
         let (mut looked, mut idle): (Option<Instant>, _) = (None, SHORTEST);
         loop {
             if self.spool.stops() {
@@ -358,7 +363,7 @@ impl Puller {
                 let was = looked.replace(Instant::now());
                 self.hear(&notes);
                 self.mirror.look(client, &notes)?;
-                self.look(client, &places)?;
+                self.look(client, &mut places)?;
                 // A level is worth less than events.
                 if was.is_none_or(|at| at.elapsed() >= LOOK) {
                     self.level(client)?;
@@ -369,7 +374,7 @@ impl Puller {
                 self.inbox.wait(LONGEST);
                 continue;
             }
-            if self.pull(client, &places)? {
+            if self.pull(client, &mut places)? {
                 idle = SHORTEST;
                 continue;
             }
@@ -397,7 +402,7 @@ impl Puller {
     }
 
     /// What run there is.
-    fn look(&mut self, client: &mut Client, places: &Places) -> Result<()> {
+    fn look(&mut self, client: &mut Client, places: &mut Places) -> Result<()> {
         let now = places.read(client)?;
         let is_first = !std::mem::replace(&mut self.is_attached, true);
         match self.runs.look(now) {
@@ -436,7 +441,7 @@ impl Puller {
     }
 
     /// Asks for events; whether there were some.
-    fn pull(&mut self, client: &mut Client, places: &Places) -> Result<bool> {
+    fn pull(&mut self, client: &mut Client, places: &mut Places) -> Result<bool> {
         let mut came = false;
         for i in 0..self.buffers.len() {
             let mut piece = self.spool.piece();
@@ -468,7 +473,7 @@ impl Puller {
     }
 
     /// Gives events to their run.
-    fn take(&mut self, client: &mut Client, places: &Places, mut piece: Vec<u8>) -> Result<()> {
+    fn take(&mut self, client: &mut Client, places: &mut Places, mut piece: Vec<u8>) -> Result<()> {
         if self.runs.current().is_none() {
             match self.runs.of_event(places.read(client)?) {
                 Some(run) => self.begin(client, run)?,
@@ -607,23 +612,27 @@ impl Places {
     fn find(client: &mut Client) -> Result<Places> {
         let mut find = |path: &str| {
             let missing = || Error::Refused { call: "db_find_key", what: path.to_owned(), status: NO_KEY };
-            let key = client.find(Key::ROOT, path)?.ok_or_else(missing)?;
-            Ok((key, client.info(key)?))
+            Places::place(client, path)?.ok_or_else(missing)
         };
-        Ok(Places {
-            state: find("/Runinfo/State")?,
-            number: find("/Runinfo/Run number")?,
-            transition: find("/Runinfo/Transition in progress")?,
-        })
+        Ok(Places { state: find("/Runinfo/State")?, number: find("/Runinfo/Run number")?, transition: None })
     }
 
-    fn read(&self, client: &mut Client) -> Result<Runinfo> {
+    fn place(client: &mut Client, path: &str) -> Result<Option<(Key, KeyInfo)>> {
+        let Some(key) = client.find(Key::ROOT, path)? else { return Ok(None) };
+        Ok(Some((key, client.info(key)?)))
+    }
+
+    fn read(&mut self, client: &mut Client) -> Result<Runinfo> {
         // The number is written first.
+        if self.transition.is_none() {
+            self.transition = Places::place(client, "/Runinfo/Transition in progress")?;
+        }
         let mut read = |(key, info): &(Key, KeyInfo)| {
             let bytes = client.data(*key, info)?;
             Ok(bytes.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes)))
         };
-        let (transition, state) = (read(&self.transition)?, read(&self.state)?);
+        let transition = self.transition.as_ref().map_or(Ok(0), &mut read)?;
+        let state = read(&self.state)?;
         Ok(Runinfo { state, number: read(&self.number)?.cast_unsigned(), transition })
     }
 }

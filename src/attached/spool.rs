@@ -296,7 +296,8 @@ mod tests {
     fn events_come_as_bytes_up_to_the_end_of_their_run() {
         let spool = Spool::new(1000, None);
         let mut bytes = Bytes::new(spool.clone());
-        let waits = |bytes: &mut Bytes| bytes.read(&mut [0; 8]).unwrap_err().kind() == io::ErrorKind::WouldBlock;
+        let waits =
+            |bytes: &mut Bytes| bytes.read(&mut [0; 8]).unwrap_err().kind() == io::ErrorKind::WouldBlock;
         assert!(waits(&mut bytes) && spool.is_empty(Duration::ZERO));
         spool.events(event(1, 1, 20));
         spool.events(event(1, 2, 0));

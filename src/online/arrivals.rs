@@ -10,6 +10,8 @@ use pactolus_formats::{Damage, Error as FormatError, Limits};
 use super::bell::GLANCE;
 use super::{Follow, Following, Gauge};
 use crate::Error;
+use crate::analyzer::Analyzer;
+use crate::attached::{Attached, Experiment};
 use crate::feed::{Ended, Eor, Feed, Next, Opened, Seen, Stream};
 use crate::job::{InputFile, Job, Stop};
 
@@ -53,7 +55,10 @@ pub enum Arrival {
 /// # Ok::<(), pactolus::Error>(())
 /// ```
 pub struct Arrivals {
-    feed: Following,
+    feed: Box<dyn Feed>,
+    /// The experiment from which they come, if it is one.
+    #[allow(dead_code, reason = "it is there to be dropped")]
+    attached: Option<Attached>,
     stop: Stop,
     open: Option<Open>,
     /// What has come behind that which was told last.
@@ -79,18 +84,38 @@ impl Follow {
     pub fn events(&self, limits: Limits, stop: &Stop) -> Result<Arrivals, Error> {
         self.check()?;
         let job = Job { limits, allow_missing: true, ..Job::new() };
-        Ok(Arrivals {
-            feed: Following::new(self, &job, &Gauge::default()).keep_fragments(),
+        let following = Following::new(self, &job, &Gauge::default()).keep_fragments();
+        Ok(Arrivals::new(Box::new(following), stop))
+    }
+}
+
+impl Experiment {
+    /// The events as they come, of all ids, until `stop` is asked. Nothing is written into its ODB but who we
+    /// are.
+    ///
+    /// # Errors
+    /// If it cannot be attached to.
+    pub fn events(&self, limits: Limits, stop: &Stop) -> Result<Arrivals, Error> {
+        let job = Job { limits, stop: stop.clone(), allow_missing: true, ..Job::new() };
+        let attached = self.clone().without_writes().attach(&Analyzer::new("Pactolus"), &job)?;
+        let feed = attached.pieces();
+        Ok(Arrivals { attached: Some(attached), ..Arrivals::new(feed, stop) })
+    }
+}
+
+impl Arrivals {
+    fn new(feed: Box<dyn Feed>, stop: &Stop) -> Arrivals {
+        Arrivals {
+            feed,
+            attached: None,
             stop: stop.clone(),
             open: None,
             coming: VecDeque::new(),
             seen: None,
             over: None,
-        })
+        }
     }
-}
 
-impl Arrivals {
     /// Waits for what comes next; what is over stays so. Events fill `block`, about `target` bytes of them at the most.
     ///
     /// # Errors
@@ -116,6 +141,7 @@ impl Arrivals {
                 Some(open) => self.read(open, block, target)?,
                 None => match self.feed.next(GLANCE)? {
                     Next::Wait => {}
+                    Next::Gone { gap, .. } => self.coming.push_back(Arrival::News(gap)),
                     Next::Stream(Opened { file, stream, gap, .. }) => {
                         self.coming.extend(gap.map(Arrival::News));
                         self.coming.push_back(Arrival::File(file.path.clone()));
