@@ -13,7 +13,9 @@ use crate::{Error, Index, Path, Result, Value, nearest};
 mod copy;
 mod diff;
 mod follow;
+mod graft;
 mod load;
+mod rebase;
 mod resolve;
 mod walk;
 
