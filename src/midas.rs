@@ -17,6 +17,8 @@ mod receive;
 mod reverse;
 mod routine;
 mod rpc;
+#[doc(hidden)]
+pub mod script;
 mod status;
 mod wire;
 
