@@ -183,11 +183,8 @@ pub enum Error {
 impl Error {
     /// Whether the connection is of no more use: connect anew.
     pub fn is_lost(&self) -> bool {
-        match self {
-            Error::Refused { .. } | Error::Argument { .. } => false,
-            Error::Address { .. } | Error::Callbacks { .. } => false,
-            _ => true,
-        }
+        use Error::{Address, Argument, Callbacks, Refused};
+        !matches!(self, Refused { .. } | Argument { .. } | Address { .. } | Callbacks { .. })
     }
 
     /// Whether trying again will not help, unless somebody changes a setting.
@@ -209,7 +206,7 @@ impl Error {
 
 fn has(known: &[String]) -> String {
     match known {
-        [] => "ask it for its experiments".to_owned(),
+        [] => "it names none".to_owned(),
         known => format!("it has {}", known.join(", ")),
     }
 }

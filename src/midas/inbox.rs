@@ -146,8 +146,7 @@ impl Inbox {
         Post { inbox: Arc::clone(self), generation: state.generation }
     }
 
-    /// What the owner says to a transition.
-    pub(crate) fn ask(&self, transition: &Transition) -> Result<(), String> {
+    fn ask(&self, transition: &Transition) -> Result<(), String> {
         let ask = self.ask.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ask.map_or(Ok(()), |ask| ask(transition))
     }
@@ -162,7 +161,7 @@ impl fmt::Debug for Inbox {
 /// The right of one client to post.
 #[derive(Clone)]
 pub(crate) struct Post {
-    pub(crate) inbox: Arc<Inbox>,
+    inbox: Arc<Inbox>,
     generation: u64,
 }
 
@@ -176,6 +175,11 @@ impl Post {
         state.add(note);
         drop(state);
         self.inbox.bell.notify_all();
+    }
+
+    /// What the owner says to a transition.
+    pub(crate) fn ask(&self, transition: &Transition) -> Result<(), String> {
+        self.inbox.ask(transition)
     }
 }
 

@@ -2,8 +2,6 @@
 
 /// Done.
 pub(crate) const SUCCESS: i32 = 1;
-/// The client is unknown.
-pub(crate) const NO_CLIENT: i32 = 103;
 /// The password is not the one of the experiment.
 pub(crate) const WRONG_PASSWORD: i32 = 108;
 /// Done, and it was not there before: a buffer.
@@ -20,17 +18,24 @@ pub(crate) const BAD_HANDLE: i32 = 305;
 pub(crate) const NO_KEY: i32 = 312;
 /// A value was longer than we have said.
 pub(crate) const VALUE_TRUNCATED: i32 = 314;
+/// The values are of another type.
+pub(crate) const WRONG_TYPE: i32 = 315;
 /// No more keys in this directory.
 pub(crate) const NO_MORE_KEYS: i32 = 316;
 /// A call that we do not know.
 pub(crate) const UNKNOWN_CALL: i32 = 508;
+
+/// Whether a call has done what it was to do. Each kind of call has a number of its own for "made anew".
+pub(crate) fn is_success(status: i32) -> bool {
+    matches!(status, SUCCESS | BUFFER_CREATED | KEY_CREATED)
+}
 
 /// What a number says, and what to do.
 pub(crate) fn sentence(status: i32) -> String {
     let text = match status {
         SUCCESS => "done",
         102 => "the ODB has no room",
-        NO_CLIENT => "the client is unknown",
+        103 => "the client is unknown",
         105 => "the experiment is not defined",
         WRONG_PASSWORD => "wrong password",
         110 => "a transition is deferred",
@@ -59,7 +64,7 @@ pub(crate) fn sentence(status: i32) -> String {
         NO_KEY => "no such key",
         313 => "no such key",
         VALUE_TRUNCATED => "the value is longer than asked for",
-        315 => "the type does not fit",
+        WRONG_TYPE => "the type does not fit",
         NO_MORE_KEYS => "no more keys",
         318 => "the access mode of the key forbids it",
         319 => "the size of the structure does not fit",
