@@ -2,4 +2,3 @@
 
 #[path = "mserver/mod.rs"]
 mod mserver;
-
