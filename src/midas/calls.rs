@@ -21,6 +21,9 @@ const WATCH: u16 = 0x80;
 /// How many children are asked for at first, not knowing how many there are.
 const FIRST: u32 = 4;
 
+/// An answer, or the status that says that a key is not what it was.
+type Gone<T> = std::result::Result<T, i32>;
+
 impl Client {
     /// The key at a path below another; a link at its end is followed. Case does not matter.
     pub fn find(&mut self, root: Key, path: &str) -> Result<Option<Key>> {
@@ -73,21 +76,26 @@ impl Client {
 
     /// What a key is; of a link, what the link is.
     pub fn info(&mut self, key: Key) -> Result<KeyInfo> {
-        let found = self.infos(&[key])?.pop().flatten();
-        found.ok_or_else(|| refused(&GET_LINK, &format!("key {}", key.0), BAD_HANDLE))
+        let found = self.each_info(&[key])?.pop().unwrap_or(Err(BAD_HANDLE));
+        found.map_err(|status| refused(&GET_LINK, &format!("key {}", key.0), status))
     }
 
     /// The same of many keys; `None` for one that is gone.
     pub fn infos(&mut self, keys: &[Key]) -> Result<Vec<Option<KeyInfo>>> {
+        Ok(self.each_info(keys)?.into_iter().map(std::result::Result::ok).collect())
+    }
+
+    /// The info of each key, or the status that says that it is gone.
+    fn each_info(&mut self, keys: &[Key]) -> Result<Vec<Gone<KeyInfo>>> {
         let call = |key: &Key| (Call::new(&GET_LINK).int(self.database).int(key.0), padded(KEY));
         let calls: Vec<_> = keys.iter().map(call).collect();
         self.rpc.group(&calls, |i, status, mut reply| match status {
             SUCCESS => {
                 let info = key_info(reply.fixed(KEY, "a key")?);
                 reply.end()?;
-                Ok(Some(info))
+                Ok(Ok(info))
             }
-            BAD_HANDLE | NO_KEY => Ok(None),
+            BAD_HANDLE | NO_KEY => Ok(Err(status)),
             status => Err(refused(&GET_LINK, &format!("key {}", keys[i].0), status)),
         })
     }
@@ -98,12 +106,17 @@ impl Client {
     ///
     /// A key that is gone, or no longer what `info` says, is refused: ask for its info anew.
     pub fn data(&mut self, key: Key, info: &KeyInfo) -> Result<Vec<u8>> {
-        let found = self.datas(&[(key, info)])?.pop().flatten();
-        found.ok_or_else(|| refused(&GET_DATA, &format!("key \"{}\"", info.name), BAD_HANDLE))
+        let found = self.each_data(&[(key, info)])?.pop().unwrap_or(Err(BAD_HANDLE));
+        found.map_err(|status| refused(&GET_DATA, &format!("key \"{}\"", info.name), status))
     }
 
     /// The same of many keys; `None` for one that is gone, or no longer what its info says.
     pub fn datas(&mut self, keys: &[(Key, &KeyInfo)]) -> Result<Vec<Option<Vec<u8>>>> {
+        Ok(self.each_data(keys)?.into_iter().map(std::result::Result::ok).collect())
+    }
+
+    /// The values of each key, or the status that says that it is not what it was.
+    fn each_data(&mut self, keys: &[(Key, &KeyInfo)]) -> Result<Vec<Gone<Vec<u8>>>> {
         let mut calls = Vec::new();
         let mut asked = Vec::new();
         for (i, (key, info)) in keys.iter().enumerate() {
@@ -113,6 +126,7 @@ impl Client {
                     format!("key \"{}\" claims {} bytes, more than an ODB has", info.name, info.total_size);
                 return Err(Error::Argument { what: GET_DATA.name, message });
             };
+            // A string that was never set has no bytes, and the server would say how many it could have.
             if size > 0 && !info.is_directory() {
                 let routine = if info.is_link() { &GET_LINK_DATA } else { &GET_DATA };
                 let call =
@@ -126,12 +140,12 @@ impl Client {
                 let bytes = reply.block(asked[i].1, "values")?.to_vec();
                 reply.int("size")?;
                 reply.end()?;
-                Ok(Some(bytes))
+                Ok(Ok(bytes))
             }
-            BAD_HANDLE | NO_KEY | VALUE_TRUNCATED | WRONG_TYPE => Ok(None),
+            BAD_HANDLE | NO_KEY | VALUE_TRUNCATED | WRONG_TYPE => Ok(Err(status)),
             status => Err(refused(&GET_DATA, &format!("key \"{}\"", keys[asked[i].0].1.name), status)),
         })?;
-        let mut all: Vec<_> = keys.iter().map(|_| Some(Vec::new())).collect();
+        let mut all: Vec<_> = keys.iter().map(|_| Ok(Vec::new())).collect();
         for ((i, _), bytes) in asked.into_iter().zip(got) {
             all[i] = bytes;
         }
@@ -219,7 +233,7 @@ impl Client {
 
 /// A path that the server can hold.
 fn checked(path: &str) -> Result<&str> {
-    if path.len() <= PATH {
+    if pactolus_odb::spelling::to_bytes(path).len() <= PATH {
         return Ok(path);
     }
     let message =

@@ -81,19 +81,11 @@ impl Client {
     pub fn connect(login: &Login, inbox: &Arc<Inbox>) -> Result<Client> {
         check(login)?;
         let address = &login.address;
+        let experiment = experiment(login)?;
         let control = Control::new(address, login.timeout)?;
         let server = control.server();
         let reverse = Reverse::bind(server, login.callbacks)?;
-        let experiment = login.experiment.as_deref();
-        let version = control.connect(address, reverse.ports(), experiment, login.timeout).map_err(
-            |error| match error {
-                Error::UnknownExperiment { address, experiment, .. } => {
-                    let known = experiments(&address, login.timeout).unwrap_or_default();
-                    Error::UnknownExperiment { address, experiment, known }
-                }
-                error => error,
-            },
-        )?;
+        let version = control.connect(address, reverse.ports(), &experiment, login.timeout)?;
         let [calls, notes, event] = reverse.accept(server, login.timeout, address.port)?;
         calls
             .set_write_timeout(Some(login.timeout))
@@ -315,6 +307,30 @@ impl Drop for Client {
 
 pub(super) fn refused(routine: &Routine, what: &str, status: i32) -> Error {
     Error::Refused { call: routine.name, what: what.to_owned(), status }
+}
+
+/// The name of the experiment, letter by letter as the server has it.
+///
+/// Servers also take `Default`, and any case. But the process that they start then opens shared memory of just
+/// this name, beside that of the experiment: an ODB of its own, without events, saved over the true one at its
+/// end. So they are asked first.
+fn experiment(login: &Login) -> Result<String> {
+    let mut known = experiments(&login.address, login.timeout)?;
+    let found = match &login.experiment {
+        None => (!known.is_empty()).then_some(0),
+        Some(name) => {
+            let same = known.iter().position(|one| one == name);
+            same.or_else(|| known.iter().position(|one| one.eq_ignore_ascii_case(name)))
+        }
+    };
+    match found {
+        Some(found) => Ok(known.swap_remove(found)),
+        None => Err(Error::UnknownExperiment {
+            address: login.address.clone(),
+            experiment: login.experiment.clone().unwrap_or_else(|| "Default".to_owned()),
+            known,
+        }),
+    }
 }
 
 /// What the server would take amiss, or not look at before it writes behind the end of its memory.

@@ -66,7 +66,7 @@ impl Control {
         mut self,
         address: &Address,
         ports: [u16; 3],
-        experiment: Option<&str>,
+        experiment: &str,
         timeout: Duration,
     ) -> Result<String> {
         connect(&mut self, address, ports, experiment, timeout)
@@ -104,16 +104,15 @@ pub(crate) fn connect(
     line: &mut dyn Line,
     address: &Address,
     [rpc, notify, event]: [u16; 3],
-    experiment: Option<&str>,
+    experiment: &str,
     timeout: Duration,
 ) -> Result<String> {
     const CONNECT: &str = "connect";
-    let name = experiment.unwrap_or("Default");
-    if name.is_empty() || name.len() > 100 || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        let message = format!("{name:?} is no name of an experiment: 1 to 100 bytes without blanks");
+    if experiment.len() > 100 || experiment.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        let message = format!("{experiment:?} cannot be said to a server: more than 100 bytes, or blanks");
         return Err(Error::Argument { what: "experiment", message });
     }
-    let text = format!("C {rpc} {notify} {event} {VERSION} {name}\0");
+    let text = format!("C {rpc} {notify} {event} {VERSION} {experiment}\0");
     let is_end = |answer: &[u8]| answer.ends_with(b"\0");
     let answer = ask(line, address, CONNECT, text.as_bytes(), timeout, MOST_ANSWER, is_end)?;
     let text = answer.strip_suffix(b"\0").and_then(|answer| std::str::from_utf8(answer).ok());
@@ -121,7 +120,7 @@ pub(crate) fn connect(
     match text.map(str::trim) {
         Some("2") => Err(Error::UnknownExperiment {
             address: address(),
-            experiment: name.to_owned(),
+            experiment: experiment.to_owned(),
             known: Vec::new(),
         }),
         Some("3") => Err(Error::NoChild { address: address() }),

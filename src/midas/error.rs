@@ -206,7 +206,7 @@ impl Error {
 
 fn has(known: &[String]) -> String {
     match known {
-        [] => "ask it for its experiments".to_owned(),
+        [] => "it names none".to_owned(),
         known => format!("it has {}", known.join(", ")),
     }
 }

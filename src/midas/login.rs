@@ -9,7 +9,7 @@ use super::{Address, Callbacks};
 pub struct Login {
     /// The server.
     pub address: Address,
-    /// The experiment; `None` is the first that the server has.
+    /// The experiment, in any case; `None` is the first that the server has.
     pub experiment: Option<String>,
     /// Our name in `/System/Clients` and `/Programs`. The server appends a number if it is taken.
     pub name: String,

@@ -131,7 +131,7 @@ impl Client {
     /// The largest event to ask for, with its header: MAX_EVENT_SIZE of the experiment and 16. It costs
     /// nothing while events are smaller.
     pub fn set_capacity(&mut self, bytes: usize) {
-        self.pace.capacity = bytes.clamp(4 * Header::SIZE, MOST_CAPACITY);
+        self.pace.capacity = bytes.clamp(Header::SIZE, MOST_CAPACITY);
     }
 
     /// Bytes of a buffer that we have not read.
