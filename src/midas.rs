@@ -37,7 +37,9 @@ pub use inbox::{Inbox, Note, Transition, TransitionKind};
 pub use key::{Key, KeyInfo};
 pub use login::{Login, Sequences};
 pub use mirror::Mirror;
-pub use receive::{Buffer, Received, Sampling};
+pub use receive::{Buffer, Received};
+
+pub use crate::request::Sampling;
 pub use session::Session;
 pub use steps::Writes;
 

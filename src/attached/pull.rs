@@ -220,7 +220,7 @@ impl Puller {
                 client.cache(buffer, CACHE)?;
             }
             for ((id, mask, sampling), number) in wanted.requests.iter().zip(0..) {
-                client.request(buffer, *id, *mask, (*sampling).into(), number)?;
+                client.request(buffer, *id, *mask, *sampling, number)?;
             }
             self.buffers.push(buffer);
         }

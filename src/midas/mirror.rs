@@ -149,6 +149,11 @@ impl Mirror {
         self.read().1
     }
 
+    /// The tree as it was read of the experiment, without what this process has set on top.
+    pub fn live(&self) -> Tree {
+        locked(&self.desk).live.clone()
+    }
+
     /// Keys of the experiment that no tree can hold, and why.
     pub fn left_out(&self) -> Vec<String> {
         locked(&self.desk).left_out.clone()
