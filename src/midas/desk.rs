@@ -178,8 +178,13 @@ impl Desk {
     fn look_slowly(&mut self, client: &mut Client) -> Result<bool> {
         let mut is_other = false;
         for text in self.watched.clone() {
-            let found = client.find(Key::ROOT, &text)?;
-            let path = self.live.find(&text).ok().map(|found| found.path);
+            let (path, is_element) = match self.live.find(&text) {
+                Ok(found) => (Some(found.path), found.index.is_some()),
+                Err(_) => (None, false),
+            };
+            // The server knows no elements here.
+            let asked = path.as_ref().filter(|_| is_element).map_or_else(|| text.clone(), Path::to_string);
+            let found = client.find(Key::ROOT, &asked)?;
             let known = path.as_ref().and_then(|path| self.keys.get(path)).map(|(handle, _)| *handle);
             let is_root = path.as_ref().is_some_and(Path::is_root);
             if known == found || is_root {
