@@ -73,8 +73,10 @@ pub fn call(
             with(handle, &|opened| opened.ring.withdraw(opened.reader, id))
         }
         11_109 => {
-            let (handle, event, size, waits) = (params.int()?, params.block()?, params.int()?, params.int()? == 0);
-            let Some(event) = usize::try_from(size).ok().filter(|&size| size >= 16).and_then(|size| event.get(..size))
+            let (handle, event, size, waits) =
+                (params.int()?, params.block()?, params.int()?, params.int()? == 0);
+            let Some(event) =
+                usize::try_from(size).ok().filter(|&size| size >= 16).and_then(|size| event.get(..size))
             else {
                 return Ok(Outcome::Status(status::BM_INVALID_PARAM));
             };
@@ -114,7 +116,8 @@ fn open(shared: &Arc<Shared>, child: &Arc<Child>, name: &str, size: i32, reply: 
         return status::BM_INVALID_NAME;
     };
     let mut buffers = lock(&child.buffers);
-    let twice = buffers.iter().position(|opened| opened.as_ref().is_some_and(|opened| opened.ring.name == name));
+    let twice =
+        buffers.iter().position(|opened| opened.as_ref().is_some_and(|opened| opened.ring.name == name));
     if let Some(at) = twice {
         reply.int(at as i32 + 1);
         return status::SUCCESS;
@@ -130,7 +133,14 @@ fn open(shared: &Arc<Shared>, child: &Arc<Child>, name: &str, size: i32, reply: 
     if is_new { status::BM_CREATED } else { status::SUCCESS }
 }
 
-fn receive(shared: &Arc<Shared>, child: &Arc<Child>, handle: i32, size: i32, wait: i32, reply: &mut Reply) -> i32 {
+fn receive(
+    shared: &Arc<Shared>,
+    child: &Arc<Child>,
+    handle: i32,
+    size: i32,
+    wait: i32,
+    reply: &mut Reply,
+) -> i32 {
     if wait != 1 {
         shared.offence(format!("{} received with wait {wait}", child.name()));
     }

@@ -113,7 +113,12 @@ impl Child {
 }
 
 /// Serves a client on the sockets that were opened to it; returns when it has gone.
-pub fn serve(shared: &Arc<Shared>, sockets: [TcpStream; 3], host: IpAddr, fault: Option<Fault>) -> io::Result<()> {
+pub fn serve(
+    shared: &Arc<Shared>,
+    sockets: [TcpStream; 3],
+    host: IpAddr,
+    fault: Option<Fault>,
+) -> io::Result<()> {
     let [rpc, notify, event] = sockets;
     let (notes, to_send) = channel();
     let child = Arc::new(Child {
@@ -202,14 +207,17 @@ fn take_events(shared: &Shared, child: &Child, mut from: TcpStream) {
     let mut frames = Frames::default();
     while let Ok(true) = frames.read(&mut from) {
         while let Some(header) = frames.rest().first_chunk::<20>() {
-            let int = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+            let int =
+                |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
             let (handle, size) = (int(0), 16 + int(16) as usize);
             if size > 4 << 20 && shared.options.version != Version::V2022 {
                 shared.message(format!("{} sent an event of {size} bytes", child.name()));
                 child.end(shared);
                 return;
             }
-            let Some(event) = frames.rest().get(4..4 + size).filter(|_| frames.rest().len() >= 4 + pad8(size)) else {
+            let Some(event) =
+                frames.rest().get(4..4 + size).filter(|_| frames.rest().len() >= 4 + pad8(size))
+            else {
                 break;
             };
             if let Some(opened) = child.opened(handle as i32) {
@@ -221,7 +229,12 @@ fn take_events(shared: &Shared, child: &Child, mut from: TcpStream) {
 }
 
 /// Calls and replies, until the end.
-fn answer(shared: &Arc<Shared>, child: &Arc<Child>, mut rpc: TcpStream, outlet: &mut Outlet) -> io::Result<()> {
+fn answer(
+    shared: &Arc<Shared>,
+    child: &Arc<Child>,
+    mut rpc: TcpStream,
+    outlet: &mut Outlet,
+) -> io::Result<()> {
     let text = control::read_text(&mut rpc)?;
     if !text.starts_with(b"44 ") {
         shared.offence(format!("'{}' on RPC", text.escape_ascii()));
@@ -241,7 +254,9 @@ fn answer(shared: &Arc<Shared>, child: &Arc<Child>, mut rpc: TcpStream, outlet: 
                 child.is_busy.store(false, Ordering::Relaxed);
                 child.hear();
                 if !goes_on {
-                    return outlet.send(&reply.bytes);
+                    let sent = outlet.send(&reply.bytes);
+                    child.end(shared);
+                    return sent;
                 }
             }
             Ok(None) => {
@@ -273,7 +288,8 @@ fn call(
     let (id, is_answered) = (word & 0x7fff_ffff, word & 0x8000_0000 == 0);
     *lock(&shared.calls).entry(id).or_default() += 1;
     // An event of the largest size and a little; asked for where it may matter.
-    let limit = || shared.odb().tree.get::<u32>("/Experiment/MAX_EVENT_SIZE").unwrap_or(1 << 22) as usize + 1024;
+    let limit =
+        || shared.odb().tree.get::<u32>("/Experiment/MAX_EVENT_SIZE").unwrap_or(1 << 22) as usize + 1024;
     if params.len() > 10_000 && params.len() > limit() {
         shared.offence(format!("call {id} with {} bytes of parameters, too large", params.len()));
         return Ok(false);

@@ -150,7 +150,8 @@ fn log_in(
         put(&format!("{client}/Link timeout"), patience.into());
         tree.set_mode(&client, Mode::READ, true).expect("it was just made");
         if !tree.exists(&program) {
-            let mut put = |key: &str, value: Value| tree.create(&format!("{program}/{key}"), value).expect("a name");
+            let mut put =
+                |key: &str, value: Value| tree.create(&format!("{program}/{key}"), value).expect("a name");
             put("Required", false.into());
             put("Watchdog timeout", 10_000.into());
             put("Check interval", 180_000u32.into());

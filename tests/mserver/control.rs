@@ -64,10 +64,16 @@ fn serve(shared: &Arc<Shared>, mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-fn connect(shared: &Arc<Shared>, mut stream: TcpStream, text: &str, fault: Option<Fault>) -> std::io::Result<()> {
+fn connect(
+    shared: &Arc<Shared>,
+    mut stream: TcpStream,
+    text: &str,
+    fault: Option<Fault>,
+) -> std::io::Result<()> {
     let words: Vec<&str> = text.split(' ').collect();
     let ports: Vec<u16> = words.iter().skip(1).take(3).filter_map(|word| word.parse().ok()).collect();
-    let (["C", _, _, _, version, experiment], [rpc, notify, event]) = (words.as_slice(), ports.as_slice()) else {
+    let (["C", _, _, _, version, experiment], [rpc, notify, event]) = (words.as_slice(), ports.as_slice())
+    else {
         shared.offence(format!("'{text}' to the listener"));
         return Ok(());
     };

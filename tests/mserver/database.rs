@@ -123,7 +123,9 @@ impl Database {
                 }
                 let rest = parts[at + 1..].join("/");
                 let found = self.find_names(0, &format!("{target}/{rest}"), is_followed, depth + 1);
-                return found.map_err(|status| if is_last && status == status::DB_NO_KEY { status::DB_INVALID_LINK } else { status });
+                return found.map_err(|status| {
+                    if is_last && status == status::DB_NO_KEY { status::DB_INVALID_LINK } else { status }
+                });
             }
         }
         Ok(names)
@@ -195,7 +197,13 @@ impl Database {
 
     /// The bytes of a key as this type, or of one element. Links to an element are followed unless the
     /// link itself is asked for.
-    pub fn data(&self, handle: i32, kind: u32, index: Option<i32>, is_followed: bool) -> Status<(Vec<u8>, usize)> {
+    pub fn data(
+        &self,
+        handle: i32,
+        kind: u32,
+        index: Option<i32>,
+        is_followed: bool,
+    ) -> Status<(Vec<u8>, usize)> {
         let (_, key, link_index) = match is_followed {
             true => self.element(handle)?,
             false => self.key(handle, false).map(|(names, key)| (names.clone(), key, None))?,
@@ -265,7 +273,8 @@ impl Database {
             return Err(status::DB_KEY_EXIST);
         }
         Self::writable(key)?;
-        let path = missing.iter().try_fold(Path::ROOT.join(&text_of(&names)), |path, name| Ok(path?.child(name)));
+        let path =
+            missing.iter().try_fold(Path::ROOT.join(&text_of(&names)), |path, name| Ok(path?.child(name)));
         let path = path.and_then(|path| path).map_err(|error| status::of(Err(error)))?;
         self.now();
         let made = match value {
@@ -289,8 +298,10 @@ impl Database {
         }
         Self::writable(key)?;
         let old = key.value().filter(|value| value.tid().code() == kind).ok_or(status::DB_TYPE_MISMATCH)?;
-        let count = usize::try_from(values).ok().filter(|&values| values > 0).ok_or(status::DB_INVALID_PARAM)?;
-        let bytes = usize::try_from(size).ok().and_then(|size| bytes.get(..size)).ok_or(status::DB_INVALID_PARAM)?;
+        let count =
+            usize::try_from(values).ok().filter(|&values| values > 0).ok_or(status::DB_INVALID_PARAM)?;
+        let bytes =
+            usize::try_from(size).ok().and_then(|size| bytes.get(..size)).ok_or(status::DB_INVALID_PARAM)?;
         let fixed = old.tid().size();
         if bytes.is_empty() || fixed > 0 && bytes.len() != fixed * count {
             return Err(status::DB_TYPE_MISMATCH);
@@ -311,7 +322,8 @@ impl Database {
     }
 
     pub fn set_element(&mut self, handle: i32, bytes: &[u8], size: i32, index: i32, kind: u32) -> i32 {
-        self.try_set_element(handle, bytes, size, index, kind).map_or_else(|status| status, |()| status::SUCCESS)
+        self.try_set_element(handle, bytes, size, index, kind)
+            .map_or_else(|status| status, |()| status::SUCCESS)
     }
 
     fn try_set_element(&mut self, handle: i32, bytes: &[u8], size: i32, index: i32, kind: u32) -> Status<()> {
@@ -402,7 +414,8 @@ impl Database {
             for other in self.names.values_mut().filter(|other| same(other)) {
                 name.clone_into(&mut other[at]);
             }
-            let texts = self.names.iter().map(|(handle, names)| (text_of(names).to_ascii_lowercase(), *handle));
+            let texts =
+                self.names.iter().map(|(handle, names)| (text_of(names).to_ascii_lowercase(), *handle));
             self.handles = texts.collect();
         }
         status

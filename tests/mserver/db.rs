@@ -99,7 +99,8 @@ pub fn call(
             let (root, path, bytes) = (params.int()?, params.text()?, params.block()?);
             let (size, kind, is_made) = (params.int()?, params.int()? as u32, params.int()? != 0);
             if bytes.len() != room(size) && bytes.len() != super::wire::pad8(room(size)) {
-                shared.offence(format!("db_get_value of {path}: {} bytes sent, {size} announced", bytes.len()));
+                shared
+                    .offence(format!("db_get_value of {path}: {} bytes sent, {size} announced", bytes.len()));
             }
             let index = path.strip_suffix(']').and_then(|path| path.rsplit_once('[')?.1.parse().ok());
             let found = match odb.find(root, &path, true) {
@@ -196,7 +197,8 @@ pub fn call(
         }
         11_232 => {
             let key = odb.describe(params.int()?, true);
-            let written = key.as_ref().map_or(0, |key| u32::from_le_bytes([key[64], key[65], key[66], key[67]]));
+            let written =
+                key.as_ref().map_or(0, |key| u32::from_le_bytes([key[64], key[65], key[66], key[67]]));
             reply.int(super::now().saturating_sub(written) as i32);
             key.map_or_else(|status| status, |_| status::SUCCESS)
         }
@@ -204,7 +206,8 @@ pub fn call(
             let (key, size) = (params.int()?, params.int()?);
             let found = odb.describe(key, true);
             let bytes = found.clone().unwrap_or_else(|_| vec![0; 68]);
-            let int = |at: usize| i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+            let int =
+                |at: usize| i32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
             let end = bytes[8..40].iter().position(|&byte| byte == 0).unwrap_or(0);
             reply.text(&pactolus::odb::spelling::from_bytes(&bytes[8..8 + end]), room(size).max(1));
             [0, 4, 48].into_iter().for_each(|at| reply.int(int(at)));
@@ -233,7 +236,14 @@ pub fn call(
 impl Shared {
     /// Routines this server does not have, at its age.
     pub fn is_unknown(&self, id: u32) -> bool {
-        let known = [11_200..=11_201, 11_203..=11_216, 11_222..=11_229, 11_231..=11_232, 11_235..=11_239, 11_242..=11_243];
+        let known = [
+            11_200..=11_201,
+            11_203..=11_216,
+            11_222..=11_229,
+            11_231..=11_232,
+            11_235..=11_239,
+            11_242..=11_243,
+        ];
         let is_new = (11_248..=11_249).contains(&id) && self.options.version == Version::V2022;
         (11_200..11_300).contains(&id) && !is_new && !known.iter().any(|range| range.contains(&id))
     }

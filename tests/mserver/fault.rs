@@ -100,7 +100,8 @@ impl Outlet {
                 let mut wrong = bytes.to_vec();
                 let mut seed = self.sent;
                 for byte in &mut wrong[until(after)..] {
-                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    seed =
+                        seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     *byte = (seed >> 56) as u8;
                 }
                 self.stream.write_all(&wrong)

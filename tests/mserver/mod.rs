@@ -31,11 +31,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use child::Child;
+pub use child::Socket;
 use database::Database;
 pub use fault::Fault;
 use pactolus::odb::Tree;
 use ring::Ring;
-pub use child::Socket;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {

@@ -90,7 +90,8 @@ impl Inner {
 
     /// Makes room by moving readers on; false if one of them must not be moved.
     fn room(&mut self, size: usize) -> bool {
-        let full = |at: u64, inner: &Inner| inner.written + (size + 100) as u64 >= at + inner.bytes.len() as u64;
+        let full =
+            |at: u64, inner: &Inner| inner.written + (size + 100) as u64 >= at + inner.bytes.len() as u64;
         for index in 0..self.readers.len() {
             let mut at = self.readers[index].at;
             let mut stays = false;
@@ -144,7 +145,8 @@ impl Inner {
                 return None;
             }
             let head = self.head(at);
-            let is_old = |request: &Request| request.sampling == GET_RECENT && now > head.time.saturating_add(1);
+            let is_old =
+                |request: &Request| request.sampling == GET_RECENT && now > head.time.saturating_add(1);
             let wanted = reader.requests.iter().any(|request| request.wants(&head) && !is_old(request));
             self.readers[index].at = at + pad8(head.size) as u64;
             if wanted {
@@ -173,7 +175,13 @@ impl Inner {
 
 impl Ring {
     pub fn new(name: &str, size: usize) -> Ring {
-        let inner = Inner { bytes: vec![0; pad8(size.max(1000))], written: 0, readers: Vec::new(), next: 1, waiting: 0 };
+        let inner = Inner {
+            bytes: vec![0; pad8(size.max(1000))],
+            written: 0,
+            readers: Vec::new(),
+            next: 1,
+            waiting: 0,
+        };
         Ring { name: name.to_owned(), inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
@@ -341,7 +349,8 @@ impl Ring {
                 self.wake(&inner);
                 return if size > capacity { status::BM_TRUNCATED } else { status::SUCCESS };
             }
-            let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let left =
+                deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()));
             if left.is_zero() || !goes_on() {
                 reply.int(0);
                 reply.int(0);

@@ -93,7 +93,8 @@ fn registered(shared: &Shared, kind: u32) -> Vec<(i32, Arc<Child>, u16)> {
     for child in lock(&shared.children).iter() {
         let at = format!("/System/Clients/{}", child.pid);
         let port = tree.get::<i32>(&format!("{at}/Server Port")).unwrap_or(0);
-        let sequences = tree.get::<Vec<i32>>(&format!("{at}/Transition {}", name_of(kind))).unwrap_or_default();
+        let sequences =
+            tree.get::<Vec<i32>>(&format!("{at}/Transition {}", name_of(kind))).unwrap_or_default();
         found.extend(sequences.into_iter().map(|sequence| (sequence, Arc::clone(child), port as u16)));
     }
     found.sort_by_key(|(sequence, ..)| *sequence);
@@ -108,7 +109,11 @@ fn call_all(shared: &Arc<Shared>, kind: u32, number: u32, may_refuse: bool) -> R
             Ok((status, text)) => {
                 shared.message(format!("transition {} refused by {name}: {status} {text}", name_of(kind)));
                 if may_refuse {
-                    return Err(if text.is_empty() { format!("{name} refused, status {status}") } else { text });
+                    return Err(if text.is_empty() {
+                        format!("{name} refused, status {status}")
+                    } else {
+                        text
+                    });
                 }
             }
             Err(why) => {
@@ -125,7 +130,8 @@ fn call_all(shared: &Arc<Shared>, kind: u32, number: u32, may_refuse: bool) -> R
 
 fn dial(shared: &Shared, child: &Child, port: u16) -> io::Result<TcpStream> {
     let wait = |key: &str| {
-        let millis = shared.odb().tree.get::<i32>(&format!("/Experiment/Transition {key}timeout")).unwrap_or(10_000);
+        let millis =
+            shared.odb().tree.get::<i32>(&format!("/Experiment/Transition {key}timeout")).unwrap_or(10_000);
         Duration::from_millis(millis.max(1) as u64)
     };
     let mut stream = TcpStream::connect_timeout(&SocketAddr::new(child.host, port), wait("connect "))?;
@@ -142,7 +148,14 @@ fn dial(shared: &Shared, child: &Child, port: u16) -> io::Result<TcpStream> {
 }
 
 /// Calls the listener of a client: its status, and its text.
-fn call(shared: &Shared, child: &Child, port: u16, kind: u32, number: u32, sequence: i32) -> io::Result<(i32, String)> {
+fn call(
+    shared: &Shared,
+    child: &Child,
+    port: u16,
+    kind: u32,
+    number: u32,
+    sequence: i32,
+) -> io::Result<(i32, String)> {
     let mut stream = dial(shared, child, port)?;
     let mut frame = Vec::new();
     for int in [12_000, 32] {
