@@ -82,6 +82,7 @@ mod last;
 mod layers;
 mod ledger;
 mod line;
+pub mod midas;
 mod module;
 mod online;
 mod partial;
