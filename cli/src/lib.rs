@@ -22,6 +22,7 @@ mod inputs;
 mod lines;
 mod live;
 mod merge;
+mod midas;
 mod odb;
 mod patient;
 mod program;
@@ -140,6 +141,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Dump(args) => dump::run(app, &args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Hist(args) => hist::run(app, &args, out),
+        Command::Midas(args) => midas::run(app, &args, out, err),
         Command::Odb(args) => odb::run(app, &args, out, err),
         Command::Simulate(args) => simulate::run(app, &args, out, err),
         Command::Verify(args) => verify::run(app, &args, out, err),
@@ -264,6 +266,7 @@ enum Command {
     Dump(dump::DumpArgs),
     Scan(scan::ScanArgs),
     Hist(hist::HistArgs),
+    Midas(midas::MidasArgs),
     Odb(odb::OdbArgs),
     Simulate(simulate::SimulateArgs),
     Verify(verify::VerifyArgs),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use pactolus_odb::{Content, Path, Tree, Value};
+use pactolus_odb::{Content, Index, Path, Tree, Value, spelling};
 
 use super::walk::{self, Part, is_gone};
 use super::{Client, Error, Key, KeyInfo, Note, Result};
@@ -178,8 +178,13 @@ impl Desk {
     fn look_slowly(&mut self, client: &mut Client) -> Result<bool> {
         let mut is_other = false;
         for text in self.watched.clone() {
-            let found = client.find(Key::ROOT, &text)?;
-            let path = self.live.find(&text).ok().map(|found| found.path);
+            let (path, is_element) = match self.live.find(&text) {
+                Ok(found) => (Some(found.path), found.index.is_some()),
+                Err(_) => (None, false),
+            };
+            // The server knows no elements here.
+            let asked = path.as_ref().filter(|_| is_element).map_or_else(|| text.clone(), Path::to_string);
+            let found = client.find(Key::ROOT, &asked)?;
             let known = path.as_ref().and_then(|path| self.keys.get(path)).map(|(handle, _)| *handle);
             let is_root = path.as_ref().is_some_and(Path::is_root);
             if known == found || is_root {
@@ -198,6 +203,7 @@ impl Desk {
         for path in self.targets() {
             is_other |= self.check(client, &path)?;
         }
+        is_other |= self.arrived(client)?;
         // A key that was deleted and made anew has lost its watch, and what was refused is tried again.
         let keys = &self.keys;
         let before = self.open.len();
@@ -271,7 +277,7 @@ impl Desk {
                 }
             }
             let new: Vec<Path> = targets.into_iter().filter(|path| !self.open.contains_key(path)).collect();
-            if new.is_empty() {
+            if new.is_empty() && !self.arrived(client)? {
                 break;
             }
             for path in new {
@@ -289,6 +295,37 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Reads what links in what is watched lead to, where that is not known but there; says whether there
+    /// was something.
+    fn arrived(&mut self, client: &mut Client) -> Result<bool> {
+        let mut arrived = false;
+        for path in self.dangling() {
+            if client.find_link(Key::ROOT, &path.to_string())?.is_some() {
+                self.reread(client, &path)?;
+                arrived |= self.live.literal(&path).is_some();
+            }
+        }
+        Ok(arrived)
+    }
+
+    /// The targets of links in what is watched that are not known.
+    fn dangling(&self) -> Vec<Path> {
+        let mut found = Vec::new();
+        for target in self.targets() {
+            for (at, key) in self.live.walk(&target.to_string()).into_iter().flatten() {
+                let Some(Value::Link(to)) = key.value() else { continue };
+                if found.len() >= WATCHES || self.live.find(&at.to_string()).is_ok() {
+                    continue;
+                }
+                let to = spelling::from_bytes(to);
+                // What looks like an index, is one.
+                let to = Index::split(&to).map_or(to.as_str(), |(to, _)| to);
+                found.extend(Path::parse(to).ok().filter(|path| self.live.literal(path).is_none()));
+            }
+        }
+        found
     }
 
     /// The keys to watch, none of them below another: what was asked for, and what links there lead to.

@@ -254,7 +254,9 @@ fn answer(
                 child.is_busy.store(false, Ordering::Relaxed);
                 child.hear();
                 if !goes_on {
-                    return outlet.send(&reply.bytes);
+                    let sent = outlet.send(&reply.bytes);
+                    child.end(shared);
+                    return sent;
                 }
             }
             Ok(None) => {
