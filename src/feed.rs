@@ -57,6 +57,11 @@ pub(crate) trait Stream: Send {
     /// Its run has ended, and nothing more is wanted than what comes at once.
     fn finish(&mut self) {}
 
+    /// Whether what was read last is too old to be analyzed.
+    fn is_stale(&mut self, _block: &Block) -> bool {
+        false
+    }
+
     /// Whether it was read to the end that its writer has made.
     fn is_whole(&self) -> bool {
         true

@@ -305,6 +305,7 @@ impl<'j> Source<'j> {
             ticket.read = Some(Instant::now());
             self.seen = Seen::of(&ticket.block).or(self.seen);
         }
+        ticket.is_stale = reading.stream.is_stale(&ticket.block);
         self.part_at_eor(&mut reading, &mut ticket.block, &ends);
         self.block(&mut reading, ticket)?;
         reading.run.data += data;

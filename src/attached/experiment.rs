@@ -13,6 +13,7 @@ use super::spool::Spool;
 use crate::analyzer::Analyzer;
 use crate::feed::Feed;
 use crate::job::Job;
+use crate::layers::watched;
 use crate::live::Live;
 use crate::midas::{Address, Inbox, Login, Mirror, Writes};
 use crate::online::Gauge;
@@ -63,7 +64,7 @@ pub struct Experiment {
     /// [`transitions`](Login::transitions).
     pub veto: bool,
     /// To the thread that is attached.
-    line: Option<Spool>,
+    line: Option<(Spool, Option<Duration>)>,
 }
 
 impl Experiment {
@@ -129,17 +130,18 @@ impl Experiment {
         }
         let root = analyzer.root();
         let writes = match self.writes {
-            true => Writes::Below(vec![root.clone(), "/Equipment".into()]),
+            true => Writes::Below(vec![root, "/Equipment".into()]),
             false => Writes::Nothing,
         };
         let wanted = Wanted::of(analyzer, self.sampling);
         let is_recent = wanted.iter().all(Wanted::is_recent);
         let most = (job.half_of_memory() / 4).clamp(1 << 20, 32 << 20);
-        let spool = Spool::new(most, is_recent.then_some(RECENT));
+        let spool = Spool::new(most);
         let inbox = Inbox::new();
         let mirror = Mirror::new(Arc::clone(&inbox), writes);
-        experiment.line = Some(spool.clone());
-        let watched = vec!["/Runinfo".to_owned(), root];
+        experiment.line = Some((spool.clone(), is_recent.then_some(RECENT)));
+        let ours = watched(analyzer).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let watched = [vec!["/Runinfo".to_owned()], ours].concat();
         let mut puller = Puller::new(
             &experiment,
             (wanted, watched),
@@ -164,19 +166,15 @@ impl Experiment {
 
     /// Its runs as streams.
     pub(crate) fn feed(&self, job: &Job, gauge: &Gauge) -> Box<dyn Feed> {
-        let spool = self.spool();
+        let (spool, max_age) = self.line.clone().unwrap_or_else(|| {
+            // Nobody is attached, and nothing comes.
+            let spool = Spool::new(0);
+            spool.stop();
+            (spool, None)
+        });
         let written = spool.clone();
         gauge.written_by(move || written.written());
-        Box::new(Runs::new(self.to_string(), spool, job))
-    }
-
-    /// What comes; without a line, nothing.
-    fn spool(&self) -> Spool {
-        self.line.clone().unwrap_or_else(|| {
-            let spool = Spool::new(0, None);
-            spool.stop();
-            spool
-        })
+        Box::new(Runs::new(self.to_string(), (spool, max_age), job))
     }
 }
 
@@ -216,7 +214,7 @@ impl Attached {
     /// Its runs as streams, with the pieces of large events as they are.
     pub(crate) fn pieces(&self) -> Box<dyn Feed> {
         let name = self.job.live.as_ref().map_or_else(String::new, Live::name);
-        Box::new(Runs::new(name, self.spool.clone(), &self.job).keep_fragments())
+        Box::new(Runs::new(name, (self.spool.clone(), None), &self.job).keep_fragments())
     }
 }
 
@@ -248,6 +246,6 @@ mod tests {
             let error = Experiment::new(wrong).unwrap_err().to_string();
             assert!(error.contains("midas://host[:port][/experiment] wanted"), "{error}");
         }
-        assert_eq!(Experiment::new("midas://daq/lxe").unwrap().to_string(), "midas://daq:1175/lxe");
+        assert_eq!(Experiment::new("midas://daq/lxe").unwrap().to_string(), "midas://daq/lxe");
     }
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pactolus_formats::mid::Block;
 use pactolus_formats::{Input, Limits};
 
-use super::spool::{Bytes, Item, Spool};
+use super::spool::{Ages, Bytes, Item, Spool};
 use crate::Error;
 use crate::feed::{Eor, Feed, Late, Missed, Next, Opened, Stream};
 use crate::job::{InputFile, Job};
@@ -15,6 +16,8 @@ pub(super) struct Runs {
     /// The experiment.
     name: String,
     spool: Spool,
+    /// Older events are passed over.
+    max_age: Option<Duration>,
     limits: Limits,
     /// A loss of the connection is a fault.
     is_fault: bool,
@@ -23,10 +26,11 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    pub(super) fn new(name: String, spool: Spool, job: &Job) -> Runs {
+    pub(super) fn new(name: String, (spool, max_age): (Spool, Option<Duration>), job: &Job) -> Runs {
         Runs {
             name,
             spool,
+            max_age,
             limits: job.limits,
             is_fault: !job.allow_missing,
             keep_fragments: false,
@@ -41,9 +45,11 @@ impl Runs {
 
     fn open(&self, continues: bool, gap: Option<String>) -> Result<Next, Error> {
         let file = InputFile { path: PathBuf::from(&self.name), run: self.run };
-        let input = Input::new_with(Bytes::new(self.spool.clone()), &file.path, &self.limits)?;
+        let max_age = self.max_age.map(|max_age| (max_age, Ages::default()));
+        let ages = max_age.as_ref().map(|(_, ages)| ages.clone());
+        let input = Input::new_with(Bytes::new(self.spool.clone(), ages), &file.path, &self.limits)?;
         let events = Late::new(input, self.limits).keep_fragments(self.keep_fragments);
-        let stream = Box::new(Arriving { events, spool: self.spool.clone() });
+        let stream = Box::new(Arriving { events, max_age, spool: self.spool.clone() });
         Ok(Next::Stream(Opened { file, stream, continues, gap, is_fault: self.is_fault }))
     }
 }
@@ -81,6 +87,7 @@ impl Feed for Runs {
 /// The events of a run as they come.
 struct Arriving {
     events: Late,
+    max_age: Option<(Duration, Ages)>,
     spool: Spool,
 }
 
@@ -95,6 +102,11 @@ impl Stream for Arriving {
 
     fn may_wait(&self) -> bool {
         true
+    }
+
+    fn is_stale(&mut self, block: &Block) -> bool {
+        let Some((max_age, ages)) = &self.max_age else { return false };
+        ages.of(self.events.reached(block)).is_some_and(|age| age > *max_age)
     }
 
     fn wait(&self, longest: Duration) -> bool {

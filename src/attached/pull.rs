@@ -132,6 +132,7 @@ struct Places {
     number: (Key, KeyInfo),
     /// It is not there before the first transition of an experiment.
     transition: Option<(Key, KeyInfo)>,
+    started: Option<(Key, KeyInfo)>,
 }
 
 /// What pulls.
@@ -361,7 +362,7 @@ impl Puller {
             self.mirror.serve(client)?;
             if !notes.is_empty() || looked.is_none_or(|at| at.elapsed() >= LOOK) {
                 let was = looked.replace(Instant::now());
-                self.hear(&notes);
+                self.hear(client, &notes)?;
                 self.mirror.look(client, &notes)?;
                 self.look(client, &mut places)?;
                 // A level is worth less than events.
@@ -390,15 +391,22 @@ impl Puller {
     }
 
     /// What we are told of transitions.
-    fn hear(&mut self, notes: &[Note]) {
+    fn hear(&mut self, client: &mut Client, notes: &[Note]) -> Result<()> {
         for note in notes {
             let Note::Transition(transition) = note else { continue };
             match transition.kind {
-                TransitionKind::Stop => self.runs.stop(),
+                TransitionKind::Stop => {
+                    if let Some(run) = self.runs.stop() {
+                        // It was too short to be seen.
+                        self.begin(client, run)?;
+                        self.runs.stop();
+                    }
+                }
                 TransitionKind::StartAbort => self.runs.give_up(),
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// What run there is.
@@ -570,7 +578,7 @@ impl Puller {
         let header = Header { id, mask: MIDAS_MAGIC, serial: run, time, size: dump.len() as u32 };
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend_from_slice(&dump);
-        self.spool.boundary(bytes);
+        self.spool.events(bytes);
     }
 
     /// Says how many events belonged to no run.
@@ -614,7 +622,12 @@ impl Places {
             let missing = || Error::Refused { call: "db_find_key", what: path.to_owned(), status: NO_KEY };
             Places::place(client, path)?.ok_or_else(missing)
         };
-        Ok(Places { state: find("/Runinfo/State")?, number: find("/Runinfo/Run number")?, transition: None })
+        Ok(Places {
+            state: find("/Runinfo/State")?,
+            number: find("/Runinfo/Run number")?,
+            transition: None,
+            started: None,
+        })
     }
 
     fn place(client: &mut Client, path: &str) -> Result<Option<(Key, KeyInfo)>> {
@@ -627,12 +640,17 @@ impl Places {
         if self.transition.is_none() {
             self.transition = Places::place(client, "/Runinfo/Transition in progress")?;
         }
+        if self.started.is_none() {
+            self.started = Places::place(client, "/Runinfo/Start time binary")?;
+        }
         let mut read = |(key, info): &(Key, KeyInfo)| {
             let bytes = client.data(*key, info)?;
             Ok(bytes.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes)))
         };
         let transition = self.transition.as_ref().map_or(Ok(0), &mut read)?;
         let state = read(&self.state)?;
-        Ok(Runinfo { state, number: read(&self.number)?.cast_unsigned(), transition })
+        let number = read(&self.number)?.cast_unsigned();
+        let started = self.started.as_ref().map_or(Ok(0), &mut read)?.cast_unsigned();
+        Ok(Runinfo { state, number, transition, started })
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Runinfo {
     pub(super) state: i32,
     pub(super) number: u32,
     pub(super) transition: i32,
+    /// When the last run was started [Unix seconds]; 0 if that is not known.
+    pub(super) started: u32,
 }
 
 impl Runinfo {
@@ -56,6 +58,8 @@ pub(super) struct Runs {
     told: bool,
     /// It was stopped, as we were told.
     stopped: bool,
+    /// The last run that we know of, and when it was started.
+    known: Option<(u32, u32)>,
 }
 
 impl Runs {
@@ -63,8 +67,16 @@ impl Runs {
         self.current
     }
 
+    /// Whether a run has begun since the last look. Who sets the number at a console starts no run, and a start
+    /// that is given up leaves the number as it was.
+    fn is_another(&self, now: Runinfo) -> bool {
+        self.known.is_some_and(|(number, started)| number != now.number && started != now.started)
+    }
+
     /// What `/Runinfo` means.
     pub(super) fn look(&mut self, now: Runinfo) -> Step {
+        let is_another = self.is_another(now);
+        self.known = Some((now.number, now.started));
         match self.current {
             Some(run) if now.number != run => Step::Next,
             Some(_) if self.stopped || now.state == STOPPED && now.transition != START => Step::Drain,
@@ -78,7 +90,9 @@ impl Runs {
                         self.starting = None;
                     }
                 }
-                match now.is_going_on() && self.ended != Some(now.number) {
+                // One may have begun and ended between two looks.
+                let has_been = is_another && now.state == STOPPED && now.transition != START;
+                match has_been || now.is_going_on() && self.ended != Some(now.number) {
                     true => Step::Begin(now.number),
                     false => Step::None,
                 }
@@ -88,7 +102,7 @@ impl Runs {
 
     /// The run to which an event belongs that has come while there is none.
     pub(super) fn of_event(&self, now: Runinfo) -> Option<u32> {
-        let going = now.is_going_on() && self.ended != Some(now.number);
+        let going = self.is_another(now) || now.is_going_on() && self.ended != Some(now.number);
         going.then_some(now.number).or(self.starting)
     }
 
@@ -102,9 +116,11 @@ impl Runs {
         (self.starting, self.told) = (None, false);
     }
 
-    /// We are told that it is stopped.
-    pub(super) fn stop(&mut self) {
+    /// We are told that it is stopped; the run that begins and ends with that.
+    pub(super) fn stop(&mut self) -> Option<u32> {
+        let begun = self.starting.filter(|_| self.told && self.current.is_none());
         self.stopped = self.current.is_some();
+        begun
     }
 
     pub(super) fn begin(&mut self, run: u32) {
@@ -122,7 +138,7 @@ mod tests {
     use super::*;
 
     fn info(state: i32, number: u32, transition: i32) -> Runinfo {
-        Runinfo { state, number, transition }
+        Runinfo { state, number, transition, started: number }
     }
 
     #[test]
@@ -166,7 +182,7 @@ mod tests {
         runs.begin(3);
         assert_eq!(runs.look(info(STOPPED, 3, START)), Step::None);
         assert_eq!(runs.look(info(RUNNING, 3, 0)), Step::None);
-        runs.stop();
+        assert_eq!(runs.stop(), None);
         assert_eq!(runs.look(info(RUNNING, 3, 2)), Step::Drain);
         runs.end();
         // The stop is still going on.
@@ -174,7 +190,22 @@ mod tests {
         assert_eq!(runs.of_event(info(RUNNING, 3, 2)), None);
         assert_eq!(runs.look(info(STOPPED, 3, 0)), Step::None);
         runs.start(4);
+        assert_eq!(runs.stop(), Some(4));
         runs.give_up();
-        assert_eq!(runs.of_event(info(STOPPED, 4, 0)), None);
+        assert_eq!(runs.of_event(info(STOPPED, 3, 0)), None);
+    }
+
+    #[test]
+    fn a_run_that_was_too_short_to_be_seen_is_known_by_its_start() {
+        let mut runs = Runs::default();
+        assert_eq!(runs.look(info(STOPPED, 4, 0)), Step::None);
+        assert_eq!(runs.of_event(info(STOPPED, 5, 0)), Some(5));
+        assert_eq!(runs.look(info(STOPPED, 5, 0)), Step::Begin(5));
+        runs.begin(5);
+        assert_eq!(runs.look(info(STOPPED, 5, 0)), Step::Drain);
+        runs.end();
+        // A number that somebody has set is no run.
+        let set = Runinfo { number: 100, ..info(STOPPED, 5, 0) };
+        assert_eq!((runs.of_event(set), runs.look(set)), (None, Step::None));
     }
 }

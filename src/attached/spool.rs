@@ -33,8 +33,7 @@ pub(super) enum Item {
 #[derive(Debug)]
 pub(super) struct Piece {
     bytes: Vec<u8>,
-    /// When they came; `None` for what is never too old, BOR and EOR.
-    came: Option<Instant>,
+    came: Instant,
 }
 
 /// A bounded queue; clones share it.
@@ -46,8 +45,6 @@ struct Shared {
     moved: Condvar,
     /// Bytes of events that it holds at the most, and one batch more.
     most: usize,
-    /// Older events are passed over.
-    max_age: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -72,8 +69,8 @@ struct State {
 const SPARE: usize = 8;
 
 impl Spool {
-    pub(super) fn new(most: usize, max_age: Option<Duration>) -> Spool {
-        Spool(Arc::new(Shared { state: Mutex::default(), moved: Condvar::new(), most, max_age }))
+    pub(super) fn new(most: usize) -> Spool {
+        Spool(Arc::new(Shared { state: Mutex::default(), moved: Condvar::new(), most }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -102,13 +99,7 @@ impl Spool {
 
     /// Adds events.
     pub(super) fn events(&self, bytes: Vec<u8>) {
-        let came = Some(Instant::now());
-        self.push(Item::Events(Piece { bytes, came }));
-    }
-
-    /// Adds a BOR or an EOR.
-    pub(super) fn boundary(&self, bytes: Vec<u8>) {
-        self.push(Item::Events(Piece { bytes, came: None }));
+        self.push(Item::Events(Piece { bytes, came: Instant::now() }));
     }
 
     pub(super) fn push(&self, item: Item) {
@@ -200,41 +191,30 @@ impl Spool {
     }
 
     /// The next events; `None` where something else comes.
-    fn pop(&self) -> io::Result<Option<Vec<u8>>> {
+    fn pop(&self) -> io::Result<Option<Piece>> {
         let mut state = self.lock();
-        loop {
-            match state.items.front() {
-                Some(Item::Events(piece)) => {
-                    let age = piece.came.map(|came| came.elapsed());
-                    let is_old = self.0.max_age.zip(age).is_some_and(|(most, age)| age > most);
-                    let Some(bytes) = state.pop_events() else { return Ok(None) };
-                    self.0.moved.notify_all();
-                    if !is_old {
-                        // It is on its way.
-                        state.pushed += bytes.len() as u64;
-                        return Ok(Some(bytes));
-                    }
-                    for header in headers(&bytes) {
-                        let account = state.missed.entry(header.id).or_default();
-                        account.offered += 1;
-                        account.stale += 1;
-                    }
-                }
-                Some(_) => return Ok(None),
-                None if state.stops => return Ok(None),
-                None => return Err(io::ErrorKind::WouldBlock.into()),
+        match state.items.front() {
+            Some(Item::Events(_)) => {
+                let piece = state.pop_events();
+                // It is on its way.
+                state.pushed += piece.as_ref().map_or(0, |piece| piece.bytes.len() as u64);
+                self.0.moved.notify_all();
+                Ok(piece)
             }
+            Some(_) => Ok(None),
+            None if state.stops => Ok(None),
+            None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 }
 
 impl State {
     /// Takes the events in front, as if they had not been there.
-    fn pop_events(&mut self) -> Option<Vec<u8>> {
+    fn pop_events(&mut self) -> Option<Piece> {
         let Some(Item::Events(piece)) = self.items.pop_front() else { return None };
         self.held -= piece.bytes.len();
         self.pushed -= piece.bytes.len() as u64;
-        Some(piece.bytes)
+        Some(piece)
     }
 }
 
@@ -254,24 +234,51 @@ pub(super) fn places(bytes: &[u8]) -> impl Iterator<Item = (Header, usize)> + '_
     })
 }
 
+/// When what was handed on had come: of each piece, its end in the stream.
+#[derive(Clone, Default)]
+pub(super) struct Ages(Arc<Mutex<VecDeque<(u64, Instant)>>>);
+
+impl Ages {
+    /// How old the event is that ends here; those before are forgotten.
+    pub(super) fn of(&self, end: u64) -> Option<Duration> {
+        let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while pieces.front().is_some_and(|(last, _)| *last < end) {
+            pieces.pop_front();
+        }
+        pieces.front().map(|(_, came)| came.elapsed())
+    }
+
+    fn add(&self, end: u64, came: Instant) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back((end, came));
+    }
+}
+
 /// The events of one run, as bytes; where they end for now, `WouldBlock`.
 pub(super) struct Bytes {
     spool: Spool,
     piece: Vec<u8>,
     at: usize,
+    /// Bytes of the pieces so far.
+    end: u64,
+    /// Kept if somebody asks.
+    ages: Option<Ages>,
 }
 
 impl Bytes {
-    pub(super) fn new(spool: Spool) -> Bytes {
-        Bytes { spool, piece: Vec::new(), at: 0 }
+    pub(super) fn new(spool: Spool, ages: Option<Ages>) -> Bytes {
+        Bytes { spool, piece: Vec::new(), at: 0, end: 0, ages }
     }
 }
 
 impl Read for Bytes {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         while self.at == self.piece.len() {
-            let Some(next) = self.spool.pop()? else { return Ok(0) };
-            self.spool.give_back(std::mem::replace(&mut self.piece, next));
+            let Some(Piece { bytes, came }) = self.spool.pop()? else { return Ok(0) };
+            self.end += bytes.len() as u64;
+            if let Some(ages) = &self.ages {
+                ages.add(self.end, came);
+            }
+            self.spool.give_back(std::mem::replace(&mut self.piece, bytes));
             self.at = 0;
         }
         let count = buf.len().min(self.piece.len() - self.at);
@@ -294,8 +301,8 @@ mod tests {
 
     #[test]
     fn events_come_as_bytes_up_to_the_end_of_their_run() {
-        let spool = Spool::new(1000, None);
-        let mut bytes = Bytes::new(spool.clone());
+        let spool = Spool::new(1000);
+        let mut bytes = Bytes::new(spool.clone(), None);
         let waits =
             |bytes: &mut Bytes| bytes.read(&mut [0; 8]).unwrap_err().kind() == io::ErrorKind::WouldBlock;
         assert!(waits(&mut bytes) && spool.is_empty(Duration::ZERO));
@@ -316,33 +323,33 @@ mod tests {
 
     #[test]
     fn what_is_full_has_room_again_when_it_is_read() {
-        let spool = Spool::new(100, None);
+        let spool = Spool::new(100);
         spool.events(event(1, 1, 90));
         assert!(spool.is_full(Duration::ZERO));
         let reader = spool.clone();
-        std::thread::spawn(move || Bytes::new(reader).read(&mut [0; 10]).unwrap());
+        std::thread::spawn(move || Bytes::new(reader, None).read(&mut [0; 10]).unwrap());
         assert!(!spool.is_full(Duration::from_secs(60)));
     }
 
     #[test]
-    fn old_events_are_counted_and_passed_over_but_never_a_bor() {
-        let spool = Spool::new(1000, Some(Duration::ZERO));
-        spool.boundary(event(0x8000, 5, 4));
-        spool.events([event(1, 1, 8), event(2, 1, 8), event(1, 2, 8)].concat());
-        spool.boundary(event(0x8001, 5, 4));
+    fn the_age_is_that_of_the_piece_with_the_last_event() {
+        let (spool, ages) = (Spool::new(1000), Ages::default());
+        let mut bytes = Bytes::new(spool.clone(), Some(ages.clone()));
+        spool.events([event(1, 1, 8), event(1, 2, 8)].concat());
+        std::thread::sleep(Duration::from_millis(20));
+        let second = Instant::now();
+        spool.events(event(1, 3, 8));
         spool.push(Item::End);
-        std::thread::sleep(Duration::from_millis(2));
-        let mut found = Vec::new();
-        Bytes::new(spool.clone()).read_to_end(&mut found).unwrap();
-        assert_eq!(found, [event(0x8000, 5, 4), event(0x8001, 5, 4)].concat());
-        let missed = spool.missed();
-        assert_eq!((missed[&1].stale, missed[&2].stale, missed[&1].offered), (2, 1, 2));
-        assert_eq!(spool.written(), found.len() as u64);
+        bytes.read_to_end(&mut Vec::new()).unwrap();
+        let old = |end: u64| ages.of(end).unwrap() >= Duration::from_millis(20);
+        assert!(old(24) && old(48));
+        assert!(ages.of(72).unwrap() <= second.elapsed());
+        assert_eq!(ages.of(73), None);
     }
 
     #[test]
     fn events_that_nobody_wants_do_not_stand_in_the_way() {
-        let spool = Spool::new(1000, None);
+        let spool = Spool::new(1000);
         spool.push(Item::Begin(1));
         spool.events(event(1, 1, 8));
         spool.push(Item::Begin(2));
