@@ -91,12 +91,13 @@ pub(crate) fn names(line: &mut dyn Line, address: &Address, timeout: Duration) -
     const LIST: &str = "list of experiments";
     let is_end = |answer: &[u8]| answer == b"\0" || answer.ends_with(b"\0\0");
     let answer = ask(line, address, LIST, b"I\0", timeout, MOST_NAMES, is_end)?;
+    if answer.is_empty() {
+        return Err(Error::HostNotAllowed { address: address.clone() });
+    }
     let names = String::from_utf8_lossy(&answer);
     let names: Vec<String> = names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-    match names.iter().any(|name| name.contains(char::is_control)) {
-        true => Err(not_midas(address, LIST, &answer)),
-        false => Ok(names),
-    }
+    let is_list = answer.ends_with(b"\0") && !names.iter().any(|name| name.contains(char::is_control));
+    if is_list { Ok(names) } else { Err(not_midas(address, LIST, &answer)) }
 }
 
 /// Asks for a process of an experiment.

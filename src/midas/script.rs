@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::line::Line;
+use super::wire::{self, HEAD};
 use super::{
     Address, Client, Inbox, Key, KeyInfo, Login, Result, Sampling, Sequences, answer, control, notify,
 };
@@ -12,26 +13,51 @@ use super::{
 struct Script {
     bytes: Vec<u8>,
     at: usize,
+    /// Up to where they may come yet.
+    open: usize,
     /// Most bytes that come at once.
     step: usize,
+    /// Each call that is written lets one reply come, as far as the bytes are replies.
+    is_asked: bool,
 }
 
 impl Script {
     fn new(bytes: &[u8], step: usize) -> Script {
-        Script { bytes: bytes.to_vec(), at: 0, step: step.max(1) }
+        Script { bytes: bytes.to_vec(), at: 0, open: bytes.len(), step: step.max(1), is_asked: false }
+    }
+
+    /// The end of the reply that begins at a place; the first is a greeting.
+    fn end(&self, begin: usize) -> usize {
+        let rest = self.bytes.get(begin..).unwrap_or_default();
+        let length = match begin {
+            0 => rest.iter().position(|byte| *byte == 0).map_or(rest.len(), |zero| zero + 1),
+            _ => HEAD.saturating_add(wire::int(rest, 4) as u32 as usize),
+        };
+        begin.saturating_add(length).min(self.bytes.len())
     }
 }
 
 impl Line for Script {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let rest = &self.bytes[self.at..];
+        let rest = &self.bytes[self.at..self.open];
         let bytes = rest.len().min(to.len()).min(self.step);
         to[..bytes].copy_from_slice(&rest[..bytes]);
         self.at += bytes;
         Ok(bytes)
     }
 
-    fn write(&mut self, _: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.is_asked {
+            let mut calls = bytes;
+            while !calls.is_empty() {
+                let length = match self.open {
+                    0 => calls.len(),
+                    _ => HEAD + wire::int(calls, 4) as usize,
+                };
+                self.open = self.end(self.open);
+                calls = calls.get(length..).unwrap_or_default();
+            }
+        }
         Ok(())
     }
 
@@ -58,7 +84,8 @@ pub fn run(listener: &[u8], calls: &[u8], notes: &[u8], caller: &[u8], step: usi
     answer::serve(&mut Script::new(caller, step), &post);
     inbox.take();
     let mut answered = 0;
-    if let Ok(mut client) = Client::greeted(Box::new(Script::new(calls, step)), &login, "2.1".to_owned()) {
+    let calls = Script { open: 0, is_asked: true, ..Script::new(calls, step) };
+    if let Ok(mut client) = Client::greeted(Box::new(calls), &login, "2.1".to_owned()) {
         let mut logged_in = client.log_in(&login);
         while logged_in.is_ok() && !client.is_lost() {
             logged_in = all(&mut client, &mut answered);
