@@ -87,7 +87,8 @@ impl Mirror {
     }
 
     /// Reads the whole ODB, and watches these paths from now on, with what links there lead to. They need
-    /// not exist yet.
+    /// not exist yet. MIDAS lets nobody delete what is watched, or a directory around it: watch no more
+    /// than you need.
     ///
     /// # Errors
     /// Those of the client.

@@ -93,7 +93,9 @@ pub(crate) fn all() -> Provokers {
         "...: answer of the server, byte ...: wanted ..., found ..." => |p| faulty(p, Fault::Size { nth: 5, claims: 3 });
         "the connection to the experiment is lost: ..." => |p| watching(p, |server| server.kill("pactolus"));
         "the connection to the experiment is lost: somebody has asked this program to end" => |p| {
-            watching(p, |server| drop(server.stop_program("pactolus")))
+            watching(p, |server| {
+                server.stop_program("pactolus");
+            })
         };
         "invalid value '...' for '<HOST[:PORT]>': server \"...\": the port is not a number from 1 to 65535" => |p| p.run("midas daq:x status");
         "invalid value '...' for '<HOST[:PORT]>': server \"...\": wanted host or host:port" => |p| p.run("midas /daq status");
