@@ -319,7 +319,7 @@ pub(super) fn refused(routine: &Routine, what: &str, status: i32) -> Error {
 
 /// The name of the experiment, letter by letter as the server has it.
 ///
-/// Servers also take `Default`, and any case. But the process that they start then opens shared memory of just
+/// Servers also take `Default`, those of 2017 any case. But the process that they start then opens shared memory of just
 /// this name, beside that of the experiment: an ODB of its own, without events, saved over the true one at its
 /// end. So they are asked first.
 fn experiment(login: &Login) -> Result<String> {
