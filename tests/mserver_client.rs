@@ -207,11 +207,11 @@ fn transitions_are_answered_and_told() {
         (Stop, 14, 700),
     ];
     assert_eq!(*asked.lock().unwrap(), wanted);
-    let told = inbox.take().into_iter().filter_map(|note| match note {
+    let mut told = inbox.take().into_iter().filter_map(|note| match note {
         Note::Transition(transition) => Some((transition.kind, transition.run, transition.sequence)),
         _ => None,
     });
-    assert_eq!(told.last(), Some((Stop, 14, 700)));
+    assert_eq!(told.next_back(), Some((Stop, 14, 700)));
     // Asked to end, it does so in time.
     std::thread::scope(|scope| {
         let stopped = scope.spawn(|| server.stop_program("Analyzer"));
