@@ -171,7 +171,11 @@ fn only_programs_print() {
 
 #[test]
 fn only_programs_end_the_process() {
-    assert_eq!(find(&["process::exit", "process::abort", "exit("], &[]), Vec::<String>::new());
+    // A client of an experiment has an `exit` of its own.
+    let found = find(&["process::exit", "process::abort", "exit("], &[]).into_iter();
+    let found = found
+        .filter(|line| line.contains("process::") || !line.contains(".exit(") && !line.contains("fn exit("));
+    assert_eq!(found.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 #[test]

@@ -66,7 +66,7 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Threads {
-    _notify: Notify,
+    notify: Notify,
     _listener: Listener,
     _event: TcpStream,
 }
@@ -96,7 +96,7 @@ impl Client {
         let mut client = Client::greeted(Box::new(calls), login, version)?;
         let listener = client.listener(login, post, server)?;
         client.port = listener.port();
-        client.threads = Some(Threads { _notify: notify, _listener: listener, _event: event });
+        client.threads = Some(Threads { notify, _listener: listener, _event: event });
         client.log_in(login)?;
         Ok(client)
     }
@@ -256,15 +256,23 @@ impl Client {
         self.number(&Call::new(&TIME), "", "time").map(|time| time as u32)
     }
 
-    /// Logs out: our entry in the experiment is gone when this returns.
+    /// Logs out: the server removes our entry in the experiment, and our requests. Of its farewell there is no
+    /// [note](super::Note::Closed).
     pub fn exit(mut self) -> Result<()> {
         self.log_out()
     }
 
     fn log_out(&mut self) -> Result<()> {
         self.is_in = false;
+        if let Some(threads) = &self.threads {
+            threads.notify.hush();
+        }
         let stopped = format!("Program {} stopped", self.name);
-        self.message(Message::Info, &stopped)?;
+        match self.message(Message::Info, &stopped) {
+            Err(error) if error.is_lost() => return Err(error),
+            // A courtesy.
+            _ => {}
+        }
         self.done(&Call::new(&EXIT), "")
     }
 
@@ -311,7 +319,7 @@ pub(super) fn refused(routine: &Routine, what: &str, status: i32) -> Error {
 
 /// The name of the experiment, letter by letter as the server has it.
 ///
-/// Servers also take `Default`, and any case. But the process that they start then opens shared memory of just
+/// Servers also take `Default`, those of 2017 any case. But the process that they start then opens shared memory of just
 /// this name, beside that of the experiment: an ODB of its own, without events, saved over the true one at its
 /// end. So they are asked first.
 fn experiment(login: &Login) -> Result<String> {

@@ -226,3 +226,62 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(watched: i32, key: i32, index: i32) -> Note {
+        Note::Changed { watched: Key(watched), key: Some(Key(key)), index }
+    }
+
+    #[test]
+    fn a_flood_of_one_key_is_one_note_and_of_too_many_keys_is_the_root() {
+        let inbox = Inbox::new();
+        let post = inbox.begin();
+        for index in [2, 2, 3] {
+            post.post(changed(1, 5, index));
+            post.post(changed(1, 6, 2));
+            post.post(Note::Available);
+        }
+        assert_eq!(inbox.take(), [changed(1, 5, -1), changed(1, 6, 2), Note::Available]);
+        for key in 0..2000 {
+            post.post(changed(1, key, -1));
+        }
+        assert_eq!(inbox.take(), [Note::Changed { watched: Key::ROOT, key: None, index: -1 }]);
+    }
+
+    #[test]
+    fn transitions_are_all_kept_in_order_but_not_without_end() {
+        let post = Inbox::new().begin();
+        let transition = |run| Note::Transition(Transition { kind: TransitionKind::Start, run, sequence: 1 });
+        (0..300).for_each(|run| post.post(transition(run)));
+        let left: Vec<Note> = (300 - TRANSITIONS as u32..300).map(transition).collect();
+        assert_eq!(post.inbox.take(), left);
+    }
+
+    #[test]
+    fn an_earlier_client_is_never_heard_again() {
+        let inbox = Inbox::new();
+        let earlier = inbox.begin();
+        earlier.post(Note::StopAsked);
+        let later = inbox.begin();
+        earlier.post(Note::Closed("late".to_owned()));
+        assert_eq!(inbox.take(), []);
+        later.post(Note::Closed("now".to_owned()));
+        assert_eq!(inbox.take(), [Note::Closed("now".to_owned())]);
+    }
+
+    #[test]
+    fn who_waits_is_woken_by_a_note_and_by_hand() {
+        let inbox = Inbox::new();
+        assert!(!inbox.wait(Duration::from_millis(1)));
+        inbox.wake();
+        assert!(inbox.wait(Duration::from_secs(10)));
+        assert!(!inbox.wait(Duration::from_millis(1)), "once");
+        let post = inbox.begin();
+        let poster = std::thread::spawn(move || post.post(Note::Available));
+        assert!(inbox.wait(Duration::from_secs(10)));
+        assert!(poster.join().is_ok());
+    }
+}

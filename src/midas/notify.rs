@@ -48,11 +48,16 @@ impl Notify {
         })?;
         Ok(Notify { stream, closing, thread: Some(thread) })
     }
+
+    /// That the connection ends is no news from now on.
+    pub(crate) fn hush(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Notify {
     fn drop(&mut self) {
-        self.closing.store(true, Ordering::Relaxed);
+        self.hush();
         let _ = self.stream.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

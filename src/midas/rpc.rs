@@ -162,7 +162,7 @@ impl Rpc {
     pub(crate) fn send(&mut self, name: &'static str, bytes: &[u8]) -> Result<()> {
         if self.begin < self.end {
             let awaited = self.await_reply(name);
-            self.exit(&awaited)?;
+            self.farewell(&awaited)?;
             let found = wire::shown(&self.buffer[self.begin..self.end]);
             return Err(Error::Wire { call: name, at: 0, want: "nothing before the call".to_owned(), found });
         }
@@ -172,7 +172,7 @@ impl Rpc {
                 // What it has said last may still be there.
                 let mut awaited = self.await_reply(name);
                 self.fill(EXIT.len(), &mut awaited)?;
-                self.exit(&awaited)?;
+                self.farewell(&awaited)?;
                 Err(Error::Io { call: name, source: error })
             }
             Err(error) if is_late(&error) => {
@@ -216,7 +216,7 @@ impl Rpc {
         let head = match self.fill(HEAD, awaited) {
             Ok(()) => self.take::<HEAD>(awaited)?,
             Err(error) => {
-                self.exit(awaited)?;
+                self.farewell(awaited)?;
                 return Err(error);
             }
         };
@@ -299,7 +299,7 @@ impl Rpc {
     }
 
     /// Whether what has come is the server's farewell.
-    fn exit(&self, awaited: &Awaited) -> Result<()> {
+    fn farewell(&self, awaited: &Awaited) -> Result<()> {
         match self.buffer[self.begin..self.end].starts_with(EXIT) {
             true => Err(Error::Exit { call: awaited.name }),
             false => Ok(()),
