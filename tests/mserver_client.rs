@@ -281,6 +281,29 @@ fn a_host_that_may_not_is_told_so() {
     assert!(error.contains("does not let this host in"), "{error}");
 }
 
+#[test]
+fn many_clients_do_not_disturb_each_other() {
+    let server = server();
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let mut client = connect(&server, &Inbox::new());
+                    work(&mut client).unwrap();
+                    client.exit().unwrap();
+                }
+            });
+        }
+        for state in 0..50 {
+            server.change(|tree| tree.set("/Equipment/Trigger/Variables/ADC0[1]", state).unwrap());
+            server.send(&event(1, 0, state as u32, &[1; 1000]));
+        }
+    });
+    assert!(server.wait_for_clients(|names| names.is_empty()));
+    assert_eq!(server.offences(), [""; 0]);
+    assert_eq!(server.tree().directory("/System/Clients").unwrap().len(), 1);
+}
+
 /// Some of everything.
 fn work(client: &mut Client) -> pactolus::midas::Result<()> {
     let buffer = client.open_buffer("SYSTEM")?;

@@ -77,7 +77,7 @@ impl Raw {
     }
 
     pub fn connect(server: &Server, name: &str) -> Raw {
-        let mut raw = Raw::try_connect(server, "Default").unwrap();
+        let mut raw = Raw::try_connect(server, "lab").unwrap();
         raw.hello(name);
         let (status, reply) = raw.call(11_200, &[text("ODB"), int(1 << 20), text(name)]);
         assert_eq!((status, first(&reply)), (1, 1));
