@@ -8,7 +8,7 @@ corpus=../tests/corpus
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for target in mid gzip lz4 bzip2 zstd asc odb xml json definition parameter; do
+for target in mid gzip lz4 bzip2 zstd asc odb xml json definition parameter mserver; do
     mkdir -p "corpus/$target"
     # The small cases that are ordinary tests.
     if [ -d "$corpus/fuzz/$target" ]; then cp "$corpus/fuzz/$target"/* "corpus/$target/"; fi
@@ -141,4 +141,56 @@ cat >corpus/parameter/wrong <<'END'
 END
 printf 'ADC calibration/Pedestal[3]=174\nADC_summing/adc_threshold=7\n' >corpus/parameter/job
 printf '/Analyzer/ODB Load=n\nGlobal/ADC Threshold=inf\n' >corpus/parameter/load
+# What real servers have said: the bytes that came on each socket, one behind the other; see
+# tests/fuzz_checks/mserver.rs. A line of a transcript has at most 16 bytes, in 47 characters.
+said() {
+    awk -v socket="$2" '/^[A-Z]+ (<<<|>>>)/ { on = $1 == socket && $2 == "<<<"; next } /^#/ { on = 0 }
+        on && /^  [0-9a-f]+  / { print substr($0, 9, 47) }' "$1" |
+        tr -s ' ' '\n' | grep -E '^[0-9a-f][0-9a-f]$' | head -n "$3" | while read -r byte; do
+        printf '%b' "$(printf '\\0%03o' "0x$byte")"
+    done
+}
+# A flag, the parts before the calls from files, the calls from the input.
+script() {
+    printf '%b' "$(printf '\\0%03o' "$1")"
+    for part in listener notes caller; do le "$(wc -c <"$work/$part")" | head -c 2; done
+    cat "$work/listener" "$work/notes" "$work/caller" -
+}
+for file in "$corpus"/mserver/*.hex; do
+    name=$(basename "$file" .hex)
+    said "$file" CTRL 100 >"$work/listener"
+    said "$file" NOTIFY 500 >"$work/notes"
+    said "$file" CLIENTRPC 500 >"$work/caller"
+    said "$file" RPC 2500 | script 127 >"corpus/mserver/$name"
+done
+# A log-in that goes well, and one of each call behind it: status 1 is number 0, 312 is 1.
+cells() { printf '%b' "$(printf '\\0%03o\\0%03o' "$1" "$2")"; }
+number() { cells 0 1; printf '%b' "\0$1\0000\0000\0000\0245\0245\0245\0245"; }
+key() {
+    cells 0 9
+    printf '%b' "\0$1\0000\0000\0000\0001\0000\0000\0000Name"
+    head -c 28 /dev/zero
+    printf '%b' "\0000\0000\0042\0000\0$2\0000\0000\0000\0$2\0000\0000\0000\0007\0000\0000\0000"
+    head -c 16 /dev/zero
+}
+values() { cells 0 3; printf '%b' "\0010\0000\0000\0000\0245\0245\0245\0245Script1\0000\0010\0000\0000\0000\0245\0245\0245\0245"; }
+log_in() {
+    number 001; number 110; number 010; key 014 010; values; number 020
+    for call in 1 2 3 4 5 6 7 8 9 10; do cells 0 0; done
+    cells 1 1; head -c 8 /dev/zero
+    cells 0 0; cells 0 0
+}
+work_through() {
+    number 001; cells 0 0
+    cells 0 5; printf '%b' "\0024\0000\0000\0000\0245\0245\0245\0245"
+    { event 1 0 7 data; head -c 4 /dev/zero; }
+    printf '%b' "\0024\0000\0000\0000\0245\0245\0245\0245"
+    for call in 1 2; do cells 3 2; head -c 16 /dev/zero; done
+    number 000; number 030; key 007 010; values
+    number 031; number 032; cells 2 1; head -c 8 /dev/zero; cells 2 1; head -c 8 /dev/zero
+    key 007 004; key 020 006; values; values
+    cells 0 0; cells 0 0; number 100
+}
+{ log_in; work_through; work_through; } | script 255 >corpus/mserver/all
+{ log_in; work_through; } | script 129 >corpus/mserver/bytes
 du -sh corpus/* | sort -k2

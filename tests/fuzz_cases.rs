@@ -53,4 +53,5 @@ cases! {
     what_was_read_as_json_is_written_and_read_again "json";
     a_definition_runs_or_is_refused_in_one_line "definition";
     a_parameter_sets_what_it_names_and_nothing_else "parameter";
+    whatever_a_server_says_the_client_says_no_in_time "mserver";
 }

@@ -339,6 +339,19 @@ impl CreateLink for Odb {
 }
 
 #[test]
+fn what_only_we_watch_is_deleted() {
+    let server = server(Version::V2017);
+    let session = session(&server, &["/Equipment", "/Runinfo"], Writes::All);
+    let odb = session.odb();
+    odb.delete("/Equipment/Scaler").unwrap();
+    assert!(!server.tree().exists("/Equipment/Scaler"));
+    // And is watched as before.
+    assert_eq!(server.watched("Watcher").len(), 2);
+    server.change(|tree| tree.set("/Equipment/Trigger/Common/Period", 7).unwrap());
+    until("a change", || odb.get("/Equipment/Trigger/Common/Period") == Ok(7));
+}
+
+#[test]
 fn what_the_server_refuses_is_told_with_its_path() {
     let server = server(Version::V2017);
     let session = session(&server, &[], Writes::All);

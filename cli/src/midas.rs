@@ -66,7 +66,7 @@ Examples:
   pactolus midas daq sample watch /Runinfo --json
   pactolus midas daq sample status --callback-ports 40001,40002,40003
 
-The server connects back to this computer, on three ports of its choice; if a
+The server connects back to this computer, on three ports that are free; if a
 firewall is between, name them with --callback-ports.
 
 Exit codes: 0 all well; 2 could not run; 3 stopped by the user (watch); 4 the

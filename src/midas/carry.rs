@@ -5,7 +5,7 @@ use pactolus_odb::{Path, spelling};
 
 use super::steps::{Deed, Step};
 use super::walk::is_gone;
-use super::{Client, Error, Key, Result, value};
+use super::{Client, Error, Key, Result, status, value};
 
 /// Carries a step out. The key is looked for each time: a handle of an earlier look may be that of another
 /// key by now.
@@ -17,11 +17,8 @@ pub(super) fn carry(client: &mut Client, step: &Step) -> Result<()> {
         _ => {}
     }
     let key = client.find_link(Key::ROOT, &path)?;
-    let key = key.ok_or(Error::Refused {
-        call: "db_find_link",
-        what: String::new(),
-        status: super::status::NO_KEY,
-    })?;
+    let key =
+        key.ok_or(Error::Refused { call: "db_find_link", what: String::new(), status: status::NO_KEY })?;
     match &step.deed {
         Deed::Create(_) | Deed::Link(_) => Ok(()),
         Deed::Delete => client.delete(key),
@@ -46,8 +43,9 @@ fn number(size: usize) -> i32 {
 /// Why a step could not be done, as the ODB says it.
 pub(super) fn refused(step: &Step, error: &Error) -> OdbError {
     let at = |path: &Path| path.to_string();
+    let Error::Refused { status, .. } = error else { return OdbError::Store(error.to_string()) };
     match error {
-        Error::Refused { status: NO_ACCESS, .. } => {
+        Error::Refused { status: status::NO_ACCESS, .. } => {
             let access = if step.deed == Deed::Delete { "delete" } else { "write" };
             OdbError::Protected { path: at(&step.path), access }
         }
@@ -61,7 +59,7 @@ pub(super) fn refused(step: &Step, error: &Error) -> OdbError {
                 OdbError::Store(format!("{}: MIDAS makes no link to what is not there ({target})", step.path))
             }
             _ if is_gone(error) => OdbError::NotFound { path: at(&step.path), nearest: None },
-            _ => OdbError::Store(format!("{}: {error}", step.path)),
+            _ => OdbError::Store(format!("{}: {}", step.path, status::sentence(*status))),
         },
         error => OdbError::Store(error.to_string()),
     }
@@ -69,7 +67,6 @@ pub(super) fn refused(step: &Step, error: &Error) -> OdbError {
 
 const BAD_PARAMETER: i32 = 309;
 const EXISTS: i32 = 311;
-const NO_ACCESS: i32 = 318;
 
 impl Deed {
     fn is_wide(&self) -> bool {

@@ -297,6 +297,21 @@ impl Desk {
         Ok(())
     }
 
+    /// Closes the watches of which a key is part: MIDAS deletes nothing that somebody watches.
+    pub(super) fn release(&mut self, client: &mut Client, path: &Path) -> Result<()> {
+        let is_part = |open: &Path| path.starts_with(open) || open.starts_with(path);
+        let parts: Vec<Path> = self.open.keys().filter(|open| is_part(open)).cloned().collect();
+        for open in parts {
+            if let Some(Some(key)) = self.open.remove(&open) {
+                match client.unwatch(key) {
+                    Err(error) if error.is_lost() => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Reads what links in what is watched lead to, where that is not known but there; says whether there
     /// was something.
     fn arrived(&mut self, client: &mut Client) -> Result<bool> {

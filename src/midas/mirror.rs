@@ -14,8 +14,9 @@ use pactolus_odb::{Error as OdbError, Store, Tree};
 
 use super::carry::{carry, refused};
 use super::desk::{Desk, outermost};
+use super::status::IN_USE;
 use super::steps::{Allowed, Step, Writes, steps};
-use super::{Client, Inbox, Note, Result};
+use super::{Client, Error, Inbox, Note, Result};
 
 /// How long a change may wait for the thread that sends it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -86,7 +87,8 @@ impl Mirror {
     }
 
     /// Reads the whole ODB, and watches these paths from now on, with what links there lead to. They need
-    /// not exist yet.
+    /// not exist yet. MIDAS lets nobody delete what is watched, or a directory around it: watch no more
+    /// than you need.
     ///
     /// # Errors
     /// Those of the client.
@@ -208,7 +210,12 @@ impl Mirror {
         let mut failed = None;
         for step in &order.steps {
             sent.push(step);
-            if let Err(error) = carry(client, step) {
+            let mut done = carry(client, step);
+            if matches!(done, Err(Error::Refused { status: IN_USE, .. })) {
+                // Perhaps only by ourselves.
+                done = desk.release(client, &step.path).and_then(|()| carry(client, step));
+            }
+            if let Err(error) = done {
                 failed = Some((refused(step, &error), error));
                 break;
             }
@@ -283,6 +290,7 @@ fn read_back(desk: &mut Desk, client: &mut Client, sent: &[&Step]) -> Result<()>
     for directory in &moved {
         desk.arrange(client, directory)?;
     }
+    // Those that were closed for it, and new ones.
     if moved.is_empty() { Ok(()) } else { desk.watch(client) }
 }
 

@@ -58,7 +58,7 @@ impl Session {
         Ok(Session { attached, inbox, name, version, end, thread: Some(thread) })
     }
 
-    /// The ODB. When the connection is lost, reading it is an error, too.
+    /// The ODB. When the connection is lost or the session closed, reading it is an error, too.
     pub fn odb(&self) -> Odb {
         Odb::new(Arc::clone(&self.attached) as Arc<dyn Store>)
     }
@@ -100,7 +100,9 @@ fn serve(mut client: Client, attached: &Attached, inbox: &Inbox, end: &AtomicBoo
     let mirror = &attached.mirror;
     let why = loop {
         if end.load(Ordering::Acquire) {
-            mirror.lost("the session is closed");
+            const CLOSED: &str = "the session is closed";
+            drop(attached.lost.set(CLOSED.to_owned()));
+            mirror.lost(CLOSED);
             // It is over, with or without a farewell.
             drop(client.exit());
             return;
@@ -129,19 +131,25 @@ fn ended(note: &Note) -> Option<String> {
     }
 }
 
+impl Attached {
+    fn is_there(&self) -> Result<(), OdbError> {
+        let lost = |why| OdbError::Store(format!("the connection to the experiment is lost: {why}"));
+        self.lost.get().map_or(Ok(()), |why| Err(lost(why)))
+    }
+}
+
 impl Store for Attached {
     fn revision(&self) -> u64 {
         self.mirror.revision()
     }
 
     fn snapshot(&self) -> Result<(u64, Tree), OdbError> {
-        match self.lost.get() {
-            Some(why) => Err(OdbError::Store(format!("the connection to the experiment is lost: {why}"))),
-            None => self.mirror.snapshot(),
-        }
+        self.is_there()?;
+        self.mirror.snapshot()
     }
 
     fn transact(&self, change: &mut dyn FnMut(&mut Tree) -> Result<(), OdbError>) -> Result<(), OdbError> {
+        self.is_there()?;
         self.mirror.transact(change)
     }
 

@@ -324,3 +324,110 @@ fn renamed<'d>(old: &'d Directory, new: &'d Directory) -> Vec<(&'d str, &'d str)
     });
     same.map(|(was, is)| (was.name(), is.name())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    use super::*;
+
+    fn tree() -> Tree {
+        let mut tree = Tree::new();
+        tree.create("/A/x", vec![1, 2, 3, 4]).unwrap();
+        tree.create("/A/y", "text").unwrap();
+        tree.create("/A/D/z", 1).unwrap();
+        tree.create("/B/b", 1).unwrap();
+        tree
+    }
+
+    /// What is sent for a change, in few words.
+    #[track_caller]
+    fn check(writes: &[&str], change: impl FnOnce(&mut Tree) -> Result<()>, wanted: &[&str]) {
+        let old = tree();
+        let mut new = old.clone();
+        new.set_now(5);
+        change(&mut new).unwrap();
+        let writes = Writes::Below(writes.iter().map(|path| (*path).to_owned()).collect());
+        let said = |step: Step| {
+            let deed = match step.deed {
+                Deed::Create(tid) => format!("create {tid}"),
+                Deed::Link(_) => "link".to_owned(),
+                Deed::Delete => "delete".to_owned(),
+                Deed::Set(value) => format!("set {}", value.text(0)),
+                Deed::Element(_, index) => format!("element {index}"),
+                Deed::Resize(len) => format!("resize {len}"),
+                Deed::Mode(mode) => format!("mode {mode}"),
+                Deed::Rename(name) => format!("rename {name}"),
+                Deed::Reorder(place) => format!("reorder {place}"),
+            };
+            format!("{} {deed}", step.path)
+        };
+        let found: Vec<String> =
+            steps(&old, &new, &Allowed::new(&writes)).unwrap().into_iter().map(said).collect();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn a_change_is_the_fewest_calls() {
+        let all = &["/"][..];
+        check(all, |_| Ok(()), &[]);
+        check(all, |t| t.set("/A/x[2]", 9), &["/A/x element 2"]);
+        check(all, |t| t.set("/A/x", vec![9, 9, 9, 4]), &["/A/x set 9"]);
+        check(all, |t| t.set("/A/x", vec![1, 2]), &["/A/x resize 2"]);
+        check(all, |t| t.set("/A/x", vec![1, 2, 3, 4, 0]), &["/A/x resize 5"]);
+        check(all, |t| t.set("/A/x", vec![1, 2, 3, 4, 5]), &["/A/x set 1"]);
+        // Set to what it was: whoever waits for it hears of it.
+        check(all, |t| t.set("/A/D/z", 1), &["/A/D/z set 1"]);
+        check(all, |t| t.rename("/A/y", "Y"), &["/A/Y rename Y"]);
+        check(all, |t| t.rename("/A", "C"), &["/A rename C"]);
+        check(all, |t| t.reorder("/A/D", 0), &["/A/D reorder 0"]);
+        check(
+            all,
+            |t| t.replace("/A/x", true),
+            &["/A/x delete", "/A/x create BOOL", "/A/x set y", "/A/x reorder 0"],
+        );
+        check(all, |t| t.delete("/A/D"), &["/A/D delete"]);
+        check(
+            all,
+            |t| t.create("/A/new/k", 1u16),
+            &["/A/new create KEY", "/A/new/k create WORD", "/A/new/k set 1"],
+        );
+        check(all, |t| t.create_link("/L", "/A"), &["/L link"]);
+        check(all, |t| t.set_mode("/A/D", Mode::READ, true), &["/A/D/z mode R", "/A/D mode R"]);
+    }
+
+    #[test]
+    fn what_may_not_be_sent_is_not() {
+        check(&[], |t| t.delete("/A"), &[]);
+        check(&["/B"], |t| t.set("/A/D/z", 5), &[]);
+        check(&["/B"], |t| t.set("/B/b", 5), &["/B/b set 5"]);
+        check(&["/b/B"], |t| t.set("/B/b", 5), &["/B/b set 5"]);
+        check(&["/A/D"], |t| t.delete("/A"), &["/A/D delete"]);
+        check(
+            &["/A/D/new"],
+            |t| t.create("/A/D/new", 1).and_then(|()| t.create("/A/D/own", 1)),
+            &["/A/D/new create INT", "/A/D/new set 1"],
+        );
+        // A directory around it has another name in this process alone.
+        check(&["/A/D"], |t| t.rename("/A", "C"), &[]);
+        check(&["/A"], |t| t.reorder("/B", 0), &[]);
+        check(&["/A/x"], |t| t.delete("/A").and_then(|()| t.create("/A", 1)), &["/A/x delete"]);
+    }
+
+    #[test]
+    fn what_midas_cannot_hold_is_refused_before() {
+        let old = tree();
+        let refused = |change: &dyn Fn(&mut Tree) -> Result<()>| {
+            let mut new = old.clone();
+            change(&mut new).unwrap();
+            steps(&old, &new, &Allowed::new(&Writes::All)).unwrap_err().to_string()
+        };
+        let long = "n".repeat(32);
+        assert!(refused(&|t| t.create(&format!("/A/{long}"), 1)).contains("at most 31 bytes"));
+        assert!(refused(&|t| t.rename("/A/x", &long)).contains("at most 31 bytes"));
+        let deep = "/directory".repeat(26);
+        assert!(refused(&|t| t.create(&deep, 1)).contains("at most 255 bytes"));
+        assert!(
+            refused(&|t| t.create("/big", vec![0u8; (4 << 20) + 1])).contains("at most 4194304 can be held")
+        );
+    }
+}

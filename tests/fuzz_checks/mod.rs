@@ -18,6 +18,7 @@ pub mod asc;
 pub mod definition;
 pub mod dump;
 pub mod mid;
+pub mod mserver;
 pub mod packed;
 pub mod parameter;
 mod pieces;
@@ -39,4 +40,5 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("json", dump::json),
     ("definition", definition::definition),
     ("parameter", parameter::parameter),
+    ("mserver", mserver::mserver),
 ];

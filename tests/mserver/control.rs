@@ -88,6 +88,10 @@ fn connect(
     if *experiment != "Default" && !shared.options.experiments.iter().any(known) {
         return stream.write_all(b"2\0");
     }
+    if !shared.options.experiments.iter().any(|name| name == experiment) {
+        // It is taken, but the real child then opens an ODB of just this name, beside the true one.
+        shared.offence(format!("experiment '{experiment}' in place of the name that the server has"));
+    }
     stream.write_all(format!("1 {own}\0").as_bytes())?;
     let host = stream.peer_addr()?.ip();
     let back = |port: u16| call_back(host, port);

@@ -3,34 +3,28 @@
 //! element are themselves found, and nothing below a watched key can be deleted.
 
 use std::collections::HashMap;
-use std::sync::mpsc::Sender;
 
 use pactolus::formats::Tid;
-use pactolus::odb::{Content, Key, Mode, Path, Tree, Value, spelling};
+use pactolus::odb::{Key, Mode, Path, Tree, Value, spelling};
 
+use super::watch::Watch;
 use super::{Version, status, values};
 
 pub const ROOT: i32 = 0x21040;
 
 pub struct Database {
     pub tree: Tree,
-    version: Version,
+    pub(super) version: Version,
     /// The names of the key of each handle, and the handle of each key.
-    names: HashMap<i32, Vec<String>>,
-    handles: HashMap<String, i32>,
+    pub(super) names: HashMap<i32, Vec<String>>,
+    pub(super) handles: HashMap<String, i32>,
     next: i32,
-    watches: Vec<Watch>,
-}
-
-struct Watch {
-    child: i32,
-    key: i32,
-    notes: Sender<Vec<u8>>,
+    pub(super) watches: Vec<Watch>,
 }
 
 type Status<T> = Result<T, i32>;
 
-fn text_of(names: &[String]) -> String {
+pub(super) fn text_of(names: &[String]) -> String {
     format!("/{}", names.join("/"))
 }
 
@@ -58,7 +52,7 @@ impl Database {
     }
 
     /// The handle of a key that is there.
-    fn handle(&mut self, names: Vec<String>) -> i32 {
+    pub(super) fn handle(&mut self, names: Vec<String>) -> i32 {
         let text = text_of(&names).to_ascii_lowercase();
         if let Some(&handle) = self.handles.get(&text) {
             return handle;
@@ -70,14 +64,14 @@ impl Database {
     }
 
     /// The names and the key of a handle; 0 is the root where `or_root`.
-    fn key(&self, handle: i32, or_root: bool) -> Status<(&Vec<String>, &Key)> {
+    pub(super) fn key(&self, handle: i32, or_root: bool) -> Status<(&Vec<String>, &Key)> {
         let handle = if handle == 0 && or_root { ROOT } else { handle };
         let names = self.names.get(&handle).ok_or(status::DB_INVALID_HANDLE)?;
         Ok((names, Self::literal(&self.tree, names).ok_or(status::DB_INVALID_HANDLE)?))
     }
 
     /// The names of those keys that are gone are forgotten.
-    fn prune(&mut self) {
+    pub(super) fn prune(&mut self) {
         let tree = &self.tree;
         let names = &mut self.names;
         names.retain(|_, names| Self::literal(tree, names).is_some());
@@ -152,7 +146,7 @@ impl Database {
     }
 
     /// The key a handle means: where a link to an array element leads is followed, with the index.
-    fn element<'t>(&'t self, handle: i32) -> Status<(Vec<String>, &'t Key, Option<usize>)> {
+    fn element(&self, handle: i32) -> Status<(Vec<String>, &Key, Option<usize>)> {
         let (names, key) = self.key(handle, false)?;
         let target = target_of(key);
         let Some((path, index)) = target.as_deref().and_then(index_of_link) else {
@@ -233,7 +227,7 @@ impl Database {
         Err(status::DB_NO_ACCESS)
     }
 
-    fn now(&mut self) {
+    pub(super) fn now(&mut self) {
         self.tree.set_now(super::now());
     }
 
@@ -431,81 +425,5 @@ impl Database {
             }
             Err(status) => status,
         }
-    }
-
-    pub fn watch(&mut self, child: i32, key: i32, notes: Sender<Vec<u8>>) -> i32 {
-        let key = if key == 0 { ROOT } else { key };
-        if let Err(status) = self.key(key, true) {
-            return status;
-        }
-        self.watches.push(Watch { child, key, notes });
-        status::SUCCESS
-    }
-
-    pub fn unwatch(&mut self, child: i32, key: i32) -> i32 {
-        match self.watches.iter().position(|watch| watch.child == child && watch.key == key) {
-            Some(at) => {
-                self.watches.remove(at);
-                status::SUCCESS
-            }
-            None => status::DB_INVALID_PARAM,
-        }
-    }
-
-    pub fn forget(&mut self, child: i32) {
-        self.watches.retain(|watch| watch.child != child);
-    }
-
-    pub fn watched(&self, child: i32) -> Vec<String> {
-        let mine = self.watches.iter().filter(|watch| watch.child == child);
-        mine.filter_map(|watch| self.names.get(&watch.key)).map(|names| text_of(names)).collect()
-    }
-
-    /// Tells all that watch this key or one above it.
-    pub fn notify(&self, changed: i32, index: i32) {
-        let Some(names) = self.names.get(&changed) else { return };
-        for len in (0..=names.len()).rev() {
-            let handle = self.handles.get(&text_of(&names[..len]).to_ascii_lowercase());
-            for watch in self.watches.iter().filter(|watch| Some(&watch.key) == handle) {
-                let ints: &[i32] = match self.version {
-                    Version::V2014 => &[1, watch.key],
-                    _ => &[1, watch.key, changed, index],
-                };
-                let mut note = vec![2, 0, 0, 0, ints.len() as u8 * 4, 0, 0, 0];
-                note.extend(ints.iter().flat_map(|int| int.to_le_bytes()));
-                let _ = watch.notes.send(note);
-            }
-        }
-    }
-
-    /// What another program does to the ODB: whoever watches what has changed is told.
-    pub fn change(&mut self, change: impl FnOnce(&mut Tree)) {
-        let before = self.tree.clone();
-        self.now();
-        change(&mut self.tree);
-        let differences = before.diff(&self.tree);
-        self.prune();
-        for difference in differences.into_iter().filter(|difference| difference.right.is_some()) {
-            let index = match difference.elements().as_deref() {
-                Some([index]) => *index as i32,
-                _ => -1,
-            };
-            let handle = self.handle(difference.path.names().to_vec());
-            self.notify(handle, index);
-        }
-    }
-
-    /// The directories in `/System/Clients` and what is called Name in them.
-    pub fn clients(&self) -> Vec<(i32, String)> {
-        let Ok(found) = self.tree.find("/System/Clients") else { return Vec::new() };
-        let keys = match found.key.content() {
-            Content::Directory(directory) => directory.iter(),
-            Content::Value(_) => return Vec::new(),
-        };
-        let client = |key: &Key| {
-            let name = self.tree.get::<String>(&format!("/System/Clients/{}/Name", key.name())).ok()?;
-            Some((key.name().parse().ok()?, name))
-        };
-        keys.filter_map(client).collect()
     }
 }

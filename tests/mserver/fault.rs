@@ -8,6 +8,8 @@ use std::time::Duration;
 /// server sends there (its hardware type).
 #[derive(Clone, Debug)]
 pub enum Fault {
+    /// Nothing: one connection goes well.
+    Pass,
     /// The control connection is closed without an answer: the host is not allowed.
     Refuse,
     /// The control connection is answered with these bytes, and nobody calls back.
@@ -35,7 +37,7 @@ pub enum Fault {
 impl Fault {
     /// Does it concern the control connection?
     pub fn is_control(&self) -> bool {
-        matches!(self, Fault::Refuse | Fault::Answer(_) | Fault::NoAnswer(_))
+        matches!(self, Fault::Pass | Fault::Refuse | Fault::Answer(_) | Fault::NoAnswer(_))
     }
 }
 

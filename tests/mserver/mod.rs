@@ -21,6 +21,7 @@ mod ring;
 mod run;
 mod status;
 mod values;
+mod watch;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};

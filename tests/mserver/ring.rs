@@ -322,11 +322,10 @@ impl Ring {
                 reply.int(capacity as i32);
                 return status::BM_INVALID_HANDLE;
             };
-            if inner.readers[index].cache_at == inner.readers[index].cache.len() {
-                if inner.readers[index].cache_size > 0 {
-                    inner.fill_cache(index);
-                    self.wake(&inner);
-                }
+            let found = &inner.readers[index];
+            if found.cache_at == found.cache.len() && found.cache_size > 0 {
+                inner.fill_cache(index);
+                self.wake(&inner);
             }
             let found = &mut inner.readers[index];
             let start = reply.bytes.len() + 8;

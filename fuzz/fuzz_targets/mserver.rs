@@ -1,0 +1,2 @@
+#![no_main]
+pactolus_fuzz::target!(pactolus_fuzz::checks::mserver::mserver);
