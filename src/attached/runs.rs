@@ -76,7 +76,9 @@ impl Runs {
     /// What `/Runinfo` means.
     pub(super) fn look(&mut self, now: Runinfo) -> Step {
         let is_another = self.is_another(now);
-        self.known = Some((now.number, now.started));
+        if self.current.is_none_or(|run| run == now.number) {
+            self.known = Some((now.number, now.started));
+        }
         match self.current {
             Some(run) if now.number != run => Step::Next,
             Some(_) if self.stopped || now.state == STOPPED && now.transition != START => Step::Drain,
@@ -125,6 +127,7 @@ impl Runs {
 
     pub(super) fn begin(&mut self, run: u32) {
         (self.current, self.stopped) = (Some(run), false);
+        self.known = self.known.map(|(_, started)| (run, started));
         self.give_up();
     }
 

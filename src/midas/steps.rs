@@ -8,7 +8,8 @@ use pactolus_odb::{Content, Directory, Error, Key, Mode, Path, Result, Tree, Val
 pub enum Writes {
     /// Nothing.
     Nothing,
-    /// What is at these paths or below them. A path that is none allows nothing.
+    /// What is at these paths or below them, but no key with a bracket in its name, which newer servers refuse. A path
+    /// that is none allows nothing.
     Below(Vec<String>),
     /// Everything.
     All,
@@ -76,25 +77,32 @@ pub(super) fn steps(old: &Tree, new: &Tree, writes: &Allowed) -> Result<Vec<Step
 }
 
 /// Which paths may be written.
-pub(super) struct Allowed(Vec<Path>);
+pub(super) struct Allowed {
+    paths: Vec<Path>,
+    /// Also names that MIDAS cannot have, which it will refuse.
+    any_name: bool,
+}
 
 impl Allowed {
     pub(super) fn new(writes: &Writes) -> Allowed {
-        Allowed(match writes {
+        let paths = match writes {
             Writes::Nothing => Vec::new(),
             Writes::Below(paths) => paths.iter().filter_map(|path| Path::parse(path).ok()).collect(),
             Writes::All => vec![Path::ROOT],
-        })
+        };
+        Allowed { paths, any_name: *writes == Writes::All }
     }
 
     /// May this key be written?
     pub(super) fn has(&self, path: &Path) -> bool {
-        self.0.iter().any(|base| path.starts_with(base))
+        // mana's own `Rate [Hz]` is refused by MIDAS since 2020, and must not take other keys with it.
+        let is_possible = self.any_name || !path.to_string().contains(['[', ']']);
+        is_possible && self.paths.iter().any(|base| path.starts_with(base))
     }
 
     /// ... or one below it?
     fn is_near(&self, path: &Path) -> bool {
-        self.0.iter().any(|base| path.starts_with(base) || base.starts_with(path))
+        self.paths.iter().any(|base| path.starts_with(base) || base.starts_with(path))
     }
 }
 
