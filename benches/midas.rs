@@ -72,7 +72,7 @@ impl Bench {
         let mut client = Client::connect(&Login::new(address, "Bench"), &Inbox::new()).unwrap();
         let buffer = client.open_buffer("SYSTEM").unwrap();
         client.cache(buffer, 100_000).unwrap();
-        client.request(buffer, None, None, Sampling::Nonblocking, 0).unwrap();
+        client.request(buffer, None, None, Sampling::NonBlocking, 0).unwrap();
         self.fill(&server);
         let (mut events, mut bytes, begun) = (0, Vec::new(), Instant::now());
         while events < self.events {

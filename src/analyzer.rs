@@ -165,6 +165,8 @@ impl Analyzer {
     ) -> Result<Report, Error> {
         let warnings = self.rehearse()?;
         job.check()?;
+        let attached = job.attached(self)?;
+        let job = attached.as_ref().map_or(job, |attached| &attached.job);
         let base = Base::new(self, job)?;
         fold::run(self, job, &base, progress, stdout, warnings)
     }

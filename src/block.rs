@@ -95,13 +95,13 @@ impl Worker {
     }
 
     /// Passes the events of `block` through the wide stages. `data_before`: data events of the
-    /// same input that came before this block. If it breaks off, the answer is how many bytes it has come
-    /// to.
+    /// same input that came before this block; stale events are counted, and passed over. If it breaks off,
+    /// the answer is how many bytes it has come to.
     pub(crate) fn block(
         &mut self,
         epoch: &Epoch,
         block: &Block,
-        mut data_before: u64,
+        (mut data_before, is_stale): (u64, bool),
         until: Until<'_>,
     ) -> Option<u64> {
         self.begin(epoch);
@@ -123,6 +123,10 @@ impl Worker {
                     source.serial(view.header.serial);
                     let account = &mut source.account;
                     account.offered += 1;
+                    if is_stale {
+                        account.stale += 1;
+                        continue;
+                    }
                     if !epoch.selection.wants(number) {
                         account.left_out += 1;
                         continue;

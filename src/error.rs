@@ -76,6 +76,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// An experiment cannot be attached to.
+    #[error("{name}: {source}")]
+    Experiment {
+        /// Its address.
+        name: String,
+        /// Why.
+        source: Box<crate::midas::Error>,
+    },
     /// The combination of inputs and outputs makes no sense.
     #[error("{0}")]
     Job(String),
@@ -97,5 +105,10 @@ impl Error {
     /// Whether an output could not be written, as with a full disk, after the analysis had begun.
     pub fn is_output(&self) -> bool {
         matches!(self, Error::Output(_))
+    }
+
+    /// Whether a live source is not there, which may be otherwise a moment later.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Error::Experiment { source, .. } if !source.is_refusal())
     }
 }

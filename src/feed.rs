@@ -13,10 +13,10 @@
 mod late;
 mod listed;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use pactolus_formats::asc::Refusals;
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{EventView, Header};
 use serde::Serialize;
@@ -25,25 +25,21 @@ pub(crate) use late::Late;
 pub(crate) use listed::Listed;
 
 use crate::Error;
-use crate::events::Layouts;
 use crate::job::InputFile;
 use crate::layers::dumped;
+use crate::ledger::Offered;
 use crate::provenance::DigestOf;
 
-/// Events, block by block.
+/// Events, block by block, which never waits for them.
 pub(crate) trait Stream: Send {
+    /// Its events.
+    fn events(&mut self) -> &mut Late;
+
     /// Fills `block` with whole events of one run, of about `target` bytes in all. Where nothing more has
-    /// come, [`Ends::Pause`] says so, without waiting.
-    fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends>;
-
-    /// Ends a block before the event of this number in the stream, counted from 1.
-    fn stop_before(&mut self, event: Option<u64>);
-
-    /// The number of the next event in the stream, counted from 1.
-    fn next_number(&self) -> u64;
-
-    /// Says what is defined.
-    fn learn(&mut self, layouts: Layouts);
+    /// come, [`Ends::Pause`] says so.
+    fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends> {
+        self.events().read(block, target)
+    }
 
     /// Bytes of it that were read, as they stand where they come from.
     fn done(&self) -> u64;
@@ -61,6 +57,11 @@ pub(crate) trait Stream: Send {
     /// Its run has ended, and nothing more is wanted than what comes at once.
     fn finish(&mut self) {}
 
+    /// Whether what was read last is too old to be analyzed.
+    fn is_stale(&mut self, _block: &Block) -> bool {
+        false
+    }
+
     /// Whether it was read to the end that its writer has made.
     fn is_whole(&self) -> bool {
         true
@@ -68,11 +69,6 @@ pub(crate) trait Stream: Send {
 
     /// Of what was read, for the provenance.
     fn digest(&self) -> Option<&DigestOf> {
-        None
-    }
-
-    /// What its text does not hold.
-    fn refused(&self) -> Option<&Refusals> {
         None
     }
 }
@@ -128,16 +124,26 @@ pub(crate) trait Feed: Send {
     /// one says. `eor`: what has come of it ends with an EOR; else it has ended.
     fn goes_on(&mut self, eor: Option<Eor>) -> Option<bool>;
 
+    /// Events since the last time that the source could not hand on.
+    fn missed(&mut self) -> Missed {
+        Missed::new()
+    }
+
     /// What is to be said of it since the last time.
     fn news(&mut self) -> Vec<String> {
         Vec::new()
     }
 }
 
+/// Accounts of events that were not handed on, by id.
+pub(crate) type Missed = BTreeMap<u16, Offered>;
+
 /// What comes next.
 pub(crate) enum Next {
     /// A stream.
     Stream(Opened),
+    /// The run that might have gone on has ended, but not with its EOR; why.
+    Gone { gap: String, is_fault: bool },
     /// Nothing yet.
     Wait,
     /// Nothing more.

@@ -218,6 +218,11 @@ impl<'j> Fold<'j> {
             Item::Epoch(taken) => self.epoch(*taken),
             Item::Warning(text) => self.untaken(text),
             Item::News(text) => self.warn(text),
+            Item::Missed(missed) => {
+                if let Some(live) = &mut self.live {
+                    missed.iter().for_each(|(id, account)| live.counts.id(*id).add(account));
+                }
+            }
             Item::Gap { text, is_fault } => {
                 if let Some(live) = &mut self.live {
                     live.gaps.push(text.clone());
@@ -338,12 +343,10 @@ impl<'j> Fold<'j> {
 
     fn begin(&mut self, begun: Begun, input: InputFile) -> Result<(), Error> {
         let Begun { epoch, sequential, odb, tree, skipped, origins, warnings, definitions, .. } = begun;
-        // The same file is applied to every run.
-        warnings.into_iter().for_each(|warning| self.warn(warning));
         let tables = epoch.chains.iter().enumerate().filter(|(_, c)| !c.fallback);
         let tables: Vec<_> = tables.map(|(i, c)| ((i, None), Arc::clone(&c.table))).collect();
-        let warnings = self.sinks.begin(epoch.run.number, &tables)?;
-        warnings.into_iter().for_each(|warning| self.warn(warning));
+        let earlier = self.sinks.begin(epoch.run.number, &tables)?;
+        warnings.into_iter().chain(earlier).for_each(|warning| self.warn(warning));
         let clear = setting(&tree, &format!("{}/Output/Clear histos", self.analyzer.root()), true)?;
         if clear {
             self.carried = Some(Histograms::default());

@@ -11,10 +11,14 @@ use pactolus_formats::{Compression, Limits, Pool};
 use pactolus_odb::Odb;
 
 use crate::Error;
+use crate::analyzer::Analyzer;
+use crate::attached::{Attached, Experiment};
 use crate::epoch::Selection;
 use crate::histo::{FileKind, check_ours};
+use crate::live::Live;
 use crate::online::Follow;
 use crate::recorded::Recorded;
+use crate::run_files::directory_of;
 use crate::verify::Witness;
 
 /// Replaces `%05d` (or `%d`, `%04d`, ...) by the run number.
@@ -85,6 +89,14 @@ impl InputFile {
             (Some((run, number)), Some((same, earlier))) => run == same && number > earlier,
             _ => false,
         }
+    }
+}
+
+/// The subject of a sentence about subruns.
+pub(crate) fn subruns(first: u32, last: u32) -> String {
+    match first == last {
+        true => format!("subrun {first} is"),
+        false => format!("subruns {first} to {last} are"),
     }
 }
 
@@ -234,8 +246,8 @@ impl Stop {
 pub struct Job {
     /// The inputs in order.
     pub inputs: Vec<InputFile>,
-    /// Files that are analyzed while they are written, in place of inputs.
-    pub follow: Option<Follow>,
+    /// Where events come from while they are made, in place of inputs.
+    pub live: Option<Live>,
     /// The outputs.
     pub outputs: Vec<OutputFile>,
     /// Configuration files applied at begin of run, perhaps with `%05d`.
@@ -304,7 +316,7 @@ impl Default for Job {
     fn default() -> Job {
         Job {
             inputs: Vec::new(),
-            follow: None,
+            live: None,
             outputs: Vec::new(),
             config: Vec::new(),
             parameters: Vec::new(),
@@ -348,8 +360,23 @@ impl Job {
     /// Analyzes files while they are written.
     #[must_use]
     pub fn follow(mut self, follow: Follow) -> Job {
-        self.follow = Some(follow);
+        self.live = Some(Live::Follow(follow));
         self
+    }
+
+    /// Analyzes the events of an experiment that runs, with its ODB.
+    #[must_use]
+    pub fn attach(mut self, experiment: Experiment) -> Job {
+        self.live = Some(Live::Experiment(experiment));
+        self
+    }
+
+    /// Attaches it, if it is to be.
+    pub(crate) fn attached(&self, analyzer: &Analyzer) -> Result<Option<Attached>, Error> {
+        match &self.live {
+            Some(Live::Experiment(experiment)) => experiment.attach(analyzer, self).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Adds an output file.
@@ -413,18 +440,14 @@ impl Job {
                 "--odb-load: the ODB is shared, and the file would overwrite it: load it with `pactolus odb`, or leave out --odb (PACTOLUS_ODB)".into(),
             ));
         }
-        if let Some(follow) = &self.follow {
+        if let Some(live) = &self.live {
             if let Some(input) = self.inputs.first() {
                 return Err(Error::Job(format!(
                     "input {}: what is followed is the only input: leave one of the two out",
                     input.path.display()
                 )));
             }
-            follow.check()?;
-            let events = |output: &&OutputFile| matches!(output.kind, OutputKind::Mid | OutputKind::Asc);
-            for output in self.outputs.iter().filter(events).filter(|output| !output.is_stdout()) {
-                follow.check_output(Path::new(&output.pattern))?;
-            }
+            live.check(self)?;
         }
         self.check_epochs()?;
         let reads = self.reads();
@@ -511,10 +534,7 @@ impl Job {
             }
             let first = first.unwrap_or(number.min(1));
             if number > first && !self.allow_missing {
-                let missing = match number - first {
-                    1 => format!("subrun {first} is"),
-                    _ => format!("subruns {first} to {} are", number - 1),
-                };
+                let missing = subruns(first, number - 1);
                 return Err(Error::Job(format!(
                     "{missing} missing before {name}: add the files, or --allow-missing"
                 )));
@@ -572,11 +592,7 @@ impl Reads {
         if output.is_dir() {
             return Err(Error::Job(format!("output {name} is a directory: name a file")));
         }
-        let directory = match output.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let found = directory.canonicalize();
+        let found = directory_of(output).canonicalize();
         let found = found.map_err(|e| Error::Job(format!("cannot create {name}: {e}")))?;
         let place = found.join(output.file_name().unwrap_or_default());
         // A link to an input is that input; what is not there yet is no input.

@@ -367,7 +367,12 @@ impl Counts {
     }
 
     pub(crate) fn by_id(&self) -> BTreeMap<u16, Offered> {
-        self.ids.ids.iter().map(|(id, known)| (*id, known.account)).collect()
+        let account = |known: &Source| {
+            let account = known.account;
+            // Who was too big was attended to.
+            Offered { unattended: account.unattended.saturating_sub(account.too_big), ..account }
+        };
+        self.ids.ids.iter().map(|(id, known)| (*id, account(known))).collect()
     }
 
     /// Data events.

@@ -59,14 +59,17 @@
 mod address;
 mod answer;
 mod calls;
+mod carry;
 mod client;
 mod control;
+mod desk;
 mod error;
 mod inbox;
 mod key;
 mod line;
 mod listener;
 mod login;
+mod mirror;
 mod notify;
 mod password;
 mod receive;
@@ -75,7 +78,11 @@ mod routine;
 mod rpc;
 #[doc(hidden)]
 pub mod script;
+mod session;
 mod status;
+mod steps;
+mod value;
+mod walk;
 mod wire;
 
 pub use address::{Address, Callbacks};
@@ -85,7 +92,12 @@ pub use error::Error;
 pub use inbox::{Inbox, Note, Transition, TransitionKind};
 pub use key::{Key, KeyInfo};
 pub use login::{Login, Sequences};
-pub use receive::{Buffer, Received, Sampling};
+pub use mirror::Mirror;
+pub use receive::{Buffer, Received};
+
+pub use crate::request::Sampling;
+pub use session::Session;
+pub use steps::Writes;
 
 /// What a call to an experiment gives.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -30,6 +30,6 @@ pub(crate) struct Online {
 impl Online {
     /// If a job has a live source.
     pub(crate) fn new(job: &Job) -> Option<Online> {
-        job.follow.as_ref().map(|_| Online { gauge: Gauge::default(), pace: Pace::new(FIRST, job.block) })
+        job.live.as_ref().map(|_| Online { gauge: Gauge::default(), pace: Pace::new(FIRST, job.block) })
     }
 }

@@ -11,6 +11,11 @@ use crate::job::InputFile;
 /// What some writers put behind the name of a file that they have not completed.
 const UNFINISHED: &str = "inprogress";
 
+/// The directory in which a file is.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Whether a name is that of a run file: `.mid` or `.asc`, also compressed. Hidden ones are not, they are
 /// unfinished outputs.
 pub fn is_run_file(path: &Path) -> bool {

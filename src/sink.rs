@@ -22,6 +22,7 @@ use crate::partial::TableKey;
 use crate::pipe::Pipe;
 use crate::provenance::indented;
 use crate::report::Written;
+use crate::run_files::directory_of;
 use crate::sink::bytes::{ByteFile, Target};
 use crate::sink::earlier::{Earlier, may_be};
 use crate::sink::rotation::{Claim, Closed, TableFile};
@@ -147,8 +148,7 @@ impl<'j> Sinks<'j> {
             if !output.is_stdout() {
                 if later {
                     // The directory was there when the job began.
-                    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                    let found = std::fs::metadata(directory.unwrap_or(Path::new(".")));
+                    let found = std::fs::metadata(directory_of(&path));
                     found.map_err(|e| failed(FormatError::io("create", &path)(e)))?;
                 }
                 let place = self.reads.check_output(&path, run)?;
@@ -157,7 +157,7 @@ impl<'j> Sinks<'j> {
                 if self.open.iter().any(|s| s.body.is_some() && s.place == place) {
                     return Err(Error::Job(format!("output {shown} is named twice")));
                 }
-                if self.done.contains(&place) && self.job.follow.is_some() {
+                if self.done.contains(&place) && self.job.live.is_some() {
                     // A job of days does not end because somebody has named a file wrongly.
                     warnings.push(format!("run {run} comes twice: output {shown} of the first is replaced"));
                 } else if self.done.contains(&place) {
@@ -231,7 +231,7 @@ impl<'j> Sinks<'j> {
         for file in found.files() {
             self.reads.check_output(file, run)?;
         }
-        match found.strange.first().filter(|_| self.job.follow.is_none()) {
+        match found.strange.first().filter(|_| self.job.live.is_none()) {
             Some(strange) => Err(Error::Job(format!(
                 "output {}: {} has the name of a part, and is no part of pactolus: move it away",
                 path.display(),

@@ -22,7 +22,7 @@ use crate::hot::{Found, Hot};
 use crate::job::{InputFile, Job, Stop};
 use crate::last::Last;
 use crate::layers::Base;
-use crate::online::{Following, Online};
+use crate::online::Online;
 use crate::provenance::DigestOf;
 use crate::recorded::Records;
 use crate::shard::Shard;
@@ -126,8 +126,8 @@ impl<'j> Source<'j> {
         (shard, halt): (Shard, &Stop),
         online: Option<Online>,
     ) -> Source<'j> {
-        let feed: Box<dyn Feed> = match (&job.follow, &online) {
-            (Some(follow), Some(online)) => Box::new(Following::new(follow, job, &online.gauge)),
+        let feed: Box<dyn Feed> = match (&job.live, &online) {
+            (Some(live), Some(online)) => live.feed(job, &online.gauge),
             _ => Box::new(Listed::new(job, pool, halt.clone())),
         };
         let sizes = job.inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
@@ -148,7 +148,7 @@ impl<'j> Source<'j> {
             blocks: 0,
             next: 0,
             done: 0,
-            total: if job.follow.is_some() { None } else { sizes.sum() },
+            total: if job.live.is_some() { None } else { sizes.sum() },
             ended: false,
             items: Vec::new(),
             work: VecDeque::new(),
@@ -201,6 +201,12 @@ impl<'j> Source<'j> {
         let next = if self.stops() { Next::Over(None) } else { self.feed.next(SILENCE)? };
         self.pass_news();
         match next {
+            Next::Gone { gap: text, is_fault } => {
+                if self.run.epoch.is_some() {
+                    self.send(Item::Gap { text, is_fault });
+                }
+                self.end_pending();
+            }
             Next::Wait => self.send(Item::Read { done: self.done, total: self.total }),
             Next::Stream(Opened { file, mut stream, continues, gap, is_fault }) => {
                 if !continues {
@@ -214,7 +220,7 @@ impl<'j> Source<'j> {
                 if run.epoch.is_some() {
                     self.send(Item::File(file.clone()));
                 }
-                stream.learn(match &run.epoch {
+                stream.events().learn(match &run.epoch {
                     Some(_) => run.layouts.clone(),
                     None => Layouts::before(&self.analyzer.chains, &self.base.tree)
                         .and(Layouts::of(self.records.definitions(file.run))),
@@ -263,7 +269,10 @@ impl<'j> Source<'j> {
             self.spare.push(ticket);
             // Who waits for the next event hears what the time is.
             self.send(Item::Read { done: self.done + reading.stream.done(), total: self.total });
-            return self.look_again(reading);
+            // Who reads the next time finds out whether the stream has ended.
+            reading.paused = false;
+            self.reading = Some(reading);
+            return Ok(());
         }
         // With `strict` an event is a block, so that nothing behind the first trouble is seen by any
         // stage; so it is before the begin of a run whose epochs are recorded: nobody knows yet where a
@@ -272,9 +281,9 @@ impl<'j> Source<'j> {
         let most = self.online.as_ref().map_or(self.job.block, |online| online.pace.target());
         let target = if is_single { 1 } else { most.min(FIRST << self.blocks.min(16)) };
         let before = reading.run.events;
-        let next = reading.stream.next_number() + before;
+        let next = reading.stream.events().next_number() + before;
         let first = reading.run.hot.as_ref().and_then(|hot| hot.first_behind(next));
-        reading.stream.stop_before(first.map(|first| first - before));
+        reading.stream.events().stop_before(first.map(|first| first - before));
         let read = match reading.ahead.take() {
             Some((block, ends)) => {
                 ticket.block = block;
@@ -296,9 +305,16 @@ impl<'j> Source<'j> {
             ticket.read = Some(Instant::now());
             self.seen = Seen::of(&ticket.block).or(self.seen);
         }
+        ticket.is_stale = reading.stream.is_stale(&ticket.block);
         self.part_at_eor(&mut reading, &mut ticket.block, &ends);
         self.block(&mut reading, ticket)?;
         reading.run.data += data;
+        if reading.run.epoch.is_some() {
+            let missed = self.feed.missed();
+            if !missed.is_empty() {
+                self.send(Item::Missed(missed));
+            }
+        }
         self.pass_news();
         self.send(Item::Read { done: self.done + reading.stream.done(), total: self.total });
         // What lies beyond the user's range was not asked for, be it damaged or the end.
@@ -339,29 +355,23 @@ impl<'j> Source<'j> {
         false
     }
 
-    /// While nothing comes: who reads the next time finds out whether the stream has ended.
-    fn look_again(&mut self, mut reading: Reading) -> Result<(), Error> {
-        reading.paused = false;
-        self.reading = Some(reading);
-        Ok(())
-    }
-
     /// If an EOR waits that has come before this block: lets it go, or be the block, or go on waiting; whether
     /// the block is to be worked on.
     fn settle_eor(&mut self, reading: &mut Reading, block: &mut Block, ends: &mut Ends) -> bool {
         let Some((mut eor, said)) = reading.eor.take() else { return true };
         let is_nothing = block.count == 0 && matches!(ends, Ends::Pause | Ends::End);
-        match self.feed.goes_on(Some(said)) {
+        let goes_on = self.feed.goes_on(Some(said));
+        if goes_on.is_some() {
+            reading.stream.finish();
+        }
+        match goes_on {
             // It waits on, perhaps for the next stream.
             None if is_nothing => {
                 reading.eor = Some((eor, said));
                 return *ends == Ends::End;
             }
-            Some(true) => reading.stream.finish(),
-            answer => {
-                if answer == Some(false) {
-                    reading.stream.finish();
-                }
+            Some(true) => {}
+            _ => {
                 // Numbers of the run are given to every block anew.
                 eor.first -= reading.run.events;
                 reading.ahead = Some((std::mem::replace(block, eor), std::mem::replace(ends, Ends::Full)));
@@ -377,12 +387,13 @@ impl<'j> Source<'j> {
             return;
         }
         let eor = Eor::of(&reading.file, block);
-        match self.feed.goes_on(Some(eor)) {
-            Some(false) => reading.stream.finish(),
-            Some(true) => {
-                block.pop();
-                reading.stream.finish();
-            }
+        let goes_on = self.feed.goes_on(Some(eor));
+        if goes_on.is_some() {
+            reading.stream.finish();
+        }
+        match goes_on {
+            Some(false) => {}
+            Some(true) => drop(block.pop()),
             None => reading.eor = block.pop().map(|last| (last, eor)),
         }
     }
@@ -390,7 +401,7 @@ impl<'j> Source<'j> {
     /// Closes an input. Its run may go on in the next.
     fn close(&mut self, mut reading: Reading) -> Result<(), Error> {
         self.done += reading.stream.done();
-        if let Some(refused) = reading.stream.refused().filter(|refused| refused.count() > 0) {
+        if let Some(refused) = reading.stream.events().refused().filter(|refused| refused.count() > 0) {
             self.send(Item::Refused(reading.file.clone(), refused.clone()));
         }
         if reading.run.epoch.is_none() {
@@ -491,7 +502,7 @@ impl<'j> Source<'j> {
             Some(Found::Taken(taken)) => {
                 let epoch = Arc::clone(&taken.epoch);
                 reading.run.layouts = hot.layouts(&epoch);
-                reading.stream.learn(reading.run.layouts.clone());
+                reading.stream.events().learn(reading.run.layouts.clone());
                 reading.run.epoch = Some(Arc::clone(&epoch));
                 self.send(Item::Epoch(taken));
                 Some(epoch)
@@ -546,7 +557,7 @@ impl<'j> Source<'j> {
         reading.run.hot = Hot::new(self.analyzer, self.job, &begun, revision);
         let epoch = Arc::clone(&begun.epoch);
         reading.run.layouts = Layouts::during(&epoch, &begun.definitions);
-        reading.stream.learn(reading.run.layouts.clone());
+        reading.stream.events().learn(reading.run.layouts.clone());
         self.send(Item::Begin(Box::new(begun), Box::new(reading.file.clone())));
         if let Some(ticket) = reading.held.take() {
             self.work(ticket, Arc::clone(&epoch), 0, None);

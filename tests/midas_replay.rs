@@ -156,7 +156,7 @@ fn events_come_as_2017_sends_them_and_one_too_large_is_told() {
     let buffer = client.open_buffer("SYSTEM").unwrap();
     assert_eq!(client.level(buffer).unwrap(), 0);
     client.cache(buffer, 100_000).unwrap();
-    client.request(buffer, None, None, Sampling::Nonblocking, 0).unwrap();
+    client.request(buffer, None, None, Sampling::NonBlocking, 0).unwrap();
     client.set_capacity(1 << 20);
     let mut to = Vec::new();
     for _ in 0..3 {
@@ -216,7 +216,7 @@ fn transitions_are_answered_and_one_is_refused_as_in_2017() {
     let runinfo = client.find(Key::ROOT, "/Runinfo").unwrap().unwrap();
     client.watch(runinfo).unwrap();
     let buffer = client.open_buffer("SYSTEM").unwrap();
-    client.request(buffer, Some(1), None, Sampling::Nonblocking, 0).unwrap();
+    client.request(buffer, Some(1), None, Sampling::NonBlocking, 0).unwrap();
     call(&steps, client.port());
     let transition = |kind, run| Note::Transition(Transition { kind, run, sequence: 500 });
     let told = notes(&inbox, 2);
@@ -406,7 +406,7 @@ fn the_server_of_2022_is_understood() {
     let test = client.find(Key::ROOT, "/PyMod").unwrap().unwrap();
     let buffer = client.open_buffer("SYSTEM").unwrap();
     client.cache(buffer, 100_000).unwrap();
-    client.request(buffer, None, None, Sampling::Nonblocking, 0).unwrap();
+    client.request(buffer, None, None, Sampling::NonBlocking, 0).unwrap();
     let recorded = |size: &str| {
         steps.iter().filter(|s| s.is_ours && s.note == format!("bm_receive_event(1, {size}, 1)")).count()
     };
@@ -493,7 +493,7 @@ fn the_server_of_2014_is_understood_and_its_note_names_the_watched_key_only() {
     client.data(run, &values(7, 4)).unwrap();
     let buffer = client.open_buffer("SYSTEM").unwrap();
     client.cache(buffer, 100_000).unwrap();
-    client.request(buffer, None, None, Sampling::Nonblocking, 0).unwrap();
+    client.request(buffer, None, None, Sampling::NonBlocking, 0).unwrap();
     let state = client.find(Key::ROOT, "/Runinfo/State").unwrap().unwrap();
     client.watch(state).unwrap();
     client.set_capacity(1 << 20);

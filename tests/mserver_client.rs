@@ -341,7 +341,7 @@ fn many_clients_do_not_disturb_each_other() {
 /// Some of everything.
 fn work(client: &mut Client) -> pactolus::midas::Result<()> {
     let buffer = client.open_buffer("SYSTEM")?;
-    client.request(buffer, None, None, Sampling::Nonblocking, 0)?;
+    client.request(buffer, None, None, Sampling::NonBlocking, 0)?;
     let mut events = Vec::new();
     for _ in 0..10 {
         let key = client.find(Key::ROOT, "/Equipment/Trigger/Variables/ADC0")?;

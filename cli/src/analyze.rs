@@ -8,16 +8,16 @@ use std::time::Duration;
 use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
 use pactolus::{
-    Analyzer, Definition, Error, Follow, InputFile, Job, OutputFile, OutputKind, Progress, Recorded, Report,
+    Analyzer, Definition, Error, InputFile, Job, Live, OutputFile, OutputKind, Progress, Recorded, Report,
     Selection, expand, has_run,
 };
 
 use crate::args::AnalyzeArgs;
 use crate::lines::Lines;
-use crate::live::{How, Live, left_out};
+use crate::live::{self, How, left_out};
 use crate::patient::Patient;
 use crate::progress::Display;
-use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow, inputs, shard, shared, summary};
+use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, attach, follow, inputs, shard, shared, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -36,6 +36,8 @@ pub(crate) fn run(app: &App, args: AnalyzeArgs, out: &mut dyn Write, err: &mut d
         Some(_) => args.odb.clone(),
         // Recorded values are the only ones.
         None if !args.epochs.is_empty() => args.odb.clone(),
+        // The ODB is that of the experiment.
+        None if matches!(job.live, Some(Live::Experiment(_))) => args.odb.clone(),
         None => shared::place(args.odb.as_deref()),
     };
     if let Some(dir) = odb_dir.as_deref().filter(|_| !args.odb_load.is_empty()) {
@@ -103,7 +105,7 @@ pub(crate) fn whole(
     if to_stdout && say.json {
         return Err("--json and -o - both want standard output: give the output a name".into());
     }
-    if job.follow.is_some() {
+    if job.live.is_some() {
         return live(job, say, (out, err), to_stdout, work);
     }
     let mut display = Display::new(say.quiet || say.json, err).warning(!say.quiet);
@@ -150,7 +152,7 @@ fn live(
         }
         (false, _) => (&mut nowhere, Some(Lines::here(out))),
     };
-    let mut live = Live::new(how, lines, err);
+    let mut live = live::Live::new(how, lines, err);
     let mut report = match work(&mut |progress| live.show(progress), events) {
         Ok(report) => report,
         Err(error) => {
@@ -241,8 +243,8 @@ pub(crate) fn analyzer(app: &App, path: Option<&Path>) -> Result<Analyzer, Error
 
 fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     let mut job = Job::new();
-    match followed(args)? {
-        Some(follow) => job.follow = Some(follow),
+    match live_source(args)? {
+        Some(live) => job.live = Some(live),
         None => job.inputs = inputs(args)?,
     }
     job.outputs = args.output.iter().map(OutputFile::new).collect::<Result<_, _>>()?;
@@ -255,7 +257,7 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     job.selection = selection(&args.n, args.events)?;
     job.filter = args.filter;
     job.flat = args.flat;
-    if let Some(shard) = args.shard.filter(|_| job.follow.is_some()) {
+    if let Some(shard) = args.shard.filter(|_| job.live.is_some()) {
         return Err(format!(
             "--shard {}/{}: files are shared out when they are finished: analyze what is followed without --shard",
             shard.number(),
@@ -271,7 +273,7 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
         return Err("--rotate is about tables: name an output .parquet or .arrow".into());
     }
     // A live run may last for days, and others want to read what is there.
-    let rotate = args.rotate.or(job.follow.as_ref().map(|_| ROTATE));
+    let rotate = args.rotate.or(job.live.as_ref().map(|_| ROTATE));
     job.rotate = rotate.filter(|period| !period.is_zero());
     if let Some(threads) = args.threads {
         job.threads = threads.into();
@@ -286,13 +288,20 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
     Ok(job)
 }
 
-/// What is to be followed.
-fn followed(args: &AnalyzeArgs) -> Result<Option<Follow>, Box<dyn std::error::Error>> {
-    let mut follow = follow::only(args.files.iter().chain(&args.input), args.live_timeout)?;
+/// The source that is live, if it is.
+fn live_source(args: &AnalyzeArgs) -> Result<Option<Live>, Box<dyn std::error::Error>> {
+    let names = args.files.iter().chain(&args.input);
+    if let Some(mut experiment) = attach::only(names.clone(), &args.attach, args.live_timeout)? {
+        if let [first, last] = args.runs.as_slice() {
+            experiment.runs = Some((*first, *last));
+        }
+        return Ok(Some(Live::Experiment(experiment)));
+    }
+    let mut follow = follow::only(names, args.live_timeout)?;
     if let ([first, last], Some(follow)) = (args.runs.as_slice(), &mut follow) {
         follow.runs = Some((*first, *last));
     }
-    Ok(follow)
+    Ok(follow.map(Live::Follow))
 }
 
 /// The inputs, each of them there.

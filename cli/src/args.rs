@@ -8,6 +8,7 @@ use clap::Args;
 use pactolus::Shard;
 use pactolus::formats::Limits;
 
+use crate::attach::AttachArgs;
 use crate::follow::SCHEME;
 
 /// Pass the events of run files through the modules of a definition.
@@ -19,7 +20,8 @@ use crate::follow::SCHEME;
 pub(crate) struct AnalyzeArgs {
     /// Run files; directories, for all run files in them, earlier outputs too; patterns such as
     /// 'run*.mid'; `-` is standard input; follow:FILE, follow:DIR or follow:FAST,SLOW for files that are
-    /// analyzed while they are written, and copied from one directory to another
+    /// analyzed while they are written, and copied from one directory to another; midas://HOST[:PORT][/EXPT] for the
+    /// events of an experiment that runs
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -49,7 +51,7 @@ pub(crate) struct AnalyzeArgs {
     #[arg(short = 'P', long, value_name = "SUBTREE", num_args = 1..)]
     pub(crate) protect: Vec<String>,
 
-    /// First and last run number, for an input with %05d, or a directory that is followed
+    /// First and last run number, for an input with %05d, a directory that is followed, or an experiment
     #[arg(short, long, value_names = ["FIRST", "LAST"], num_args = 2)]
     pub(crate) runs: Vec<u32>,
 
@@ -73,7 +75,7 @@ pub(crate) struct AnalyzeArgs {
 
     /// Close tables after so many seconds, and go on in the next part: run00042.Trigger.000001.parquet.
     /// Others may read each part as soon as it is there; `merge` joins them. By default 30 if a file is
-    /// followed; 0: tables appear whole, at the end of the run
+    /// followed or the input is an experiment; 0: tables appear whole, at the end of the run
     #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds_or_none, conflicts_with = "shard")]
     pub(crate) rotate: Option<Duration>,
 
@@ -109,7 +111,7 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) strict: bool,
 
     /// Seconds without a byte after which following ends, with exit code 4; by default 120 for follow:FILE,
-    /// and never for follow:DIR
+    /// and never for follow:DIR; seconds without an event from midas://..., by default never
     #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds)]
     pub(crate) live_timeout: Option<Duration>,
 
@@ -119,6 +121,9 @@ pub(crate) struct AnalyzeArgs {
 
     #[command(flatten)]
     pub(crate) believe: Believe,
+
+    #[command(flatten)]
+    pub(crate) attach: AttachArgs,
 
     /// Work on the ODB in this directory, which other programs may change meanwhile: parameters and
     /// switches take effect within one block of events. PACTOLUS_ODB names it, too
@@ -163,11 +168,12 @@ Examples:
   pactolus analyze -a lab.toml run00042.mid --epochs run00042.Trigger.parquet -o again%05d.parquet
   pactolus analyze -a lab.toml follow:/data -o run%05d.parquet
   pactolus analyze -a lab.toml follow:/fast,/archive -r 120 125 --json
+  pactolus analyze -a lab.toml midas://daq/lxe -o run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could
-not run; 3 stopped by the user; 4 what is followed was silent for too long, or
-is not what it was; 5 an output could not be written, standard output closed by
+not run; 3 stopped by the user; 4 what is live was silent for too long, is away,
+or is not what it was; 5 an output could not be written, standard output closed by
 its reader included.";
 
 /// Letters of mana without a meaning here, and what takes their place.
@@ -176,11 +182,11 @@ const FOREIGN: &[(&str, &str)] = &[
     ("-D", "it made a daemon; use systemd, or `nohup pactolus ... &`"),
     (
         "-e",
-        "it named a live experiment; files are analyzed while they are written with follow:DIR in place of a file",
+        "it named a live experiment; give midas://HOST/EXPERIMENT in place of a file, or follow:DIR for its files",
     ),
     (
         "-h",
-        "it named a host of a live experiment; files are followed on this computer, with follow:DIR (help is --help)",
+        "it named the host of a live experiment; give midas://HOST/EXPERIMENT in place of a file (help is --help)",
     ),
     ("-l", "it kept old histograms from being loaded; nothing is loaded here"),
     ("-L", "it set the record length of HBOOK files; tables are .parquet and .arrow here"),

@@ -13,6 +13,7 @@
 
 mod analyze;
 mod args;
+mod attach;
 mod demo;
 mod dump;
 mod follow;
@@ -21,6 +22,7 @@ mod inputs;
 mod lines;
 mod live;
 mod merge;
+mod midas;
 mod odb;
 mod patient;
 mod program;
@@ -139,6 +141,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Dump(args) => dump::run(app, &args, out, err),
         Command::Scan(args) => scan::run(&args, out, err),
         Command::Hist(args) => hist::run(app, &args, out),
+        Command::Midas(args) => midas::run(app, &args, out, err),
         Command::Odb(args) => odb::run(app, &args, out, err),
         Command::Simulate(args) => simulate::run(app, &args, out, err),
         Command::Verify(args) => verify::run(app, &args, out, err),
@@ -173,8 +176,11 @@ fn report(error: &(dyn std::error::Error + 'static), err: &mut dyn Write) -> u8 
         return UNWRITTEN;
     }
     let _ = writeln!(err, "pactolus: {}", chain(error));
-    let unwritten = error.downcast_ref::<pactolus::Error>().is_some_and(pactolus::Error::is_output);
-    if unwritten { UNWRITTEN } else { REFUSED }
+    match error.downcast_ref::<pactolus::Error>() {
+        Some(error) if error.is_output() => UNWRITTEN,
+        Some(error) if error.is_away() => ENDED,
+        _ => REFUSED,
+    }
 }
 
 fn parse(args: &[OsString]) -> Result<Command, Box<dyn std::error::Error>> {
@@ -260,6 +266,7 @@ enum Command {
     Dump(dump::DumpArgs),
     Scan(scan::ScanArgs),
     Hist(hist::HistArgs),
+    Midas(midas::MidasArgs),
     Odb(odb::OdbArgs),
     Simulate(simulate::SimulateArgs),
     Verify(verify::VerifyArgs),

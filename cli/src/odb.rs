@@ -14,6 +14,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::commands::ended;
+pub(crate) use self::program::Program;
 use crate::{App, Outcome};
 
 /// The ODB shell: on an ODB in a directory, or on that of a run file or a dump.

@@ -10,7 +10,7 @@ mod conformance;
 mod local;
 pub mod shared;
 
-pub use conformance::conformance;
+pub use conformance::{RULES, Rule, conformance};
 pub use local::Local;
 pub use shared::{Options, Shared};
 

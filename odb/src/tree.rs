@@ -13,7 +13,9 @@ use crate::{Error, Index, Path, Result, Value, nearest};
 mod copy;
 mod diff;
 mod follow;
+mod graft;
 mod load;
+mod rebase;
 mod resolve;
 mod walk;
 
@@ -377,8 +379,8 @@ impl Tree {
         Arc::ptr_eq(&self.root, &other.root) || self.root.same(&other.root)
     }
 
-    /// The same, and written at the same times.
-    pub(crate) fn identical(&self, other: &Tree) -> bool {
+    /// As [`Tree::same`], and written at the same times.
+    pub fn identical(&self, other: &Tree) -> bool {
         Arc::ptr_eq(&self.root, &other.root) || self.root.compare(&other.root, true)
     }
 

@@ -4,14 +4,11 @@ use std::fs::File;
 use std::io;
 use std::time::Duration;
 
-use pactolus_formats::asc::Refusals;
-use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Error as FormatError, Input, Pool};
 
 use super::{Eor, Feed, Late, Next, Opened, Stream};
 use crate::Error;
 use crate::awaited::{Arrived, Awaited};
-use crate::events::Layouts;
 use crate::job::{InputFile, Job, Stop};
 use crate::provenance::{DigestOf, Digested};
 
@@ -101,20 +98,8 @@ struct Named {
 }
 
 impl Stream for Named {
-    fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends> {
-        self.events.read(block, target)
-    }
-
-    fn stop_before(&mut self, event: Option<u64>) {
-        self.events.stop_before(event);
-    }
-
-    fn next_number(&self) -> u64 {
-        self.events.next_number()
-    }
-
-    fn learn(&mut self, layouts: Layouts) {
-        self.events.learn(layouts);
+    fn events(&mut self) -> &mut Late {
+        &mut self.events
     }
 
     fn done(&self) -> u64 {
@@ -131,9 +116,5 @@ impl Stream for Named {
 
     fn digest(&self) -> Option<&DigestOf> {
         self.digest.as_ref()
-    }
-
-    fn refused(&self) -> Option<&Refusals> {
-        self.events.refused()
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(job: &Job, online: Online) -> Watch {
         let now = Instant::now();
-        let patience = job.follow.as_ref().map_or(Duration::MAX, |follow| follow.patience);
+        let patience = job.live.as_ref().map_or(Duration::MAX, |live| live.patience());
         Watch {
             online,
             growth: Growth::new(now),

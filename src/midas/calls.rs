@@ -233,7 +233,7 @@ impl Client {
 
 /// A path that the server can hold.
 fn checked(path: &str) -> Result<&str> {
-    if path.len() <= PATH {
+    if pactolus_odb::spelling::to_bytes(path).len() <= PATH {
         return Ok(path);
     }
     let message =

@@ -17,7 +17,8 @@ impl Key {
 /// What the server says of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// Its name, without its path. Not UTF-8: taken as Latin-1.
+    /// Its name, without its path. Bytes that are no UTF-8 stand in it as private characters, see
+    /// [`spelling`](pactolus_odb::spelling).
     pub name: String,
     /// Number of its type, as it came.
     pub kind: i32,

@@ -13,6 +13,7 @@ use super::rpc::{Awaited, DEPTH, Rpc, UNDER_WAY};
 use super::status::{EVENT_TRUNCATED, NOTHING, SUCCESS};
 use super::wire::{self, CELL, Call, padded};
 use super::{Error, Result};
+use crate::Sampling;
 
 /// What MIDAS takes for the size of a buffer that is not there yet; the ODB says otherwise if it wants.
 const BUFFER: i32 = 32 << 20;
@@ -26,18 +27,6 @@ const NO_WAIT: i32 = 1;
 /// A buffer of events that is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Buffer(pub(super) i32);
-
-/// What to do with events when we are slow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sampling {
-    /// All events come: the experiment waits for us when the buffer is full.
-    All,
-    /// Nobody waits: the oldest unread events are lost when the buffer is full.
-    #[default]
-    Nonblocking,
-    /// As nonblocking, and events older than a second are left out. Goes without a read cache.
-    Recent,
-}
 
 /// What a [`receive`](Client::receive) has brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,14 +106,9 @@ impl Client {
         sampling: Sampling,
         number: i32,
     ) -> Result<()> {
-        let sampling = match sampling {
-            Sampling::All => 1,
-            Sampling::Nonblocking => 2,
-            Sampling::Recent => 4,
-        };
         // No notes of new events: the server sends them twice a second at most, and looking costs as much.
         let call = Call::new(&ADD_REQUEST).int(buffer.0).short(id.unwrap_or(u16::MAX));
-        let call = call.short(mask.unwrap_or(u16::MAX)).int(sampling).int(0).int(number);
+        let call = call.short(mask.unwrap_or(u16::MAX)).int(sampling.code()).int(0).int(number);
         self.done(&call, &format!("request {number}"))
     }
 

@@ -22,6 +22,10 @@ pub(crate) const VALUE_TRUNCATED: i32 = 314;
 pub(crate) const WRONG_TYPE: i32 = 315;
 /// No more keys in this directory.
 pub(crate) const NO_MORE_KEYS: i32 = 316;
+/// The access mode of a key forbids it.
+pub(crate) const NO_ACCESS: i32 = 318;
+/// Somebody watches the key, or one above it.
+pub(crate) const IN_USE: i32 = 320;
 /// A call that we do not know.
 pub(crate) const UNKNOWN_CALL: i32 = 508;
 
@@ -55,7 +59,8 @@ pub(crate) fn sentence(status: i32) -> String {
         218 => "no shared memory",
         219 => "the buffer is corrupted; restart the experiment",
         KEY_CREATED => "the key was created",
-        304 => "no memory",
+        303 => "no memory",
+        304 => "a key cannot have this name",
         BAD_HANDLE => "the key handle is not valid; the key may have been deleted",
         306 => "the ODB has no room for another client",
         309 => "a parameter is wrong",
@@ -66,9 +71,9 @@ pub(crate) fn sentence(status: i32) -> String {
         VALUE_TRUNCATED => "the value is longer than asked for",
         WRONG_TYPE => "the type does not fit",
         NO_MORE_KEYS => "no more keys",
-        318 => "the access mode of the key forbids it",
+        NO_ACCESS => "the access mode of the key forbids it",
         319 => "the size of the structure does not fit",
-        320 => "the key is in use by another program",
+        IN_USE => "the key is in use: a program watches it, or one above it",
         321 => "the index is out of range",
         323 => "the ODB is corrupted",
         412 => "timeout in the server",

@@ -13,6 +13,8 @@
 
 use std::borrow::Cow;
 
+use pactolus_odb::spelling;
+
 use super::{Error, Result};
 
 /// Bytes of the head of a frame.
@@ -36,14 +38,10 @@ pub(crate) fn int(bytes: &[u8], at: usize) -> i32 {
     i32::from_le_bytes(word)
 }
 
-/// Text as MIDAS has it: bytes up to a zero, of an encoding that nobody says. What is no UTF-8 is taken as
-/// Latin-1.
+/// Text as MIDAS has it: bytes up to a zero, of an encoding that nobody says. What is no UTF-8 stands in it
+/// as private characters, and goes back as it came; see [`spelling`].
 pub(crate) fn text(bytes: &[u8]) -> String {
-    let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
-    }
+    spelling::from_bytes(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
 }
 
 /// The beginning of bytes that are not what was wanted, for an error.
@@ -101,7 +99,7 @@ impl Call {
             let message = format!("{text:?} has a zero byte in it, which MIDAS takes for its end");
             return Err(Error::Argument { what: self.name, message });
         }
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes.extend(spelling::to_bytes(text));
         self.bytes.push(0);
         Ok(self.pad())
     }

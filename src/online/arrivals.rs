@@ -2,19 +2,18 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use pactolus_formats::asc::Refusals;
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Damage, Error as FormatError, Limits};
 
+use super::bell::GLANCE;
 use super::{Follow, Following, Gauge};
 use crate::Error;
+use crate::analyzer::Analyzer;
+use crate::attached::{Attached, Experiment};
 use crate::feed::{Ended, Eor, Feed, Next, Opened, Seen, Stream};
 use crate::job::{InputFile, Job, Stop};
-
-/// How often those who wait look whether anybody still does.
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// What comes next of files that are followed.
 #[derive(Clone, Debug)]
@@ -56,7 +55,10 @@ pub enum Arrival {
 /// # Ok::<(), pactolus::Error>(())
 /// ```
 pub struct Arrivals {
-    feed: Following,
+    feed: Box<dyn Feed>,
+    /// The experiment from which they come, if it is one.
+    #[allow(dead_code, reason = "it is there to be dropped")]
+    attached: Option<Attached>,
     stop: Stop,
     open: Option<Open>,
     /// What has come behind that which was told last.
@@ -82,18 +84,38 @@ impl Follow {
     pub fn events(&self, limits: Limits, stop: &Stop) -> Result<Arrivals, Error> {
         self.check()?;
         let job = Job { limits, allow_missing: true, ..Job::new() };
-        Ok(Arrivals {
-            feed: Following::new(self, &job, &Gauge::default()).keep_fragments(),
+        let following = Following::new(self, &job, &Gauge::default()).keep_fragments();
+        Ok(Arrivals::new(Box::new(following), stop))
+    }
+}
+
+impl Experiment {
+    /// The events as they come, of all ids, until `stop` is asked. Nothing is written into its ODB but who we
+    /// are.
+    ///
+    /// # Errors
+    /// If it cannot be attached to.
+    pub fn events(&self, limits: Limits, stop: &Stop) -> Result<Arrivals, Error> {
+        let job = Job { limits, stop: stop.clone(), allow_missing: true, ..Job::new() };
+        let attached = self.clone().without_writes().attach(&Analyzer::new("Pactolus"), &job)?;
+        let feed = attached.pieces();
+        Ok(Arrivals { attached: Some(attached), ..Arrivals::new(feed, stop) })
+    }
+}
+
+impl Arrivals {
+    fn new(feed: Box<dyn Feed>, stop: &Stop) -> Arrivals {
+        Arrivals {
+            feed,
+            attached: None,
             stop: stop.clone(),
             open: None,
             coming: VecDeque::new(),
             seen: None,
             over: None,
-        })
+        }
     }
-}
 
-impl Arrivals {
     /// Waits for what comes next; what is over stays so. Events fill `block`, about `target` bytes of them at the most.
     ///
     /// # Errors
@@ -111,7 +133,7 @@ impl Arrivals {
             }
             if self.stop.is_asked() {
                 // Of the file in hand, nothing more comes.
-                let ends = self.open.take().map(|open| end(&*open.stream));
+                let ends = self.open.take().map(|mut open| end(&mut *open.stream));
                 self.coming.extend(ends.into_iter().chain([Arrival::Over(None)]));
                 continue;
             }
@@ -119,6 +141,7 @@ impl Arrivals {
                 Some(open) => self.read(open, block, target)?,
                 None => match self.feed.next(GLANCE)? {
                     Next::Wait => {}
+                    Next::Gone { gap, .. } => self.coming.push_back(Arrival::News(gap)),
                     Next::Stream(Opened { file, stream, gap, .. }) => {
                         self.coming.extend(gap.map(Arrival::News));
                         self.coming.push_back(Arrival::File(file.path.clone()));
@@ -148,7 +171,7 @@ impl Arrivals {
             Ends::Eor => open.eor = Some(Eor::of(&open.file, block)),
             Ends::Damaged(damage) => self.coming.push_back(Arrival::Damage(damage)),
             Ends::End => {
-                self.coming.push_back(end(&*open.stream));
+                self.coming.push_back(end(&mut *open.stream));
                 // It is now that the next one is looked for.
                 self.feed.goes_on(None);
                 return Ok(());
@@ -171,6 +194,6 @@ impl Arrivals {
 }
 
 /// The end of a file.
-fn end(stream: &dyn Stream) -> Arrival {
-    Arrival::End(stream.refused().filter(|refused| refused.count() > 0).cloned())
+fn end(stream: &mut dyn Stream) -> Arrival {
+    Arrival::End(stream.events().refused().filter(|refused| refused.count() > 0).cloned())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::job::InputFile;
-use crate::run_files::{final_name, is_run_file};
+use crate::run_files::{directory_of, final_name, is_run_file};
 
 /// How long a single file may be silent.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(120);
@@ -32,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///   reading goes on at the same byte of its copy in the second.
 ///
 /// ```no_run
+/// use pactolus::Follow;
 /// use pactolus::prelude::*;
 /// # fn main() -> std::result::Result<(), pactolus::Error> {
 /// let job = Job::new().follow(Follow::new("/data/fast")?.copied_to("/data/slow")).output("run%05d.parquet")?;
@@ -79,8 +80,7 @@ impl Follow {
             );
         }
         let file = final_name(path);
-        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = parent.unwrap_or(Path::new(".")).to_owned();
+        let directory = directory_of(&file).to_owned();
         if !directory.is_dir() {
             return refuse(format!("there is no directory {}", directory.display()));
         }
@@ -99,11 +99,10 @@ impl Follow {
     pub fn copied_to(mut self, path: impl Into<PathBuf>) -> Follow {
         let path = path.into();
         let is_copy = self.file.as_ref().is_some_and(|file| path.file_name() == file.file_name());
-        match path.parent().filter(|_| is_copy && !path.is_dir()) {
-            Some(parent) if parent.as_os_str().is_empty() => self.directories.push(PathBuf::from(".")),
-            Some(parent) => self.directories.push(parent.to_owned()),
-            None => self.directories.push(path),
-        }
+        self.directories.push(match is_copy && !path.is_dir() {
+            true => directory_of(&path).to_owned(),
+            false => path,
+        });
         self
     }
 
@@ -124,8 +123,7 @@ impl Follow {
     /// Refuses an output of events in a directory that is followed: it would be taken for a run.
     pub(crate) fn check_output(&self, output: &Path) -> Result<(), Error> {
         let true_name = |path: &Path| path.canonicalize().ok();
-        let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let Some(place) = true_name(parent.unwrap_or(Path::new("."))) else { return Ok(()) };
+        let Some(place) = true_name(directory_of(output)) else { return Ok(()) };
         match self.directories.iter().any(|directory| true_name(directory).as_ref() == Some(&place)) {
             true => Err(Error::Job(format!(
                 "output {}: files of events there would be taken for new runs, since {} is followed: name another directory",

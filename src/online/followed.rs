@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pactolus_formats::asc::Refusals;
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{Header, Input};
 
 use super::bell::{Bell, GLANCE, wait_for};
 use super::growing::{Handle, SETTLED};
-use crate::events::Layouts;
 use crate::feed::{Late, Stream};
 use crate::provenance::DigestOf;
 
@@ -64,6 +62,10 @@ pub(super) struct Awaited {
 }
 
 impl Stream for Followed {
+    fn events(&mut self) -> &mut Late {
+        &mut self.events
+    }
+
     fn read(&mut self, block: &mut Block, target: usize) -> io::Result<Ends> {
         // What stands behind the end of the events belongs to the file: checksums of compressed ones.
         let is_complete = |input: &Input| input.is_between() || input.is_broken();
@@ -78,18 +80,6 @@ impl Stream for Followed {
             _ => self.awaited = None,
         }
         Ok(ends)
-    }
-
-    fn stop_before(&mut self, event: Option<u64>) {
-        self.events.stop_before(event);
-    }
-
-    fn next_number(&self) -> u64 {
-        self.events.next_number()
-    }
-
-    fn learn(&mut self, layouts: Layouts) {
-        self.events.learn(layouts);
     }
 
     fn done(&self) -> u64 {
@@ -116,9 +106,5 @@ impl Stream for Followed {
 
     fn digest(&self) -> Option<&DigestOf> {
         self.digest.as_ref()
-    }
-
-    fn refused(&self) -> Option<&Refusals> {
-        self.events.refused()
     }
 }

@@ -13,7 +13,7 @@ use super::places::Places;
 use super::{Follow, Gauge};
 use crate::Error;
 use crate::feed::{Ended, Eor, Feed, Late, Next, Opened};
-use crate::job::{InputFile, Job};
+use crate::job::{InputFile, Job, subruns};
 use crate::provenance::Digested;
 
 /// How long a file must be still that has no EOR, while the next subrun is there.
@@ -353,9 +353,5 @@ impl Feed for Following {
 /// What is missing between two subruns.
 fn gap(file: &InputFile, next: &InputFile) -> Option<String> {
     let ((_, number), (_, found)) = file.subrun().zip(next.subrun())?;
-    match found - number {
-        ..=1 => None,
-        2 => Some(format!("subrun {} is", number + 1)),
-        _ => Some(format!("subruns {} to {} are", number + 1, found - 1)),
-    }
+    (found > number + 1).then(|| subruns(number + 1, found - 1))
 }

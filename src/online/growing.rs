@@ -171,6 +171,12 @@ enum Look {
     End(Ending),
 }
 
+/// Where a file may be: under each path, finished or not.
+fn names(paths: &[PathBuf]) -> Vec<(PathBuf, PathBuf)> {
+    let both = |path: &PathBuf| [(path.clone(), path.clone()), (path.clone(), unfinished_name(path))];
+    paths.iter().flat_map(both).collect()
+}
+
 impl Growing {
     /// Opens the first of these files that is there, finished or not; `None` if none is.
     pub(crate) fn open(
@@ -179,46 +185,44 @@ impl Growing {
         followed: impl FnMut() -> Option<Duration> + Send + 'static,
     ) -> io::Result<Option<Growing>> {
         let mut failed = None;
-        for path in &paths {
-            for name in [path.clone(), unfinished_name(path)] {
-                let file = match File::open(&name) {
-                    Ok(file) => Arc::new(file),
-                    Err(error) => {
-                        // It may be in the next place.
-                        failed = failed.or(Some(error).filter(|error| !is_gone(error)));
-                        continue;
-                    }
-                };
-                let modified = file.metadata().and_then(|found| found.modified()).ok();
-                let state = State {
-                    file: Arc::clone(&file),
-                    at: 0,
-                    done: 0,
-                    grown: Instant::now(),
-                    is_clean: true,
-                    is_held: false,
-                    finishing: false,
-                    ending: None,
-                    news: Vec::new(),
-                };
-                return Ok(Some(Growing {
-                    paths,
-                    name,
-                    file,
-                    at: 0,
-                    tail: VecDeque::new(),
-                    modified,
-                    old: modified.and_then(|modified| modified.elapsed().ok()).unwrap_or_default(),
-                    completed: false,
-                    deleted: false,
-                    promised: None,
-                    failing: None,
-                    strange: Vec::new(),
-                    timeout,
-                    followed: Box::new(followed),
-                    handle: Handle(Arc::new(Mutex::new(state))),
-                }));
-            }
+        for (_, name) in names(&paths) {
+            let file = match File::open(&name) {
+                Ok(file) => Arc::new(file),
+                Err(error) => {
+                    // It may be in the next place.
+                    failed = failed.or(Some(error).filter(|error| !is_gone(error)));
+                    continue;
+                }
+            };
+            let modified = file.metadata().and_then(|found| found.modified()).ok();
+            let state = State {
+                file: Arc::clone(&file),
+                at: 0,
+                done: 0,
+                grown: Instant::now(),
+                is_clean: true,
+                is_held: false,
+                finishing: false,
+                ending: None,
+                news: Vec::new(),
+            };
+            return Ok(Some(Growing {
+                paths,
+                name,
+                file,
+                at: 0,
+                tail: VecDeque::new(),
+                modified,
+                old: modified.and_then(|modified| modified.elapsed().ok()).unwrap_or_default(),
+                completed: false,
+                deleted: false,
+                promised: None,
+                failing: None,
+                strange: Vec::new(),
+                timeout,
+                followed: Box::new(followed),
+                handle: Handle(Arc::new(Mutex::new(state))),
+            }));
         }
         failed.map_or(Ok(None), Err)
     }
@@ -313,22 +317,20 @@ impl Growing {
 
     /// The name is gone.
     fn gone(&mut self, open: Option<&Metadata>, still: Duration) -> io::Result<Option<Look>> {
-        for path in self.paths.clone() {
-            for name in [path.clone(), unfinished_name(&path)] {
-                if name == self.name {
-                    continue;
-                }
-                let found = std::fs::metadata(&name).ok();
-                if found.zip(open).is_some_and(|(found, open)| same_file(&found, open)) {
-                    // From its unfinished to its final name: nothing more is to come. Moved elsewhere, it may
-                    // go on.
-                    self.completed = name == path && self.name == unfinished_name(&path);
-                    self.name = name;
-                    return Ok(Some(Look::Again));
-                }
-                if self.switch(&name)? {
-                    return Ok(Some(Look::Again));
-                }
+        for (path, name) in names(&self.paths) {
+            if name == self.name {
+                continue;
+            }
+            let found = std::fs::metadata(&name).ok();
+            if found.zip(open).is_some_and(|(found, open)| same_file(&found, open)) {
+                // From its unfinished to its final name: nothing more is to come. Moved elsewhere, it may
+                // go on.
+                self.completed = name == path && self.name == unfinished_name(&path);
+                self.name = name;
+                return Ok(Some(Look::Again));
+            }
+            if self.switch(&name)? {
+                return Ok(Some(Look::Again));
             }
         }
         if self.paths.len() == 1 && open.is_some_and(has_a_name) {

@@ -91,14 +91,13 @@ impl Places {
             let name = file.path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
             (!name.starts_with("run"), name.contains(".asc"))
         };
+        let subrun = |file: &InputFile| file.subrun().map(|(_, number)| number);
         files.sort_by(|Found { file: a, .. }, Found { file: b, .. }| {
-            let subrun = |file: &InputFile| file.subrun().map(|(_, number)| number);
             (a.run.is_none(), a.run, subrun(a), other(a))
                 .cmp(&(b.run.is_none(), b.run, subrun(b), other(b)))
                 .then_with(|| in_run_order(&a.path, &b.path))
         });
         // The same run under other names has been compressed since, or is something else.
-        let subrun = |file: &InputFile| file.subrun().map(|(_, number)| number);
         files.dedup_by(|Found { file: b, .. }, Found { file: a, .. }| {
             a.run.is_some() && a.run == b.run && subrun(a) == subrun(b)
         });

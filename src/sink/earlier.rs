@@ -11,6 +11,7 @@ use pactolus_formats::tuple::{TableDef, TablePart, table_metadata};
 use super::table_path;
 use crate::Error;
 use crate::partial::TableKey;
+use crate::run_files::directory_of;
 
 /// Digits of the number of a part, at least.
 pub(super) const DIGITS: usize = 6;
@@ -32,8 +33,7 @@ impl Earlier {
     pub(super) fn look(path: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<Earlier, Error> {
         let part = |name: Option<&OsStr>| name.unwrap_or_default().to_string_lossy().into_owned();
         let (stem, extension) = (part(path.file_stem()) + ".", format!(".{}", part(path.extension())));
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
+        let directory = directory_of(path);
         let unread = |error| Error::Format(FormatError::io("read", directory)(error));
         let mut found = Earlier::default();
         for entry in std::fs::read_dir(directory).map_err(unread)? {

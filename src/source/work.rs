@@ -12,7 +12,7 @@ use crate::Error;
 use crate::begun::Begun;
 use crate::block::{Until, Worker};
 use crate::epoch::Epoch;
-use crate::feed::Ended;
+use crate::feed::{Ended, Missed};
 use crate::hot::Taken;
 use crate::job::{InputFile, Stop};
 use crate::provenance::DigestOf;
@@ -32,6 +32,8 @@ pub(crate) struct Ticket {
     pub(crate) cut: Option<u64>,
     /// The memory that it was found to hold [bytes].
     pub(crate) weight: usize,
+    /// It is too old for who wants recent events only.
+    pub(crate) is_stale: bool,
     /// When it was read, of a live source.
     pub(crate) read: Option<Instant>,
 }
@@ -45,14 +47,15 @@ impl Ticket {
             data_before: 0,
             cut: None,
             weight: 0,
+            is_stale: false,
             read: None,
         }
     }
 
     /// Does the work again, for the events before number `end` only.
     pub(crate) fn shorten(&mut self, epoch: &Epoch, end: u64) {
-        let Ticket { block, worker, data_before, .. } = self;
-        self.cut = worker.block(epoch, block, *data_before, Until::Number(end)).or(Some(0));
+        let Ticket { block, worker, data_before, is_stale, .. } = self;
+        self.cut = worker.block(epoch, block, (*data_before, *is_stale), Until::Number(end)).or(Some(0));
     }
 
     /// The memory that it holds now [bytes].
@@ -73,6 +76,8 @@ pub(crate) enum Item {
     Warning(String),
     /// What the source has to say.
     News(String),
+    /// Events that a live source could not hand on.
+    Missed(Missed),
     /// Something is missing in the run before the next block.
     Gap { text: String, is_fault: bool },
     /// A block has gone through the wide stages.
@@ -130,8 +135,8 @@ impl Work {
         self.delay.iter().for_each(Delay::sleep);
         // A panic here is a fault of ours: it must end the job, not hang it.
         let done = catch_unwind(AssertUnwindSafe(|| {
-            let Ticket { block, worker, data_before, cut, .. } = &mut *self.ticket;
-            *cut = worker.block(&self.epoch, block, *data_before, Until::Asked(&self.stops));
+            let Ticket { block, worker, data_before, is_stale, cut, .. } = &mut *self.ticket;
+            *cut = worker.block(&self.epoch, block, (*data_before, *is_stale), Until::Asked(&self.stops));
         }));
         self.delay.iter().for_each(Delay::sleep);
         match done {

@@ -98,7 +98,11 @@ pub fn ways() -> impl Iterator<Item = (usize, usize)> {
 pub fn assert_accounts(report: &Report) {
     for run in &report.runs {
         for (id, o) in &run.events {
-            assert_eq!(o.offered, o.delivered + o.left_out + o.damaged, "id {id}: {o:?}");
+            assert_eq!(
+                o.offered,
+                o.delivered + o.left_out + o.overrun + o.stale + o.too_big + o.damaged,
+                "id {id}: {o:?}"
+            );
         }
         for RequestReport { name, account: r, .. } in &run.requests {
             assert_eq!(r.matched + r.created, r.kept + r.skipped + r.failed, "{name}: {r:?}");

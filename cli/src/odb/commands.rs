@@ -56,7 +56,7 @@ fn one(shell: &mut Shell, line: &str, program: &mut Program<'_>) -> Result<(), B
 }
 
 /// Why the program ends. Outputs and files have codes of their own.
-pub(super) fn ended(error: shell::Error, line: &str) -> Box<dyn Error> {
+pub(crate) fn ended(error: shell::Error, line: &str) -> Box<dyn Error> {
     match error {
         shell::Error::Output(error) => error.into(),
         shell::Error::Save(error) | shell::Error::Load(error) => error,

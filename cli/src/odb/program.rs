@@ -12,7 +12,7 @@ use pactolus::formats::WholeFile;
 use pactolus::odb::shell::{Paint, Surroundings};
 
 /// What the shell finds here.
-pub(super) struct Program<'p> {
+pub(crate) struct Program<'p> {
     out: Stoppable<'p>,
     err: &'p mut dyn Write,
     colour: bool,
@@ -22,19 +22,24 @@ pub(super) struct Program<'p> {
 
 impl<'p> Program<'p> {
     /// A program without a terminal.
-    pub(super) fn new(out: &'p mut dyn Write, err: &'p mut dyn Write) -> Program<'p> {
+    pub(crate) fn new(out: &'p mut dyn Write, err: &'p mut dyn Write) -> Program<'p> {
         Program { out: Stoppable { out, stop: None }, err, colour: false, ask: None }
     }
 
     /// ... with colours.
-    pub(super) fn colour(self, on: bool) -> Program<'p> {
+    pub(crate) fn colour(self, on: bool) -> Program<'p> {
         Program { colour: on, ..self }
     }
 
+    /// ... that ends a command when it is asked to.
+    pub(crate) fn stop(mut self, is_asked: impl Fn() -> bool + 'p) -> Program<'p> {
+        self.out.stop = Some(Box::new(is_asked));
+        self
+    }
+
     /// ... with a user, who can end a command and be asked.
-    pub(super) fn user(mut self, stop: Arc<AtomicBool>, ask: fn(&str) -> bool) -> Program<'p> {
-        self.out.stop = Some(stop);
-        Program { ask: Some(ask), ..self }
+    pub(super) fn user(self, stop: Arc<AtomicBool>, ask: fn(&str) -> bool) -> Program<'p> {
+        Program { ask: Some(ask), ..self.stop(move || stop.load(Ordering::Relaxed)) }
     }
 
     /// Says why a command was not done.
@@ -128,7 +133,7 @@ fn target(path: &Path) -> PathBuf {
 /// An output that the user can end.
 struct Stoppable<'p> {
     out: &'p mut dyn Write,
-    stop: Option<Arc<AtomicBool>>,
+    stop: Option<Box<dyn Fn() -> bool + 'p>>,
 }
 
 impl Stoppable<'_> {
@@ -136,7 +141,7 @@ impl Stoppable<'_> {
     const PIECE: usize = 4096;
 
     fn is_stopped(&self) -> bool {
-        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+        self.stop.as_ref().is_some_and(|is_asked| is_asked())
     }
 }
 

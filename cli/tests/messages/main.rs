@@ -16,12 +16,16 @@ use tempfile::TempDir;
 #[path = "../../../tests/common/mod.rs"]
 mod common;
 
+#[path = "../../../tests/mserver/mod.rs"]
+mod mserver;
+
 mod asc;
 mod hist;
 mod histograms;
 mod inputs;
 mod live;
 mod mid;
+mod midas;
 mod odb;
 mod outputs;
 mod packed;
@@ -200,6 +204,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         mid::all,
         packed::all,
         asc::all,
+        midas::all,
         odb::all,
         tables::all,
         rotated::all,
@@ -317,6 +322,12 @@ const SOURCES: &[&str] = &[
     "src/online/following.rs",
     "src/online/growing.rs",
     "src/online/places.rs",
+    "src/midas/address.rs",
+    "src/midas/carry.rs",
+    "src/midas/error.rs",
+    "src/midas/mirror.rs",
+    "src/midas/session.rs",
+    "src/midas/steps.rs",
     "src/pipe.rs",
     "src/recorded.rs",
     "src/recorded/read.rs",
@@ -340,6 +351,8 @@ const SOURCES: &[&str] = &[
     "cli/src/inputs.rs",
     "cli/src/merge/runs.rs",
     "cli/src/merge/tables.rs",
+    "cli/src/midas/login.rs",
+    "cli/src/midas/show.rs",
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
     "cli/src/odb/place.rs",
@@ -421,6 +434,14 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     // Paths.
     "/Runinfo/Transition in progress",
     ".../Output/Events to ODB",
+    // Of the library: `midas set` makes no key, and the program closes nothing that it needs.
+    "MIDAS's names have at most 31 bytes",
+    "MIDAS's paths have at most 255 bytes",
+    "no experiment is attached",
+    "the session is closed",
+    "thread of the session",
+    // Told when a command is stopped.
+    "the experiment is left",
     // Of the library: the program does not ask.
     "...: the database is not what was written to it",
     // It takes 4 GiB, or a network file system; docs/odb.md has them.

@@ -9,20 +9,28 @@ use std::time::{Duration, Instant};
 use super::Store;
 use crate::{Error, MAX_DEPTH, MAX_NAME, Result, Tree};
 
+/// A rule that every store keeps, by its name, and its test on a new, empty store.
+pub type Rule = (&'static str, fn(Arc<dyn Store>));
+
+/// The rules, for a store that cannot keep all of them and says so.
+pub const RULES: &[Rule] = &[
+    ("what was written is read", |store| what_was_written_is_read(&*store)),
+    ("a snapshot never changes", |store| a_snapshot_never_changes(&*store)),
+    ("a failed transaction changes nothing", |store| a_failed_transaction_changes_nothing(&*store)),
+    ("the revision grows with every change only", |store| the_revision_grows_with_every_change_only(&*store)),
+    ("every kind of change is kept", |store| every_kind_of_change_is_kept(&*store)),
+    ("what is large, long or deep is kept", |store| what_is_large_long_or_deep_is_kept(&*store)),
+    ("writers do not lose each other's work", writers_do_not_lose_each_others_work),
+    ("readers never see half a transaction", readers_never_see_half_a_transaction),
+    ("a waiter hears of a change", a_waiter_hears_of_a_change),
+];
+
 /// Runs every test on new, empty stores from `make`.
 ///
 /// # Panics
 /// With the rule that was broken, if the store does not conform.
 pub fn conformance(make: &dyn Fn() -> Arc<dyn Store>) {
-    what_was_written_is_read(&*make());
-    a_snapshot_never_changes(&*make());
-    a_failed_transaction_changes_nothing(&*make());
-    the_revision_grows_with_every_change_only(&*make());
-    every_kind_of_change_is_kept(&*make());
-    what_is_large_long_or_deep_is_kept(&*make());
-    writers_do_not_lose_each_others_work(make());
-    readers_never_see_half_a_transaction(make());
-    a_waiter_hears_of_a_change(make());
+    RULES.iter().for_each(|(_, rule)| rule(make()));
 }
 
 fn change(store: &dyn Store, mut change: impl FnMut(&mut Tree) -> Result<()>) {

@@ -1,0 +1,115 @@
+//! The runs of an experiment, one stream for each, or for each stretch between two losses of the connection.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pactolus_formats::mid::Block;
+use pactolus_formats::{Input, Limits};
+
+use super::spool::{Ages, Bytes, Item, Spool};
+use crate::Error;
+use crate::feed::{Eor, Feed, Late, Missed, Next, Opened, Stream};
+use crate::job::{InputFile, Job};
+
+/// The runs of an experiment.
+pub(super) struct Runs {
+    /// The experiment.
+    name: String,
+    spool: Spool,
+    /// Older events are passed over.
+    max_age: Option<Duration>,
+    limits: Limits,
+    /// A loss of the connection is a fault.
+    is_fault: bool,
+    keep_fragments: bool,
+    run: Option<u32>,
+}
+
+impl Runs {
+    pub(super) fn new(name: String, (spool, max_age): (Spool, Option<Duration>), job: &Job) -> Runs {
+        Runs {
+            name,
+            spool,
+            max_age,
+            limits: job.limits,
+            is_fault: !job.allow_missing,
+            keep_fragments: false,
+            run: None,
+        }
+    }
+
+    /// Leaves the pieces of large events as they are.
+    pub(super) fn keep_fragments(self) -> Runs {
+        Runs { keep_fragments: true, ..self }
+    }
+
+    fn open(&self, continues: bool, gap: Option<String>) -> Result<Next, Error> {
+        let file = InputFile { path: PathBuf::from(&self.name), run: self.run };
+        let max_age = self.max_age.map(|max_age| (max_age, Ages::default()));
+        let ages = max_age.as_ref().map(|(_, ages)| ages.clone());
+        let input = Input::new_with(Bytes::new(self.spool.clone(), ages), &file.path, &self.limits)?;
+        let events = Late::new(input, self.limits).keep_fragments(self.keep_fragments);
+        let stream = Box::new(Arriving { events, max_age, spool: self.spool.clone() });
+        Ok(Next::Stream(Opened { file, stream, continues, gap, is_fault: self.is_fault }))
+    }
+}
+
+impl Feed for Runs {
+    fn next(&mut self, longest: Duration) -> Result<Next, Error> {
+        loop {
+            return match self.spool.next(longest) {
+                Some(Item::Begin(run)) => {
+                    self.run = Some(run);
+                    self.open(false, None)
+                }
+                Some(Item::Again(gap)) => self.open(true, Some(gap)),
+                Some(Item::Gone(gap)) => Ok(Next::Gone { gap, is_fault: self.is_fault }),
+                Some(Item::Over(ended)) => Ok(Next::Over(ended)),
+                Some(Item::End | Item::Broken | Item::Events(_)) => continue,
+                None => Ok(Next::Wait),
+            };
+        }
+    }
+
+    fn goes_on(&mut self, eor: Option<Eor>) -> Option<bool> {
+        (eor.is_some() || !self.spool.is_broken()).then_some(false)
+    }
+
+    fn news(&mut self) -> Vec<String> {
+        self.spool.news()
+    }
+
+    fn missed(&mut self) -> Missed {
+        self.spool.missed()
+    }
+}
+
+/// The events of a run as they come.
+struct Arriving {
+    events: Late,
+    max_age: Option<(Duration, Ages)>,
+    spool: Spool,
+}
+
+impl Stream for Arriving {
+    fn events(&mut self) -> &mut Late {
+        &mut self.events
+    }
+
+    fn done(&self) -> u64 {
+        self.events.done()
+    }
+
+    fn may_wait(&self) -> bool {
+        true
+    }
+
+    fn is_stale(&mut self, block: &Block) -> bool {
+        let Some((max_age, ages)) = &self.max_age else { return false };
+        ages.of(self.events.reached(block)).is_some_and(|age| age > *max_age)
+    }
+
+    fn wait(&self, longest: Duration) -> bool {
+        self.spool.is_empty(longest)
+    }
+}

@@ -1,0 +1,214 @@
+//! Which run there is, as the experiment's `/Runinfo` says, and its transitions if we are told of them.
+//!
+//! Events are asked for, one batch after the other, and `/Runinfo` is looked at between two batches. The order
+//! in which MIDAS writes and sends makes it enough:
+//!
+//! - At START the number of the run is written before any frontend begins. So whoever sees an event and then
+//!   looks, sees the number of its run.
+//! - At STOP the state is written after all frontends have sent what they had. So whoever sees the state and
+//!   then empties the buffer has all events of the run. If we are told of the stop in its turn, behind the
+//!   frontends, it is the same.
+//! - An event that comes while no run is going on or being started belongs to none.
+
+/// MIDAS's run states, and the transition in progress that is a start.
+const STOPPED: i32 = 1;
+const PAUSED: i32 = 2;
+const RUNNING: i32 = 3;
+const START: i32 = 1;
+
+/// What `/Runinfo` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Runinfo {
+    pub(super) state: i32,
+    pub(super) number: u32,
+    pub(super) transition: i32,
+    /// When the last run was started [Unix seconds]; 0 if that is not known.
+    pub(super) started: u32,
+}
+
+impl Runinfo {
+    /// Whether a run is going on, be it paused.
+    pub(super) fn is_going_on(self) -> bool {
+        matches!(self.state, PAUSED | RUNNING)
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing.
+    None,
+    /// The run begins.
+    Begin(u32),
+    /// The run has ended when the buffer is empty.
+    Drain,
+    /// The same, but another has begun meanwhile, whose serial numbers begin anew.
+    Next,
+}
+
+/// The run in hand.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    current: Option<u32>,
+    /// The last one, as long as the experiment has not said that it is stopped.
+    ended: Option<u32>,
+    /// It is being started ...
+    starting: Option<u32>,
+    /// ... as we were told, perhaps before it is written.
+    told: bool,
+    /// It was stopped, as we were told.
+    stopped: bool,
+    /// The last run that we know of, and when it was started.
+    known: Option<(u32, u32)>,
+}
+
+impl Runs {
+    pub(super) fn current(&self) -> Option<u32> {
+        self.current
+    }
+
+    /// Whether a run has begun since the last look. Who sets the number at a console starts no run, and a start
+    /// that is given up leaves the number as it was.
+    fn is_another(&self, now: Runinfo) -> bool {
+        self.known.is_some_and(|(number, started)| number != now.number && started != now.started)
+    }
+
+    /// What `/Runinfo` means.
+    pub(super) fn look(&mut self, now: Runinfo) -> Step {
+        let is_another = self.is_another(now);
+        if self.current.is_none_or(|run| run == now.number) {
+            self.known = Some((now.number, now.started));
+        }
+        match self.current {
+            Some(run) if now.number != run => Step::Next,
+            Some(_) if self.stopped || now.state == STOPPED && now.transition != START => Step::Drain,
+            Some(_) => Step::None,
+            None => {
+                if now.state == STOPPED {
+                    self.ended = None;
+                    if now.transition == START {
+                        self.starting = Some(now.number);
+                    } else if !self.told {
+                        self.starting = None;
+                    }
+                }
+                // One may have begun and ended between two looks.
+                let has_been = is_another && now.state == STOPPED && now.transition != START;
+                match has_been || now.is_going_on() && self.ended != Some(now.number) {
+                    true => Step::Begin(now.number),
+                    false => Step::None,
+                }
+            }
+        }
+    }
+
+    /// The run to which an event belongs that has come while there is none.
+    pub(super) fn of_event(&self, now: Runinfo) -> Option<u32> {
+        let going = self.is_another(now) || now.is_going_on() && self.ended != Some(now.number);
+        going.then_some(now.number).or(self.starting)
+    }
+
+    /// We are told that it is started.
+    pub(super) fn start(&mut self, run: u32) {
+        (self.starting, self.told, self.ended) = (Some(run), true, None);
+    }
+
+    /// We are told that the start is given up.
+    pub(super) fn give_up(&mut self) {
+        (self.starting, self.told) = (None, false);
+    }
+
+    /// We are told that it is stopped; the run that begins and ends with that.
+    pub(super) fn stop(&mut self) -> Option<u32> {
+        let begun = self.starting.filter(|_| self.told && self.current.is_none());
+        self.stopped = self.current.is_some();
+        begun
+    }
+
+    pub(super) fn begin(&mut self, run: u32) {
+        (self.current, self.stopped) = (Some(run), false);
+        self.known = self.known.map(|(_, started)| (run, started));
+        self.give_up();
+    }
+
+    pub(super) fn end(&mut self) {
+        (self.ended, self.stopped) = (self.current.take(), false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(state: i32, number: u32, transition: i32) -> Runinfo {
+        Runinfo { state, number, transition, started: number }
+    }
+
+    #[test]
+    fn a_run_goes_from_its_state_to_its_state() {
+        let mut runs = Runs::default();
+        assert_eq!(runs.look(info(STOPPED, 4, 0)), Step::None);
+        assert_eq!(runs.of_event(info(STOPPED, 4, 0)), None);
+        // Started, but no frontend has begun.
+        assert_eq!(runs.look(info(STOPPED, 5, START)), Step::None);
+        assert_eq!(runs.of_event(info(STOPPED, 5, START)), Some(5));
+        assert_eq!(runs.look(info(RUNNING, 5, START)), Step::Begin(5));
+        runs.begin(5);
+        assert_eq!(runs.look(info(RUNNING, 5, 0)), Step::None);
+        assert_eq!(runs.look(info(PAUSED, 5, 0)), Step::None);
+        assert_eq!(runs.look(info(RUNNING, 5, 2)), Step::None);
+        assert_eq!(runs.look(info(STOPPED, 5, 2)), Step::Drain);
+        runs.end();
+        assert_eq!(runs.look(info(STOPPED, 5, 0)), Step::None);
+        assert_eq!(runs.of_event(info(STOPPED, 5, 0)), None);
+        // The same number again is another run.
+        assert_eq!(runs.look(info(RUNNING, 5, 0)), Step::Begin(5));
+    }
+
+    #[test]
+    fn a_run_is_found_while_it_is_going_on_and_the_next_without_the_stop_between() {
+        let mut runs = Runs::default();
+        assert_eq!(runs.look(info(PAUSED, 7, 0)), Step::Begin(7));
+        runs.begin(7);
+        assert_eq!(runs.look(info(RUNNING, 8, 0)), Step::Next);
+        runs.end();
+        assert_eq!(runs.look(info(RUNNING, 8, 0)), Step::Begin(8));
+    }
+
+    #[test]
+    fn who_is_told_of_transitions_goes_by_them() {
+        let mut runs = Runs::default();
+        runs.start(3);
+        // Written later than told.
+        assert_eq!(runs.look(info(STOPPED, 3, 0)), Step::None);
+        assert_eq!(runs.of_event(info(STOPPED, 3, START)), Some(3));
+        runs.begin(3);
+        assert_eq!(runs.look(info(STOPPED, 3, START)), Step::None);
+        assert_eq!(runs.look(info(RUNNING, 3, 0)), Step::None);
+        assert_eq!(runs.stop(), None);
+        assert_eq!(runs.look(info(RUNNING, 3, 2)), Step::Drain);
+        runs.end();
+        // The stop is still going on.
+        assert_eq!(runs.look(info(RUNNING, 3, 2)), Step::None);
+        assert_eq!(runs.of_event(info(RUNNING, 3, 2)), None);
+        assert_eq!(runs.look(info(STOPPED, 3, 0)), Step::None);
+        runs.start(4);
+        assert_eq!(runs.stop(), Some(4));
+        runs.give_up();
+        assert_eq!(runs.of_event(info(STOPPED, 3, 0)), None);
+    }
+
+    #[test]
+    fn a_run_that_was_too_short_to_be_seen_is_known_by_its_start() {
+        let mut runs = Runs::default();
+        assert_eq!(runs.look(info(STOPPED, 4, 0)), Step::None);
+        assert_eq!(runs.of_event(info(STOPPED, 5, 0)), Some(5));
+        assert_eq!(runs.look(info(STOPPED, 5, 0)), Step::Begin(5));
+        runs.begin(5);
+        assert_eq!(runs.look(info(STOPPED, 5, 0)), Step::Drain);
+        runs.end();
+        // A number that somebody has set is no run.
+        let set = Runinfo { number: 100, ..info(STOPPED, 5, 0) };
+        assert_eq!((runs.of_event(set), runs.look(set)), (None, Step::None));
+    }
+}

@@ -1,0 +1,62 @@
+//! Where the events of a live job come from.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::Error;
+use crate::attached::Experiment;
+use crate::feed::Feed;
+use crate::job::{Job, OutputFile, OutputKind};
+use crate::online::{Follow, Following, Gauge};
+
+/// A source of events that are made while they are analyzed. Whatever it is, a run begins with a BOR and a
+/// snapshot of the ODB, and ends with its EOR behind all of its events.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Live {
+    /// The files of an experiment while they are written.
+    Follow(Follow),
+    /// An experiment that runs MIDAS.
+    Experiment(Experiment),
+}
+
+impl Live {
+    /// Its name.
+    pub fn name(&self) -> String {
+        match self {
+            Live::Follow(follow) => follow.name(),
+            Live::Experiment(experiment) => experiment.to_string(),
+        }
+    }
+
+    /// How long the lag may grow before a warning is given.
+    pub fn patience(&self) -> Duration {
+        match self {
+            Live::Follow(follow) => follow.patience,
+            Live::Experiment(experiment) => experiment.patience,
+        }
+    }
+
+    /// Refuses what cannot be done.
+    pub(crate) fn check(&self, job: &Job) -> Result<(), Error> {
+        match self {
+            Live::Follow(follow) => {
+                follow.check()?;
+                let is_events = |output: &&OutputFile| {
+                    matches!(output.kind, OutputKind::Mid | OutputKind::Asc) && !output.is_stdout()
+                };
+                let mut outputs = job.outputs.iter().filter(is_events);
+                outputs.try_for_each(|output| follow.check_output(Path::new(&output.pattern)))
+            }
+            Live::Experiment(experiment) => experiment.check(job),
+        }
+    }
+
+    /// Its streams.
+    pub(crate) fn feed(&self, job: &Job, gauge: &Gauge) -> Box<dyn Feed> {
+        match self {
+            Live::Follow(follow) => Box::new(Following::new(follow, job, gauge)),
+            Live::Experiment(experiment) => experiment.feed(job, gauge),
+        }
+    }
+}

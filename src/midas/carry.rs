@@ -1,0 +1,76 @@
+//! Carries out steps in the experiment's ODB.
+
+use pactolus_odb::Error as OdbError;
+use pactolus_odb::{Path, spelling};
+
+use super::steps::{Deed, Step};
+use super::walk::is_gone;
+use super::{Client, Error, Key, Result, status, value};
+
+/// Carries a step out. The key is looked for each time: a handle of an earlier look may be that of another
+/// key by now.
+pub(super) fn carry(client: &mut Client, step: &Step) -> Result<()> {
+    let path = step.path.to_string();
+    match &step.deed {
+        Deed::Create(tid) => return client.create(&path, tid.code() as i32),
+        Deed::Link(target) => return client.create_link(&path, &spelling::from_bytes(target)),
+        _ => {}
+    }
+    let key = client.find_link(Key::ROOT, &path)?;
+    let key =
+        key.ok_or(Error::Refused { call: "db_find_link", what: String::new(), status: status::NO_KEY })?;
+    match &step.deed {
+        Deed::Create(_) | Deed::Link(_) => Ok(()),
+        Deed::Delete => client.delete(key),
+        Deed::Set(values) => {
+            client.set(key, &value::encode(values), number(values.len()), values.tid().code() as i32)
+        }
+        Deed::Element(values, index) => {
+            let bytes = value::encode_element(values, *index);
+            client.set_element(key, &bytes, number(*index), values.tid().code() as i32)
+        }
+        Deed::Resize(values) => client.resize(key, number(*values)),
+        Deed::Mode(mode) => client.set_mode(key, mode.0),
+        Deed::Rename(name) => client.rename(key, name),
+        Deed::Reorder(index) => client.reorder(key, number(*index)),
+    }
+}
+
+fn number(size: usize) -> i32 {
+    i32::try_from(size).unwrap_or(i32::MAX)
+}
+
+/// Why a step could not be done, as the ODB says it.
+pub(super) fn refused(step: &Step, error: &Error) -> OdbError {
+    let at = |path: &Path| path.to_string();
+    let Error::Refused { status, .. } = error else { return OdbError::Store(error.to_string()) };
+    match error {
+        Error::Refused { status: status::NO_ACCESS, .. } => {
+            let access = if step.deed == Deed::Delete { "delete" } else { "write" };
+            OdbError::Protected { path: at(&step.path), access }
+        }
+        Error::Refused { status: EXISTS, .. } => OdbError::Exists { path: at(&step.result()) },
+        Error::Refused { status: BAD_PARAMETER, .. } if step.deed.is_wide() => {
+            OdbError::Store(format!("{}: this MIDAS has no keys of 64-bit whole numbers", step.path))
+        }
+        Error::Refused { .. } => match &step.deed {
+            Deed::Link(target) if is_gone(error) => {
+                let target = spelling::from_bytes(target);
+                OdbError::Store(format!("{}: MIDAS makes no link to what is not there ({target})", step.path))
+            }
+            _ if is_gone(error) => OdbError::NotFound { path: at(&step.path), nearest: None },
+            _ => OdbError::Store(format!("{}: {}", step.path, status::sentence(*status))),
+        },
+        error => OdbError::Store(error.to_string()),
+    }
+}
+
+const BAD_PARAMETER: i32 = 309;
+const EXISTS: i32 = 311;
+
+impl Deed {
+    fn is_wide(&self) -> bool {
+        use pactolus_formats::Tid::{Int64, Uint64};
+        matches!(self, Deed::Create(Int64 | Uint64))
+    }
+}
