@@ -183,7 +183,7 @@ fn an_event_of_many_megabytes_comes_whole() {
     let mut client = connect(&server, &Inbox::new());
     let buffer = client.open_buffer("SYSTEM").unwrap();
     client.cache(buffer, 100_000).unwrap();
-    client.request(buffer, Some(3), None, Sampling::Nonblocking, 0).unwrap();
+    client.request(buffer, Some(3), None, Sampling::NonBlocking, 0).unwrap();
     client.set_capacity((40 << 20) + 16);
     // Around the end of the ring, too.
     for serial in 0..5u8 {
