@@ -177,6 +177,40 @@ fn events_of_all_sizes_come_whole_and_in_order() {
 }
 
 #[test]
+fn an_event_of_many_megabytes_comes_whole() {
+    let options = Options { buffer: 100 << 20, max_event: 40 << 20, ..Options::default() };
+    let server = Server::start(Options { version: Version::V2022, ..options });
+    let mut client = connect(&server, &Inbox::new());
+    let buffer = client.open_buffer("SYSTEM").unwrap();
+    client.cache(buffer, 100_000).unwrap();
+    client.request(buffer, Some(3), None, Sampling::NonBlocking, 0).unwrap();
+    client.set_capacity((40 << 20) + 16);
+    // Around the end of the ring, too.
+    for serial in 0..5u8 {
+        let sent = event(3, 0, serial.into(), &vec![serial; 31 << 20]);
+        server.send(&event(4, 0, 0, b"nobody's"));
+        server.send(&sent);
+        server.send(&event(3, 0, 100, b"small"));
+        let mut bytes = Vec::new();
+        let received = client.receive(buffer, 100, 1 << 30, &mut bytes).unwrap();
+        assert_eq!((received.events, received.is_empty, received.truncated.len()), (2, true, 0));
+        assert!(bytes[..sent.len()] == sent, "event {serial}");
+        assert_eq!(&bytes[sent.len() + 16..], b"small");
+    }
+}
+
+#[test]
+fn there_need_be_no_limit_of_bytes() {
+    let server = server();
+    let mut client = connect(&server, &Inbox::new());
+    let buffer = client.open_buffer("SYSTEM").unwrap();
+    client.request(buffer, None, None, Sampling::All, 0).unwrap();
+    (0..100).for_each(|serial| server.send(&event(1, 0, serial, b"")));
+    let received = client.receive(buffer, usize::MAX, usize::MAX, &mut Vec::new()).unwrap();
+    assert_eq!((received.events, received.is_empty), (100, true));
+}
+
+#[test]
 fn transitions_are_answered_and_told() {
     let server = server();
     let inbox = Inbox::new();
