@@ -72,7 +72,6 @@ impl AttachArgs {
         experiment.sampling = self.sampling;
         experiment.veto = self.veto;
         experiment.writes = self.write_odb;
-        experiment.messages = self.messages;
         experiment.login.transitions = self.transitions.then(Sequences::default);
         self.login.apply(&mut experiment.login)?;
         Ok(Some(experiment))

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pactolus_odb::Odb;
 
-use super::feed::Runs;
+use super::feed::Streams;
 use super::pull::{Puller, Wanted};
-use super::spool::Spool;
+use super::spool::{Item, Spool};
 use crate::analyzer::Analyzer;
 use crate::feed::Feed;
 use crate::job::Job;
@@ -27,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Older events are passed over, if only recent ones are wanted.
 const RECENT: Duration = Duration::from_secs(1);
+
+/// So long a farewell takes at the most.
+const PATIENT: Duration = Duration::from_secs(3);
 
 /// An experiment that runs MIDAS, analyzed over the network by its `mserver`.
 ///
@@ -58,9 +61,7 @@ pub struct Experiment {
     pub patience: Duration,
     /// Write parameters that are missing, switches, statistics and "Events to ODB" into its ODB.
     pub writes: bool,
-    /// Tell the log of the experiment when we come and go, and of losses.
-    pub messages: bool,
-    /// Refuse the start of a run as long as the last one is not analyzed to its end. Needs
+    /// Refuse the start of a run while events of the last one wait to be analyzed. Needs
     /// [`transitions`](Login::transitions).
     pub veto: bool,
     /// To the thread that is attached.
@@ -93,7 +94,6 @@ impl Experiment {
             timeout: None,
             patience: PATIENCE,
             writes: false,
-            messages: false,
             veto: false,
             line: None,
         })
@@ -156,12 +156,12 @@ impl Experiment {
             .map_err(|error| job.cannot_start(&error))?;
         let job =
             Job { odb: Some(Odb::new(mirror)), live: Some(Live::Experiment(experiment)), ..job.clone() };
-        Ok(Attached { job, spool, inbox, thread: Some(thread) })
+        Ok(Attached { job, spool, inbox, thread })
     }
 
     /// ... of which nothing is written or said.
     pub(crate) fn without_writes(self) -> Experiment {
-        Experiment { writes: false, messages: false, ..self }
+        Experiment { writes: false, ..self }
     }
 
     /// Its runs as streams.
@@ -169,12 +169,12 @@ impl Experiment {
         let (spool, max_age) = self.line.clone().unwrap_or_else(|| {
             // Nobody is attached, and nothing comes.
             let spool = Spool::new(0);
-            spool.stop();
+            spool.push(Item::Over(None));
             (spool, None)
         });
         let written = spool.clone();
         gauge.written_by(move || written.written());
-        Box::new(Runs::new(self.to_string(), (spool, max_age), job))
+        Box::new(Streams::new(self.to_string(), (spool, max_age), job))
     }
 }
 
@@ -195,26 +195,20 @@ impl fmt::Debug for Experiment {
     }
 }
 
-impl PartialEq for Experiment {
-    fn eq(&self, other: &Experiment) -> bool {
-        self.to_string() == other.to_string()
-    }
-}
-
 /// A job that is attached. Dropped, it says goodbye.
 pub(crate) struct Attached {
     /// The job on the ODB of the experiment.
     pub(crate) job: Job,
     spool: Spool,
     inbox: Arc<Inbox>,
-    thread: Option<JoinHandle<()>>,
+    thread: JoinHandle<()>,
 }
 
 impl Attached {
     /// Its runs as streams, with the pieces of large events as they are.
     pub(crate) fn pieces(&self) -> Box<dyn Feed> {
         let name = self.job.live.as_ref().map_or_else(String::new, Live::name);
-        Box::new(Runs::new(name, (self.spool.clone(), None), &self.job).keep_fragments())
+        Box::new(Streams::new(name, (self.spool.clone(), None), &self.job).keep_fragments())
     }
 }
 
@@ -222,9 +216,10 @@ impl Drop for Attached {
     fn drop(&mut self) {
         self.spool.stop();
         self.inbox.wake();
-        if let Some(thread) = self.thread.take() {
-            // What it has panicked of was said there; the job is done.
-            let _ = thread.join();
+        // A server that hangs is not waited for.
+        let end = Instant::now() + PATIENT;
+        while !self.thread.is_finished() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

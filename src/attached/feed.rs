@@ -12,7 +12,7 @@ use crate::feed::{Eor, Feed, Late, Missed, Next, Opened, Stream};
 use crate::job::{InputFile, Job};
 
 /// The runs of an experiment.
-pub(super) struct Runs {
+pub(super) struct Streams {
     /// The experiment.
     name: String,
     spool: Spool,
@@ -25,9 +25,9 @@ pub(super) struct Runs {
     run: Option<u32>,
 }
 
-impl Runs {
-    pub(super) fn new(name: String, (spool, max_age): (Spool, Option<Duration>), job: &Job) -> Runs {
-        Runs {
+impl Streams {
+    pub(super) fn new(name: String, (spool, max_age): (Spool, Option<Duration>), job: &Job) -> Streams {
+        Streams {
             name,
             spool,
             max_age,
@@ -39,8 +39,8 @@ impl Runs {
     }
 
     /// Leaves the pieces of large events as they are.
-    pub(super) fn keep_fragments(self) -> Runs {
-        Runs { keep_fragments: true, ..self }
+    pub(super) fn keep_fragments(self) -> Streams {
+        Streams { keep_fragments: true, ..self }
     }
 
     fn open(&self, continues: bool, gap: Option<String>) -> Result<Next, Error> {
@@ -54,7 +54,7 @@ impl Runs {
     }
 }
 
-impl Feed for Runs {
+impl Feed for Streams {
     fn next(&mut self, longest: Duration) -> Result<Next, Error> {
         loop {
             return match self.spool.next(longest) {
@@ -62,17 +62,25 @@ impl Feed for Runs {
                     self.run = Some(run);
                     self.open(false, None)
                 }
-                Some(Item::Again(gap)) => self.open(true, Some(gap)),
-                Some(Item::Gone(gap)) => Ok(Next::Gone { gap, is_fault: self.is_fault }),
+                Some(Item::Again(gap)) if self.run.is_some() => self.open(true, Some(gap)),
+                Some(Item::Gone(gap)) if self.run.is_some() => {
+                    self.run = None;
+                    Ok(Next::Gone { gap, is_fault: self.is_fault })
+                }
                 Some(Item::Over(ended)) => Ok(Next::Over(ended)),
-                Some(Item::End | Item::Broken | Item::Events(_)) => continue,
+                // Nobody wants more of the run, or it is the stream that says so.
+                Some(_) => continue,
                 None => Ok(Next::Wait),
             };
         }
     }
 
     fn goes_on(&mut self, eor: Option<Eor>) -> Option<bool> {
-        (eor.is_some() || !self.spool.is_broken()).then_some(false)
+        if eor.is_none() && self.spool.is_broken() {
+            return None;
+        }
+        self.run = None;
+        Some(false)
     }
 
     fn news(&mut self) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The thread that owns the connection.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pactolus_formats::Header;
@@ -16,7 +16,7 @@ use crate::analyzer::Analyzer;
 use crate::feed::Ended;
 use crate::job::{Job, Stop};
 use crate::midas::{
-    Buffer, Client, Error, Inbox, Key, KeyInfo, Message, Mirror, Note, Result, Transition, TransitionKind,
+    Buffer, Client, Error, Inbox, Key, KeyInfo, Mirror, Note, Result, Transition, TransitionKind,
 };
 
 /// A batch of events: so many bytes, or so many events.
@@ -33,6 +33,9 @@ const LONGEST: Duration = Duration::from_millis(10);
 /// How long it is waited for before it is tried again to connect, the longer the more often it has failed.
 const FIRST: Duration = Duration::from_millis(100);
 const LAST: Duration = Duration::from_secs(10);
+
+/// So long after we were asked to end we may write what was found. MIDAS waits five seconds.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// So long a start of a run waits for us at the most.
 const PATIENT: Duration = Duration::from_secs(1);
@@ -94,36 +97,48 @@ impl Wanted {
 /// A start of which we are told, until the run before is drained.
 #[derive(Default)]
 struct Gate {
-    asked: Mutex<Option<u32>>,
+    state: Mutex<Start>,
     answered: Condvar,
 }
 
+#[derive(Default)]
+struct Start {
+    /// The run that waits.
+    asked: Option<u32>,
+    /// Somebody answers.
+    is_open: bool,
+}
+
 impl Gate {
+    fn lock(&self) -> MutexGuard<'_, Start> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until the start is known and the run before is over, but not for ever.
     fn ask(&self, run: u32, inbox: &Inbox) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(run);
+        let mut state = self.lock();
+        if !state.is_open {
+            return;
+        }
+        state.asked = Some(run);
         inbox.wake();
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let waits = |asked: &mut Option<u32>| *asked == Some(run);
-        drop(self.answered.wait_timeout_while(asked, PATIENT, waits));
+        let waits = |state: &mut Start| state.asked == Some(run);
+        let waited = self.answered.wait_timeout_while(state, PATIENT, waits);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if state.asked == Some(run) {
+            state.asked = None;
+        }
     }
 
     fn asked(&self) -> Option<u32> {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().asked
     }
 
-    fn answer(&self) {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// The start may go on. From now on it is answered, or not.
+    fn answer(&self, is_open: bool) {
+        *self.lock() = Start { asked: None, is_open };
         self.answered.notify_all();
     }
-}
-
-/// Why nobody pulls any more.
-enum Done {
-    /// Nobody reads any more.
-    Stopped,
-    /// The experiment has asked us to end.
-    Asked,
 }
 
 /// Where `/Runinfo` says what there is.
@@ -150,18 +165,41 @@ pub(super) struct Puller {
     runs: Runs,
     /// The run in hand is not among those that were asked for.
     is_unwanted: bool,
-    /// The run in hand is over as soon as its last events are there: another has begun ...
-    is_followed: bool,
+    /// The run in hand is over as soon as its last events are there: another has begun, and at most so many
+    /// bytes of it are still to come ...
+    followed: Option<u64>,
     /// ... or it was stopped.
     is_stopped: bool,
     /// The last serial number of each event id in the run.
     serials: Vec<(u16, u32)>,
     /// Events outside of runs, by id.
     outside: BTreeMap<u16, u64>,
+    /// What came when the connection was lost, and whose run nobody knows.
+    held: Option<Vec<u8>>,
+    /// The largest event that was met, with its header [bytes].
+    largest: usize,
+    /// Event ids of which somebody knows that they are too big.
+    too_big: Vec<u16>,
+    /// Our name there, if somebody knows that it is another.
+    renamed: Option<String>,
     /// When something came the last time.
     heard: Instant,
+    /// When the experiment has asked us to end.
+    asked: Option<Instant>,
+    /// How long it is waited for until the next attempt to connect.
+    pause: Duration,
+    /// The run in hand, if there is one, was found by us.
     is_attached: bool,
     is_over: bool,
+}
+
+impl Drop for Puller {
+    /// Nobody is to wait for it, also if it has failed.
+    fn drop(&mut self) {
+        self.gate.answer(false);
+        self.mirror.lost("the connection to the experiment is closed");
+        self.over(Some(Ended::Lost(format!("{}: the connection is closed", self.experiment))));
+    }
 }
 
 impl Puller {
@@ -199,11 +237,17 @@ impl Puller {
             buffers: Vec::new(),
             runs: Runs::default(),
             is_unwanted: false,
-            is_followed: false,
+            followed: None,
             is_stopped: false,
             serials: Vec::new(),
             outside: BTreeMap::new(),
+            held: None,
+            largest: 0,
+            too_big: Vec::new(),
+            renamed: None,
             heard: Instant::now(),
+            asked: None,
+            pause: FIRST,
             is_attached: false,
             is_over: false,
         }
@@ -225,7 +269,8 @@ impl Puller {
             }
             self.buffers.push(buffer);
         }
-        if client.name() != self.experiment.login.name {
+        if client.name() != self.experiment.login.name && self.renamed.as_deref() != Some(client.name()) {
+            self.renamed = Some(client.name().to_owned());
             self.spool.say(format!(
                 "{}: another program is called {}, so this one is called {} there",
                 self.experiment,
@@ -233,55 +278,35 @@ impl Puller {
                 client.name()
             ));
         }
-        self.tell(&mut client, Message::Info, "is attached");
-        self.heard = Instant::now();
         Ok(client)
     }
 
-    /// Tells the log of the experiment, if we may.
-    fn tell(&self, client: &mut Client, kind: Message, what: &str) {
-        if self.experiment.messages {
-            let Experiment { login, .. } = &self.experiment;
-            let text = format!("Program {} on host {} {what}", client.name(), login.host);
-            // It is a courtesy.
-            let _ = client.message(kind, &text);
-        }
-    }
-
-    /// Takes the size of the largest event from the ODB.
+    /// Takes the size of the largest event from the ODB, or from one that was larger.
     fn believe(&self, client: &mut Client) {
         let largest = self.mirror.live().get::<u32>("/Experiment/MAX_EVENT_SIZE").unwrap_or(LARGEST);
-        client.set_capacity(largest as usize + Header::SIZE);
+        client.set_capacity(self.largest.max(largest as usize + Header::SIZE));
     }
 
     /// Pulls until nobody reads any more, and connects again whenever the connection is lost.
     pub(super) fn run(mut self, client: Client) {
         let mut open = Some(client);
         while let Some(mut client) = open.take() {
-            match self.serve(&mut client) {
-                Ok(done) => {
-                    if let Done::Asked = done {
-                        self.spool.say(format!("{} has asked this program to end", self.experiment));
-                        self.stop.ask();
-                    }
-                    self.tell(&mut client, Message::Info, "has ended");
-                    // Who leaves need not hear an answer.
-                    let _ = client.exit();
-                }
-                Err(error) => {
-                    self.lose(&error);
-                    drop(client);
-                    open = self.again();
-                }
+            let begun = Instant::now();
+            self.gate.answer(true);
+            let Err(error) = self.serve(&mut client) else { break };
+            self.lose(&error);
+            drop(client);
+            if begun.elapsed() >= LAST {
+                self.pause = FIRST;
             }
+            open = self.again();
         }
-        self.mirror.lost("the connection to the experiment is closed");
     }
 
     /// The connection is lost.
     fn lose(&mut self, error: &Error) {
         self.mirror.lost("the connection to the experiment is lost");
-        self.gate.answer();
+        self.gate.answer(false);
         self.spool.set_level(0);
         if self.runs.current().is_some() && !self.is_unwanted {
             self.spool.push(Item::Broken);
@@ -289,20 +314,19 @@ impl Puller {
         self.spool.say(format!("{}: {error}; connecting again", self.experiment));
     }
 
-    /// Connects again; nothing if nobody wants it any more, or it is of no use.
+    /// Connects again; nothing if nobody wants it any more.
     fn again(&mut self) -> Option<Client> {
         let lost = Instant::now();
-        let (mut pause, mut said) = (FIRST, String::new());
+        let mut said = String::new();
         loop {
-            let next = Instant::now() + pause;
+            let next = Instant::now() + self.pause;
             while Instant::now() < next {
-                if self.spool.stops() || self.is_silent_too_long() {
+                if self.spool.stops() || self.asked.is_some() || self.is_silent_too_long() {
                     return None;
                 }
                 std::thread::sleep(LONGEST);
             }
-            pause = (pause * 2).min(LAST);
-            let heard = self.heard;
+            self.pause = (self.pause * 2).min(LAST);
             let client = self.log_in().and_then(|mut client| {
                 self.go_on(&mut client, lost)?;
                 Ok(client)
@@ -311,7 +335,7 @@ impl Puller {
                 Ok(client) => return Some(client),
                 // While an experiment is restarted, any error may come, and all of them may pass.
                 Err(error) => {
-                    self.heard = heard;
+                    self.mirror.lost("the connection to the experiment is lost");
                     let why = error.to_string();
                     if why != said {
                         self.spool.say(format!("{}: {why}; still trying", self.experiment));
@@ -328,58 +352,84 @@ impl Puller {
         let now = Places::find(client)?.read(client)?;
         let experiment = &self.experiment;
         self.spool.say(format!("{experiment}: connected again after {seconds:.1} s"));
-        let Some(run) = self.runs.current() else { return Ok(()) };
-        if now.is_going_on() && now.number == run {
+        let current = self.runs.current();
+        if let Some(run) = current.filter(|run| now.is_going_on() && now.number == *run) {
             if !self.is_unwanted {
                 self.spool.push(Item::Again(format!(
                     "the connection to {experiment} was lost for {seconds:.1} s: events of this time are not analyzed"
                 )));
             }
+            debug_assert_eq!(self.runs.current(), Some(run), "it goes on");
             return Ok(());
         }
-        if !self.is_unwanted {
-            self.spool.push(Item::Gone(format!(
-                "run {run} is not complete: it ended while the connection to {experiment} was lost, {seconds:.1} s"
-            )));
+        if let Some(run) = current {
+            if !self.is_unwanted {
+                self.spool.push(Item::Gone(format!(
+                    "run {run} is not complete: it ended while the connection to {experiment} was lost, {seconds:.1} s"
+                )));
+            }
+            self.leave(run);
         }
-        self.runs.end();
-        (self.is_followed, self.is_unwanted) = (false, false);
+        // What has begun meanwhile is met while it is going on.
+        self.runs.forget();
+        self.is_attached = false;
         Ok(())
     }
 
-    /// Pulls until nobody reads any more, or nothing is to come.
-    fn serve(&mut self, client: &mut Client) -> Result<Done> {
+    /// The run is over, for us.
+    fn leave(&mut self, run: u32) {
+        self.runs.end();
+        (self.followed, self.is_stopped, self.is_unwanted) = (None, false, false);
+        if self.experiment.runs.is_some_and(|(_, last)| run >= last) {
+            self.over(None);
+        }
+    }
+
+    /// Pulls until nobody reads any more.
+    fn serve(&mut self, client: &mut Client) -> Result<()> {
         let mut places = Places::find(client)?;
         let (mut looked, mut idle): (Option<Instant>, _) = (None, SHORTEST);
-        loop {
-            if self.spool.stops() {
-                return Ok(Done::Stopped);
-            }
+        if let Some(piece) = self.held.take() {
+            self.take(client, &mut places, piece)?;
+        }
+        while !self.spool.stops() {
             let notes = self.inbox.take();
-            if notes.iter().any(|note| matches!(note, Note::StopAsked)) {
-                return Ok(Done::Asked);
+            if self.asked.is_none() && notes.contains(&Note::StopAsked) {
+                self.spool.say(format!("{} has asked this program to end", self.experiment));
+                self.stop.ask();
+                self.asked = Some(Instant::now());
+            }
+            // It is not waited for much longer there.
+            if self.asked.is_some_and(|asked| asked.elapsed() >= FAREWELL) {
+                break;
             }
             self.mirror.serve(client)?;
-            if !notes.is_empty() || looked.is_none_or(|at| at.elapsed() >= LOOK) {
-                let was = looked.replace(Instant::now());
+            let waits = self.gate.asked().is_some();
+            if waits || !notes.is_empty() || looked.is_none_or(|at| at.elapsed() >= LOOK) {
                 self.hear(client, &notes)?;
                 self.mirror.look(client, &notes)?;
                 self.look(client, &mut places)?;
                 // A level is worth less than events.
-                if was.is_none_or(|at| at.elapsed() >= LOOK) {
+                if looked.is_none_or(|at| at.elapsed() >= LOOK) {
                     self.level(client)?;
                 }
+                looked = Some(Instant::now());
             }
-            // What is written at the end of a job still goes through us.
-            if self.is_over || self.spool.is_full(SHORTEST) {
-                self.inbox.wait(LONGEST);
+            // Nobody reads what comes, but the readout must not wait for us; and what is written at the end of a
+            // job still goes through here.
+            let discards = self.is_over || self.stop.is_asked();
+            if !discards && self.spool.is_full(SHORTEST) {
                 continue;
             }
-            if self.pull(client, &mut places)? {
+            let came = match discards {
+                true => self.discard(client)?,
+                false => self.pull(client, &mut places)?,
+            };
+            if came {
                 idle = SHORTEST;
                 continue;
             }
-            if self.is_draining() {
+            if !discards && self.is_draining() {
                 self.end(client)?;
                 looked = None;
             } else if self.is_silent_too_long() {
@@ -388,6 +438,7 @@ impl Puller {
             self.inbox.wait(idle);
             idle = (idle * 2).min(LONGEST);
         }
+        Ok(())
     }
 
     /// What we are told of transitions.
@@ -416,7 +467,9 @@ impl Puller {
         match self.runs.look(now) {
             Step::None => {}
             Step::Drain => self.is_stopped = true,
-            Step::Next => self.is_followed = true,
+            // What has not come by now is of the next.
+            Step::Next if self.followed.is_none() => self.followed = Some(self.level(client)?),
+            Step::Next => {}
             Step::Begin(run) => {
                 self.begin(client, run)?;
                 if is_first && !self.is_unwanted {
@@ -427,25 +480,43 @@ impl Puller {
             }
         }
         // A start waits until the run before is over.
-        if let Some(run) = self.gate.asked().filter(|_| self.runs.current().is_none()) {
-            self.runs.start(run);
-            self.gate.answer();
+        let current = self.runs.current();
+        let is_free = |run: &u32| self.is_over || current.is_none_or(|current| current == *run);
+        if let Some(run) = self.gate.asked().filter(is_free) {
+            if !self.is_over && current.is_none() {
+                self.runs.start(run);
+            }
+            self.gate.answer(true);
         }
         Ok(())
     }
 
     /// The run is over when nothing more comes.
     fn is_draining(&self) -> bool {
-        self.runs.current().is_some() && (self.is_followed || self.is_stopped)
+        self.runs.current().is_some() && (self.followed.is_some() || self.is_stopped)
     }
 
-    fn level(&mut self, client: &mut Client) -> Result<()> {
+    /// Bytes that wait at the server.
+    fn level(&mut self, client: &mut Client) -> Result<u64> {
         let mut level = 0;
         for buffer in &self.buffers {
             level += client.level(*buffer)?;
         }
         self.spool.set_level(level);
-        Ok(())
+        Ok(level)
+    }
+
+    /// Takes events away, whose they may be; whether there were some.
+    fn discard(&mut self, client: &mut Client) -> Result<bool> {
+        let mut came = false;
+        for buffer in &self.buffers {
+            let mut piece = self.spool.piece();
+            let received = client.receive(*buffer, EVENTS, BATCH, &mut piece);
+            self.spool.give_back(piece);
+            let received = received?;
+            came |= received.events > 0 || !received.truncated.is_empty();
+        }
+        Ok(came)
     }
 
     /// Asks for events; whether there were some.
@@ -456,29 +527,13 @@ impl Puller {
             let received = match client.receive(self.buffers[i], EVENTS, BATCH, &mut piece) {
                 Ok(received) => received,
                 Err(error) => {
-                    // What came before the connection was lost is of the run in hand, unless that is over.
-                    if self.runs.current().is_some() && !self.is_followed {
-                        self.note(&piece);
-                        self.pass(piece);
-                    }
+                    // It came before the connection was lost.
+                    self.held = Some(piece);
                     return Err(error);
                 }
             };
             came |= received.events > 0 || !received.truncated.is_empty();
-            for header in &received.truncated {
-                self.spool.miss(header.id, |account| {
-                    account.offered += 1;
-                    account.too_big += 1;
-                });
-                self.spool.say(format!(
-                    "event id {}, serial {}, has {} bytes of data, more than /Experiment/MAX_EVENT_SIZE was: it is not analyzed",
-                    header.id, header.serial, header.size
-                ));
-            }
-            if !received.truncated.is_empty() {
-                self.mirror.refresh(client)?;
-                self.believe(client);
-            }
+            self.truncated(client, &received.truncated);
             match piece.is_empty() {
                 true => self.spool.give_back(piece),
                 false => self.take(client, places, piece)?,
@@ -490,28 +545,58 @@ impl Puller {
         Ok(came)
     }
 
+    /// Events that were larger than we have asked for.
+    fn truncated(&mut self, client: &mut Client, headers: &[Header]) {
+        for header in headers {
+            self.largest = self.largest.max(header.size as usize + Header::SIZE);
+            if self.runs.current().is_none() || self.is_unwanted {
+                continue;
+            }
+            self.spool.miss(header.id, |account| {
+                account.offered += 1;
+                account.too_big += 1;
+            });
+            if !self.too_big.contains(&header.id) {
+                self.too_big.push(header.id);
+                self.spool.say(format!(
+                    "event id {}, serial {}, has {} bytes of data, more than /Experiment/MAX_EVENT_SIZE was: it is not analyzed",
+                    header.id, header.serial, header.size
+                ));
+            }
+        }
+        if !headers.is_empty() {
+            self.believe(client);
+        }
+    }
+
     /// Gives events to their run.
     fn take(&mut self, client: &mut Client, places: &mut Places, mut piece: Vec<u8>) -> Result<()> {
         if self.runs.current().is_none() {
-            match self.runs.of_event(places.read(client)?) {
-                Some(run) => self.begin(client, run)?,
-                None => {
+            let begun = match places.read(client).map(|now| self.runs.of_event(now)) {
+                Ok(Some(run)) => self.begin(client, run),
+                Ok(None) => {
                     headers(&piece).for_each(|header| *self.outside.entry(header.id).or_default() += 1);
                     self.spool.give_back(piece);
                     return Ok(());
                 }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = begun {
+                self.held = Some(piece);
+                return Err(error);
             }
         }
-        if self.is_followed
-            && let Some(at) = self.turn(&piece)
-        {
+        let turn = self.turn(&piece);
+        if let Some(at) = turn.filter(|at| *at < piece.len()) {
             let rest = piece.split_off(at);
             self.pass(piece);
-            self.end(client)?;
+            if let Err(error) = self.end(client) {
+                self.held = Some(rest);
+                return Err(error);
+            }
             // The rest says whether it belongs to a run.
             return self.take(client, places, rest);
         }
-        self.note(&piece);
         self.pass(piece);
         Ok(())
     }
@@ -523,37 +608,44 @@ impl Puller {
         }
     }
 
-    /// Where the events of the next run begin: serial numbers begin anew with each.
-    fn turn(&self, piece: &[u8]) -> Option<usize> {
-        let known = |header: &Header| self.serials.iter().find(|(id, _)| *id == header.id);
-        let is_back = |header: &Header| known(header).is_some_and(|(_, last)| header.serial <= *last);
-        places_of(piece).find(|(header, _)| is_back(header)).map(|(_, at)| at)
-    }
-
-    fn note(&mut self, piece: &[u8]) {
-        for header in headers(piece) {
-            match self.serials.iter_mut().find(|(id, _)| *id == header.id) {
+    /// Where the events of the next run begin, if it has begun: behind what was there when that was seen, or
+    /// before, since serial numbers begin anew with each run.
+    fn turn(&mut self, piece: &[u8]) -> Option<usize> {
+        for (header, at) in places_of(piece) {
+            let last = self.serials.iter_mut().find(|(id, _)| *id == header.id);
+            if let Some(left) = &mut self.followed {
+                let size = (Header::SIZE + header.size as usize).next_multiple_of(8) as u64;
+                if *left < size || last.as_ref().is_some_and(|(_, last)| header.serial < *last) {
+                    return Some(at);
+                }
+                *left -= size;
+            }
+            match last {
                 Some((_, last)) => *last = header.serial,
                 None => self.serials.push((header.id, header.serial)),
             }
         }
+        None
     }
 
     /// Begins a run, with a snapshot of the ODB.
     fn begin(&mut self, client: &mut Client, run: u32) -> Result<()> {
-        self.runs.begin(run);
-        (self.is_followed, self.is_stopped) = (false, false);
-        self.serials.clear();
-        self.heard = Instant::now();
         let is_behind = self.experiment.runs.is_some_and(|(_, last)| run > last);
-        self.is_unwanted = is_behind || self.experiment.runs.is_some_and(|(first, _)| run < first);
+        let is_unwanted = is_behind || self.experiment.runs.is_some_and(|(first, _)| run < first);
+        if !is_unwanted && !self.is_over {
+            self.mirror.refresh(client)?;
+        }
+        self.runs.begin(run);
+        (self.followed, self.is_stopped, self.is_unwanted) = (None, false, is_unwanted);
+        self.serials.clear();
+        self.too_big.clear();
+        self.heard = Instant::now();
         if is_behind {
             self.over(None);
         }
         if self.is_unwanted || self.is_over {
             return Ok(());
         }
-        self.mirror.refresh(client)?;
         self.believe(client);
         self.say_outside();
         self.spool.push(Item::Begin(run));
@@ -565,15 +657,14 @@ impl Puller {
     fn end(&mut self, client: &mut Client) -> Result<()> {
         let Some(run) = self.runs.current() else { return Ok(()) };
         if !self.is_unwanted && !self.is_over {
-            self.mirror.refresh(client)?;
+            // If another has begun, the ODB is that of the next.
+            if self.followed.is_none() {
+                self.mirror.refresh(client)?;
+            }
             self.boundary(EOR, run, "/Runinfo/Stop time binary");
             self.spool.push(Item::End);
         }
-        self.runs.end();
-        (self.is_followed, self.is_stopped, self.is_unwanted) = (false, false, false);
-        if self.experiment.runs.is_some_and(|(_, last)| run >= last) {
-            self.over(None);
-        }
+        self.leave(run);
         Ok(())
     }
 
@@ -646,7 +737,6 @@ impl Places {
     }
 
     fn read(&mut self, client: &mut Client) -> Result<Runinfo> {
-        // The number is written first.
         if self.transition.is_none() {
             self.transition = Places::place(client, "/Runinfo/Transition in progress")?;
         }

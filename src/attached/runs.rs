@@ -76,7 +76,8 @@ impl Runs {
     /// What `/Runinfo` means.
     pub(super) fn look(&mut self, now: Runinfo) -> Step {
         let is_another = self.is_another(now);
-        if self.current.is_none_or(|run| run == now.number) {
+        // While a run is started, what is written belongs together only at the end.
+        if now.transition != START && self.current.is_none_or(|run| run == now.number) {
             self.known = Some((now.number, now.started));
         }
         match self.current {
@@ -87,6 +88,7 @@ impl Runs {
                 if now.state == STOPPED {
                     self.ended = None;
                     if now.transition == START {
+                        // Written a moment later than the transition.
                         self.starting = Some(now.number);
                     } else if !self.told {
                         self.starting = None;
@@ -105,7 +107,7 @@ impl Runs {
     /// The run to which an event belongs that has come while there is none.
     pub(super) fn of_event(&self, now: Runinfo) -> Option<u32> {
         let going = self.is_another(now) || now.is_going_on() && self.ended != Some(now.number);
-        going.then_some(now.number).or(self.starting)
+        (going || now.transition == START).then_some(now.number).or(self.starting)
     }
 
     /// We are told that it is started.
@@ -116,6 +118,12 @@ impl Runs {
     /// We are told that the start is given up.
     pub(super) fn give_up(&mut self) {
         (self.starting, self.told) = (None, false);
+    }
+
+    /// Nothing is known of what was, but the run in hand.
+    pub(super) fn forget(&mut self) {
+        (self.known, self.ended) = (None, None);
+        self.give_up();
     }
 
     /// We are told that it is stopped; the run that begins and ends with that.
