@@ -20,6 +20,7 @@ mod common;
 mod mserver;
 
 mod asc;
+mod attach;
 mod hist;
 mod histograms;
 mod inputs;
@@ -205,6 +206,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         packed::all,
         asc::all,
         midas::all,
+        attach::all,
         odb::all,
         tables::all,
         rotated::all,
@@ -303,6 +305,11 @@ const SOURCES: &[&str] = &[
     "odb/src/store/shared/env.rs",
     "odb/src/store/shared/mirror.rs",
     "odb/src/store/shared/place.rs",
+    "src/attached/experiment.rs",
+    "src/attached/feed.rs",
+    "src/attached/pull.rs",
+    "src/attached/runs.rs",
+    "src/attached/spool.rs",
     "src/copies.rs",
     "src/fold/copied.rs",
     "src/fold/written.rs",
@@ -339,6 +346,7 @@ const SOURCES: &[&str] = &[
     "src/shard/parts.rs",
     "src/sink.rs",
     "src/sink/rotation.rs",
+    "cli/src/attach.rs",
     "cli/src/dump/follow.rs",
     "cli/src/follow.rs",
     "cli/src/lines.rs",
@@ -431,8 +439,18 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "the stored tree has no root",
     // Of the library: the program says which ODB.
     "--odb-load: the ODB is shared, and the file would overwrite it: load it with `pactolus odb`, or leave out --odb (PACTOLUS_ODB)",
+    // Of the library: the program has looked at the words before.
+    "no address of an experiment",
+    "--veto is for who takes part in transitions: add --transitions",
+    // Where the job is over.
+    "the connection to the experiment is closed",
+    // Parts of them, of what stands in the text below the table.
+    "... of id ...",
+    "Program ... on host ... ...",
     // Paths.
     "/Runinfo/Transition in progress",
+    "/Runinfo/Start time binary",
+    "/Runinfo/Stop time binary",
     ".../Output/Events to ODB",
     // Of the library: `midas set` makes no key, and the program closes nothing that it needs.
     "MIDAS's names have at most 31 bytes",
