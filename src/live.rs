@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use pactolus_formats::Limits;
+
 use crate::Error;
 use crate::attached::Experiment;
 use crate::feed::Feed;
-use crate::job::{Job, OutputFile, OutputKind};
-use crate::online::{Follow, Following, Gauge};
+use crate::job::{Job, OutputFile, OutputKind, Stop};
+use crate::online::{Arrivals, Follow, Following, Gauge};
 
 /// A source of events that are made while they are analyzed. Whatever it is, a run begins with a BOR and a
 /// snapshot of the ODB, and ends with its EOR behind all of its events.
@@ -34,6 +36,25 @@ impl Live {
         match self {
             Live::Follow(follow) => follow.patience,
             Live::Experiment(experiment) => experiment.patience,
+        }
+    }
+
+    /// Whether more than one run, or subrun, may come.
+    pub fn is_several(&self) -> bool {
+        match self {
+            Live::Follow(follow) => follow.is_several(),
+            Live::Experiment(_) => true,
+        }
+    }
+
+    /// The events as they come, until `stop` is asked.
+    ///
+    /// # Errors
+    /// If it is not there, or makes no sense.
+    pub fn events(&self, limits: Limits, stop: &Stop) -> Result<Arrivals, Error> {
+        match self {
+            Live::Follow(follow) => follow.events(limits, stop),
+            Live::Experiment(experiment) => experiment.events(limits, stop),
         }
     }
 

@@ -4,13 +4,24 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use pactolus::midas::{Callbacks, Sequences};
+use pactolus::midas::Sequences;
 use pactolus::{Experiment, Sampling};
 
-use crate::analyze::host;
+use crate::login::LoginArgs;
 
 /// What stands before the address of an experiment.
-pub(crate) const SCHEME: &str = "midas://";
+const SCHEME: &str = "midas://";
+
+/// The name of this program among the clients of an experiment, where no analyzer has one.
+pub(crate) const NAME: &str = "pactolus";
+
+/// Why an experiment does not go with other inputs.
+pub(crate) const ALONE: &str = "an experiment is the only input: leave the others out";
+
+/// The address of an experiment; `None` for a file.
+pub(crate) fn url(input: &Path) -> Option<&str> {
+    input.to_str().filter(|input| input.starts_with(SCHEME))
+}
 
 /// How to be attached to an experiment.
 #[derive(Args)]
@@ -44,23 +55,6 @@ pub(crate) struct AttachArgs {
     pub(crate) login: LoginArgs,
 }
 
-/// How to log in.
-#[derive(Args)]
-pub(crate) struct LoginArgs {
-    /// The name of this program among the clients of the experiment; by default that of the analyzer
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-
-    /// A file with the password of the experiment
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
-
-    /// Three ports to which the server connects, and a fourth for transitions and stop requests, for
-    /// firewalls and tunnels; by default any that are free
-    #[arg(long, value_name = "A,B,C[,D]")]
-    pub(crate) callback_ports: Option<Callbacks>,
-}
-
 fn sampling(word: &str) -> Result<Sampling, String> {
     Sampling::from_name(word).ok_or_else(|| "all, nonblocking or recent wanted".to_owned())
 }
@@ -68,7 +62,7 @@ fn sampling(word: &str) -> Result<Sampling, String> {
 impl AttachArgs {
     /// The experiment that an input names; `None` for one that is a file.
     pub(crate) fn experiment(&self, input: &Path) -> Result<Option<Experiment>, Box<dyn std::error::Error>> {
-        let Some(url) = input.to_str().filter(|input| input.starts_with(SCHEME)) else {
+        let Some(url) = url(input) else {
             return match self.first_flag() {
                 Some(flag) => Err(format!("{flag} is for an experiment, as midas://daq/lxe").into()),
                 None => Ok(None),
@@ -80,7 +74,7 @@ impl AttachArgs {
         experiment.writes = self.write_odb;
         experiment.messages = self.messages;
         experiment.login.transitions = self.transitions.then(Sequences::default);
-        self.login.apply(&mut experiment)?;
+        self.login.apply(&mut experiment.login)?;
         Ok(Some(experiment))
     }
 
@@ -92,28 +86,9 @@ impl AttachArgs {
             ("--transitions", *transitions),
             ("--write-odb", *write_odb),
             ("--messages", *messages),
-            ("--name", login.name.is_some()),
-            ("--password-file", login.password_file.is_some()),
-            ("--callback-ports", login.callback_ports.is_some()),
         ];
-        given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
-    }
-}
-
-impl LoginArgs {
-    fn apply(&self, experiment: &mut Experiment) -> Result<(), Box<dyn std::error::Error>> {
-        let login = &mut experiment.login;
-        login.host = host();
-        login.callbacks = self.callback_ports;
-        if let Some(name) = &self.name {
-            login.name.clone_from(name);
-        }
-        if let Some(file) = &self.password_file {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| format!("--password-file {}: {error}", file.display()))?;
-            login.password = Some(text.trim_end_matches(['\r', '\n']).to_owned());
-        }
-        Ok(())
+        let given = given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag);
+        given.or_else(|| login.first_flag())
     }
 }
 
@@ -123,11 +98,10 @@ pub(crate) fn only<'n>(
     args: &AttachArgs,
     timeout: Option<Duration>,
 ) -> Result<Option<Experiment>, Box<dyn std::error::Error>> {
-    let is_experiment = |name: &&PathBuf| name.to_str().is_some_and(|name| name.starts_with(SCHEME));
-    let place = names.clone().find(is_experiment).map_or(Path::new(""), PathBuf::as_path);
+    let place = names.clone().find(|name| url(name).is_some()).map_or(Path::new(""), PathBuf::as_path);
     let Some(mut experiment) = args.experiment(place)? else { return Ok(None) };
     if names.nth(1).is_some() {
-        return Err("an experiment is the only input: leave the others out".into());
+        return Err(ALONE.into());
     }
     experiment.timeout = timeout;
     Ok(Some(experiment))

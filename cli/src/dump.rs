@@ -20,7 +20,7 @@ use pactolus::formats::event::{self, Kind};
 use pactolus::formats::mid::{Block, Stop};
 use pactolus::formats::{Bank, BankName, Damage, DamageKind, EventView, Header, Input, Order};
 use pactolus::scan::{OdbDump, Payload};
-use pactolus::{Events, WithoutText};
+use pactolus::{Events, Experiment, Live, WithoutText};
 
 use crate::args::Believe;
 use crate::summary::without_text;
@@ -40,7 +40,8 @@ use page::Page;
 #[command(after_help = EXAMPLES, override_usage = "pactolus dump <FILE>... [OPTIONS]")]
 pub(crate) struct DumpArgs {
     /// Run files; directories, for all run files in them; patterns such as 'run*.mid'; `-` is
-    /// standard input; follow:FILE, follow:DIR or follow:FAST,SLOW as with --follow
+    /// standard input; follow:FILE, follow:DIR or follow:FAST,SLOW as with --follow; midas://HOST[:PORT][/EXPT] for
+    /// the events of an experiment that runs
     #[arg(value_name = "FILE", required_unless_present = "source")]
     files: Vec<PathBuf>,
 
@@ -139,6 +140,7 @@ Examples:
   pactolus dump run00042.mid --id 1 --json | jq '.banks[0].values'
   pactolus dump --format mdump -x run00042.mid -b ADC0 -f d -l 10
   pactolus dump --follow /data --id 1 --json
+  pactolus dump midas://daq/lxe --id 1 -n 10
 
 Exit codes: 0 all well; 1 broken banks, or a file that is cut or broken; 2 could
 not run; 3 stopped by the user while it followed; 4 what is followed was silent
@@ -188,10 +190,23 @@ fn parse_bank(name: &str) -> Result<BankName, String> {
         .ok_or_else(|| format!("name of one to four bytes wanted, {} found; files come first", name.len()))
 }
 
+/// Shows the events of an experiment.
+pub(crate) fn live(
+    app: &App,
+    args: &DumpArgs,
+    mut experiment: Experiment,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Outcome {
+    args.check()?;
+    experiment.timeout = args.live_timeout;
+    follow::run(app, args, &Live::Experiment(experiment), out, err)
+}
+
 pub(crate) fn run(app: &App, args: &DumpArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
     args.check()?;
-    if let Some(follow) = follow::followed(args)? {
-        return follow::run(app, args, &follow, out, err);
+    if let Some(live) = follow::live(args)? {
+        return follow::run(app, args, &live, out, err);
     }
     let files = inputs::find_all(args.files.iter().chain(&args.source))?;
     let several = files.len() > 1;

@@ -21,6 +21,7 @@ mod hist;
 mod inputs;
 mod lines;
 mod live;
+mod login;
 mod merge;
 mod midas;
 mod odb;

@@ -1,5 +1,6 @@
 //! `pactolus midas`: an experiment that runs, over its mserver.
 
+mod events;
 mod experiments;
 mod login;
 mod set;
@@ -11,6 +12,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 use pactolus::midas::Address;
 
+use crate::login::LoginArgs;
 use crate::{App, Outcome};
 
 /// An experiment that runs, over its mserver: its ODB and its state.
@@ -34,7 +36,7 @@ pub(crate) struct MidasArgs {
     experiment: Option<String>,
 
     #[command(flatten)]
-    login: login::LoginArgs,
+    login: LoginArgs,
 
     /// Answer in JSON
     #[arg(long, global = true)]
@@ -54,6 +56,7 @@ enum MidasCommand {
     Get(show::GetArgs),
     Set(set::SetArgs),
     Watch(show::WatchArgs),
+    Events(events::EventsArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -64,6 +67,7 @@ Examples:
   pactolus midas daq sample get '/Equipment/Trigger/Variables/ADC0[1..2]'
   pactolus midas daq sample set '/Experiment/Run parameters/Comment' 'a test'
   pactolus midas daq sample watch /Runinfo --json
+  pactolus midas daq sample events --id 1 -n 10
   pactolus midas daq sample status --callback-ports 40001,40002,40003
 
 The server connects back to this computer, on three ports that are free; if a
@@ -80,5 +84,6 @@ pub(crate) fn run(app: &App, args: &MidasArgs, out: &mut dyn Write, err: &mut dy
         MidasCommand::Get(get) => show::get(app, args, get, out, err),
         MidasCommand::Set(set) => set::run(app, args, set, out, err),
         MidasCommand::Watch(watch) => show::watch(app, args, watch, out, err),
+        MidasCommand::Events(events) => events::run(app, args, events, out, err),
     }
 }

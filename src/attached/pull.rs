@@ -453,7 +453,17 @@ impl Puller {
         let mut came = false;
         for i in 0..self.buffers.len() {
             let mut piece = self.spool.piece();
-            let received = client.receive(self.buffers[i], EVENTS, BATCH, &mut piece)?;
+            let received = match client.receive(self.buffers[i], EVENTS, BATCH, &mut piece) {
+                Ok(received) => received,
+                Err(error) => {
+                    // What came before the connection was lost is of the run in hand, unless that is over.
+                    if self.runs.current().is_some() && !self.is_followed {
+                        self.note(&piece);
+                        self.pass(piece);
+                    }
+                    return Err(error);
+                }
+            };
             came |= received.events > 0 || !received.truncated.is_empty();
             for header in &received.truncated {
                 self.spool.miss(header.id, |account| {

@@ -145,10 +145,8 @@ impl Client {
         let mut calls = Vec::new();
         let mut consumed = 0;
         while consumed < most && to.len() - begin < bytes && !received.is_empty {
-            let deep = self
-                .pace
-                .next(most - consumed)
-                .min(1 + (bytes - (to.len() - begin)) / self.pace.largest.max(1));
+            let fit = (bytes - (to.len() - begin)) / self.pace.largest.max(1);
+            let deep = self.pace.next(most - consumed).min(fit.saturating_add(1));
             let mut largest = 0;
             self.rpc.guarded(RECEIVE.name, |rpc| {
                 while calls.len() < deep * call.bytes().len() {

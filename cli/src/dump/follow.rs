@@ -4,21 +4,30 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use pactolus::formats::mid::Block;
-use pactolus::{Arrival, Follow};
+use pactolus::{Arrival, Experiment, Live};
 
 use super::page::Page;
 use super::{BLOCK, Dump, DumpArgs};
 use crate::patient::Patient;
-use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, follow};
+use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, attach, follow};
 
 /// What becomes of a dump that the user stops.
 const SHOWN: &str = "what has come is shown";
 
-/// What is to be followed.
-pub(super) fn followed(args: &DumpArgs) -> Result<Option<Follow>, Box<dyn std::error::Error>> {
-    let names = args.files.iter().chain(&args.source);
+/// What is live of the inputs: the only one.
+pub(super) fn live(args: &DumpArgs) -> Result<Option<Live>, Box<dyn std::error::Error>> {
+    let mut names = args.files.iter().chain(&args.source);
+    if let Some(url) = names.clone().find_map(|name| attach::url(name)) {
+        if names.nth(1).is_some() {
+            return Err(attach::ALONE.into());
+        }
+        let mut experiment = Experiment::new(url)?;
+        experiment.login.name = attach::NAME.to_owned();
+        experiment.timeout = args.live_timeout;
+        return Ok(Some(Live::Experiment(experiment)));
+    }
     if !args.follow {
-        return follow::only(names, args.live_timeout);
+        return Ok(follow::only(names, args.live_timeout)?.map(Live::Follow));
     }
     let schemed: Vec<PathBuf> = names
         .map(|name| match follow::parse(name) {
@@ -30,14 +39,14 @@ pub(super) fn followed(args: &DumpArgs) -> Result<Option<Follow>, Box<dyn std::e
             }
         })
         .collect();
-    follow::only(schemed.iter(), args.live_timeout)
+    Ok(follow::only(schemed.iter(), args.live_timeout)?.map(Live::Follow))
 }
 
 /// Shows events as they come.
 pub(super) fn run(
     app: &App,
     args: &DumpArgs,
-    follow: &Follow,
+    live: &Live,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Outcome {
@@ -47,8 +56,8 @@ pub(super) fn run(
         true => patient.insert(Patient::stdout(&stop)?),
         false => out,
     };
-    let mut dump = Dump { args, out: Page::new(out), several: follow.is_several(), shown: 0, damaged: false };
-    let shown = show(&mut dump, follow, &stop, err);
+    let mut dump = Dump { args, out: Page::new(out), several: live.is_several(), shown: 0, damaged: false };
+    let shown = show(&mut dump, live, &stop, err);
     let flushed = dump.out.flush();
     let ended = match shown.and_then(|ended| Ok(flushed.map(|()| ended)?)) {
         // A reader who takes nothing has not been waited for.
@@ -68,11 +77,11 @@ pub(super) fn run(
 
 fn show(
     dump: &mut Dump<'_>,
-    follow: &Follow,
+    live: &Live,
     stop: &pactolus::Stop,
     err: &mut dyn Write,
 ) -> Result<Option<pactolus::Ended>, Box<dyn std::error::Error>> {
-    let mut arrivals = follow.events(dump.args.believe.limits(), stop)?;
+    let mut arrivals = live.events(dump.args.believe.limits(), stop)?;
     let (mut block, mut name, mut broken) = (Block::new(), PathBuf::new(), 0);
     loop {
         match arrivals.next(&mut block, BLOCK)? {
