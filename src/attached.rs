@@ -10,6 +10,7 @@
 
 mod experiment;
 mod feed;
+mod gate;
 mod pull;
 mod runs;
 mod spool;

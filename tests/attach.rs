@@ -269,6 +269,7 @@ fn who_comes_late_begins_at_once_and_events_outside_of_runs_are_told() {
     (0..4).for_each(|serial| server.send(&words(serial, &[1])));
     std::thread::sleep(Duration::from_millis(200));
     server.start_run(9).unwrap();
+    attached.wait(|progress| progress.run == 9);
     server.send(&words(0, &[1]));
     server.stop_run().unwrap();
     attached.ended(9);

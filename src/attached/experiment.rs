@@ -109,9 +109,7 @@ impl Experiment {
             return refuse("parameters and switches are those of its ODB: leave out --odb");
         }
         if !job.odb_load.is_empty() {
-            return refuse(
-                "--odb-load would overwrite its ODB: leave it out, or use -c for this analysis alone",
-            );
+            return refuse("--odb-load would overwrite its ODB: leave it out, or set single values with -p");
         }
         if !job.epochs.is_empty() {
             return refuse("--epochs is for files: its values are those of its ODB");

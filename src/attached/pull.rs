@@ -1,7 +1,7 @@
 //! The thread that owns the connection.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pactolus_formats::Header;
@@ -9,6 +9,7 @@ use pactolus_formats::event::{BOR, EOR, MIDAS_MAGIC};
 use pactolus_odb::Save;
 
 use super::experiment::Experiment;
+use super::gate::Gate;
 use super::runs::{Runinfo, Runs, Step};
 use super::spool::{Item, Spool, headers, places as places_of};
 use crate::Sampling;
@@ -36,9 +37,6 @@ const LAST: Duration = Duration::from_secs(10);
 
 /// So long after we were asked to end we may write what was found. MIDAS waits five seconds.
 const FAREWELL: Duration = Duration::from_secs(3);
-
-/// So long a start of a run waits for us at the most.
-const PATIENT: Duration = Duration::from_secs(1);
 
 /// MIDAS's read cache at the server, as all its programs have it [bytes].
 const CACHE: u32 = 100_000;
@@ -89,55 +87,13 @@ impl Wanted {
         wanted
     }
 
+    /// Whether the readout may wait for us.
+    fn is_strict(&self) -> bool {
+        self.requests.iter().any(|(_, _, sampling)| *sampling == Sampling::All)
+    }
+
     pub(super) fn is_recent(&self) -> bool {
         self.requests.iter().all(|(_, _, sampling)| *sampling == Sampling::Recent)
-    }
-}
-
-/// A start of which we are told, until the run before is drained.
-#[derive(Default)]
-struct Gate {
-    state: Mutex<Start>,
-    answered: Condvar,
-}
-
-#[derive(Default)]
-struct Start {
-    /// The run that waits.
-    asked: Option<u32>,
-    /// Somebody answers.
-    is_open: bool,
-}
-
-impl Gate {
-    fn lock(&self) -> MutexGuard<'_, Start> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until the start is known and the run before is over, but not for ever.
-    fn ask(&self, run: u32, inbox: &Inbox) {
-        let mut state = self.lock();
-        if !state.is_open {
-            return;
-        }
-        state.asked = Some(run);
-        inbox.wake();
-        let waits = |state: &mut Start| state.asked == Some(run);
-        let waited = self.answered.wait_timeout_while(state, PATIENT, waits);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        if state.asked == Some(run) {
-            state.asked = None;
-        }
-    }
-
-    fn asked(&self) -> Option<u32> {
-        self.lock().asked
-    }
-
-    /// The start may go on. From now on it is answered, or not.
-    fn answer(&self, is_open: bool) {
-        *self.lock() = Start { asked: None, is_open };
-        self.answered.notify_all();
     }
 }
 
@@ -196,7 +152,7 @@ pub(super) struct Puller {
 impl Drop for Puller {
     /// Nobody is to wait for it, also if it has failed.
     fn drop(&mut self) {
-        self.gate.answer(false);
+        self.gate.open(false);
         self.mirror.lost("the connection to the experiment is closed");
         self.over(Some(Ended::Lost(format!("{}: the connection is closed", self.experiment))));
     }
@@ -213,18 +169,20 @@ impl Puller {
         let (asking, veto, bell, waits) =
             (Arc::clone(&gate), experiment.veto, Arc::downgrade(&inbox), spool.clone());
         inbox.on_transition(move |transition: &Transition| {
-            if transition.kind != TransitionKind::Start {
-                return Ok(());
-            }
-            let waiting = waits.waiting();
-            if veto && waiting > 0 {
+            let waiting = if veto { waits.waiting() } else { 0 };
+            if transition.kind == TransitionKind::Start && waiting > 0 {
                 return Err(format!("the last run is not analyzed to its end: {waiting} bytes wait"));
             }
             if let Some(inbox) = bell.upgrade() {
-                asking.ask(transition.run, &inbox);
+                asking.tell(*transition, &inbox);
             }
             Ok(())
         });
+        if experiment.sampling.is_none() && wanted.iter().any(Wanted::is_strict) {
+            spool.say(format!(
+                "{experiment}: the definition takes all events of a request (sampling = \"all\"): the readout waits if this analyzer is slow; --sampling nonblocking lets it go on"
+            ));
+        }
         Puller {
             experiment: experiment.clone(),
             wanted,
@@ -292,7 +250,7 @@ impl Puller {
         let mut open = Some(client);
         while let Some(mut client) = open.take() {
             let begun = Instant::now();
-            self.gate.answer(true);
+            self.gate.open(true);
             let Err(error) = self.serve(&mut client) else { break };
             self.lose(&error);
             drop(client);
@@ -306,7 +264,7 @@ impl Puller {
     /// The connection is lost.
     fn lose(&mut self, error: &Error) {
         self.mirror.lost("the connection to the experiment is lost");
-        self.gate.answer(false);
+        self.gate.open(false);
         self.spool.set_level(0);
         if self.runs.current().is_some() && !self.is_unwanted {
             self.spool.push(Item::Broken);
@@ -393,6 +351,7 @@ impl Puller {
             self.take(client, &mut places, piece)?;
         }
         while !self.spool.stops() {
+            let told = self.gate.first();
             let notes = self.inbox.take();
             if self.asked.is_none() && notes.contains(&Note::StopAsked) {
                 self.spool.say(format!("{} has asked this program to end", self.experiment));
@@ -404,11 +363,12 @@ impl Puller {
                 break;
             }
             self.mirror.serve(client)?;
-            let waits = self.gate.asked().is_some();
-            if waits || !notes.is_empty() || looked.is_none_or(|at| at.elapsed() >= LOOK) {
-                self.hear(client, &notes)?;
+            if told.is_some() || !notes.is_empty() || looked.is_none_or(|at| at.elapsed() >= LOOK) {
                 self.mirror.look(client, &notes)?;
                 self.look(client, &mut places)?;
+                if let Some(told) = told {
+                    self.hear(client, told)?;
+                }
                 // A level is worth less than events.
                 if looked.is_none_or(|at| at.elapsed() >= LOOK) {
                     self.level(client)?;
@@ -441,29 +401,37 @@ impl Puller {
         Ok(())
     }
 
-    /// What we are told of transitions.
-    fn hear(&mut self, client: &mut Client, notes: &[Note]) -> Result<()> {
-        for note in notes {
-            let Note::Transition(transition) = note else { continue };
-            match transition.kind {
-                TransitionKind::Stop => {
-                    if let Some(run) = self.runs.stop() {
-                        // It was too short to be seen.
-                        self.begin(client, run)?;
-                        self.runs.stop();
-                    }
+    /// A transition of which we are told.
+    fn hear(&mut self, client: &mut Client, told: Transition) -> Result<()> {
+        let current = self.runs.current();
+        match told.kind {
+            // What has not come by now is of the next.
+            TransitionKind::Start if current.is_some_and(|run| run != told.run) && !self.is_over => {
+                if self.followed.is_none() {
+                    self.followed = Some(self.level(client)?);
                 }
-                TransitionKind::StartAbort => self.runs.give_up(),
-                _ => {}
+                return Ok(());
             }
+            TransitionKind::Start if current.is_none() => self.begin(client, told.run)?,
+            TransitionKind::Start => {}
+            _ if current.is_some() && !self.is_over => {
+                self.is_stopped = true;
+                return Ok(());
+            }
+            _ => {}
         }
+        self.gate.take();
         Ok(())
     }
 
     /// What run there is.
     fn look(&mut self, client: &mut Client, places: &mut Places) -> Result<()> {
-        let now = places.read(client)?;
         let is_first = !std::mem::replace(&mut self.is_attached, true);
+        // Who is told of transitions looks only at what was before.
+        if self.is_told() && !is_first {
+            return Ok(());
+        }
+        let now = places.read(client)?;
         match self.runs.look(now) {
             Step::None => {}
             Step::Drain => self.is_stopped = true,
@@ -479,16 +447,12 @@ impl Puller {
                 }
             }
         }
-        // A start waits until the run before is over.
-        let current = self.runs.current();
-        let is_free = |run: &u32| self.is_over || current.is_none_or(|current| current == *run);
-        if let Some(run) = self.gate.asked().filter(is_free) {
-            if !self.is_over && current.is_none() {
-                self.runs.start(run);
-            }
-            self.gate.answer(true);
-        }
         Ok(())
+    }
+
+    /// Whether we are told of transitions.
+    fn is_told(&self) -> bool {
+        self.experiment.login.transitions.is_some()
     }
 
     /// The run is over when nothing more comes.
@@ -572,7 +536,9 @@ impl Puller {
     /// Gives events to their run.
     fn take(&mut self, client: &mut Client, places: &mut Places, mut piece: Vec<u8>) -> Result<()> {
         if self.runs.current().is_none() {
-            let begun = match places.read(client).map(|now| self.runs.of_event(now)) {
+            let is_told = self.is_told();
+            let run = places.read(client).map(|now| self.runs.of_event(now).filter(|_| !is_told));
+            let begun = match run {
                 Ok(Some(run)) => self.begin(client, run),
                 Ok(None) => {
                     headers(&piece).for_each(|header| *self.outside.entry(header.id).or_default() += 1);

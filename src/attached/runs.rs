@@ -1,4 +1,4 @@
-//! Which run there is, as the experiment's `/Runinfo` says, and its transitions if we are told of them.
+//! Which run there is, as the experiment's `/Runinfo` says.
 //!
 //! Events are asked for, one batch after the other, and `/Runinfo` is looked at between two batches. The order
 //! in which MIDAS writes and sends makes it enough:
@@ -6,8 +6,7 @@
 //! - At START the number of the run is written before any frontend begins. So whoever sees an event and then
 //!   looks, sees the number of its run.
 //! - At STOP the state is written after all frontends have sent what they had. So whoever sees the state and
-//!   then empties the buffer has all events of the run. If we are told of the stop in its turn, behind the
-//!   frontends, it is the same.
+//!   then empties the buffer has all events of the run.
 //! - An event that comes while no run is going on or being started belongs to none.
 
 /// MIDAS's run states, and the transition in progress that is a start.
@@ -52,12 +51,8 @@ pub(super) struct Runs {
     current: Option<u32>,
     /// The last one, as long as the experiment has not said that it is stopped.
     ended: Option<u32>,
-    /// It is being started ...
+    /// It is being started.
     starting: Option<u32>,
-    /// ... as we were told, perhaps before it is written.
-    told: bool,
-    /// It was stopped, as we were told.
-    stopped: bool,
     /// The last run that we know of, and when it was started.
     known: Option<(u32, u32)>,
 }
@@ -82,17 +77,13 @@ impl Runs {
         }
         match self.current {
             Some(run) if now.number != run => Step::Next,
-            Some(_) if self.stopped || now.state == STOPPED && now.transition != START => Step::Drain,
+            Some(_) if now.state == STOPPED && now.transition != START => Step::Drain,
             Some(_) => Step::None,
             None => {
                 if now.state == STOPPED {
                     self.ended = None;
-                    if now.transition == START {
-                        // Written a moment later than the transition.
-                        self.starting = Some(now.number);
-                    } else if !self.told {
-                        self.starting = None;
-                    }
+                    // The number is written a moment later than the transition.
+                    self.starting = (now.transition == START).then_some(now.number);
                 }
                 // One may have begun and ended between two looks.
                 let has_been = is_another && now.state == STOPPED && now.transition != START;
@@ -110,37 +101,20 @@ impl Runs {
         (going || now.transition == START).then_some(now.number).or(self.starting)
     }
 
-    /// We are told that it is started.
-    pub(super) fn start(&mut self, run: u32) {
-        (self.starting, self.told, self.ended) = (Some(run), true, None);
-    }
-
-    /// We are told that the start is given up.
-    pub(super) fn give_up(&mut self) {
-        (self.starting, self.told) = (None, false);
-    }
-
     /// Nothing is known of what was, but the run in hand.
     pub(super) fn forget(&mut self) {
         (self.known, self.ended) = (None, None);
-        self.give_up();
-    }
-
-    /// We are told that it is stopped; the run that begins and ends with that.
-    pub(super) fn stop(&mut self) -> Option<u32> {
-        let begun = self.starting.filter(|_| self.told && self.current.is_none());
-        self.stopped = self.current.is_some();
-        begun
+        self.starting = None;
     }
 
     pub(super) fn begin(&mut self, run: u32) {
-        (self.current, self.stopped) = (Some(run), false);
+        self.current = Some(run);
         self.known = self.known.map(|(_, started)| (run, started));
-        self.give_up();
+        self.starting = None;
     }
 
     pub(super) fn end(&mut self) {
-        (self.ended, self.stopped) = (self.current.take(), false);
+        self.ended = self.current.take();
     }
 }
 
@@ -181,29 +155,6 @@ mod tests {
         assert_eq!(runs.look(info(RUNNING, 8, 0)), Step::Next);
         runs.end();
         assert_eq!(runs.look(info(RUNNING, 8, 0)), Step::Begin(8));
-    }
-
-    #[test]
-    fn who_is_told_of_transitions_goes_by_them() {
-        let mut runs = Runs::default();
-        runs.start(3);
-        // Written later than told.
-        assert_eq!(runs.look(info(STOPPED, 3, 0)), Step::None);
-        assert_eq!(runs.of_event(info(STOPPED, 3, START)), Some(3));
-        runs.begin(3);
-        assert_eq!(runs.look(info(STOPPED, 3, START)), Step::None);
-        assert_eq!(runs.look(info(RUNNING, 3, 0)), Step::None);
-        assert_eq!(runs.stop(), None);
-        assert_eq!(runs.look(info(RUNNING, 3, 2)), Step::Drain);
-        runs.end();
-        // The stop is still going on.
-        assert_eq!(runs.look(info(RUNNING, 3, 2)), Step::None);
-        assert_eq!(runs.of_event(info(RUNNING, 3, 2)), None);
-        assert_eq!(runs.look(info(STOPPED, 3, 0)), Step::None);
-        runs.start(4);
-        assert_eq!(runs.stop(), Some(4));
-        runs.give_up();
-        assert_eq!(runs.of_event(info(STOPPED, 3, 0)), None);
     }
 
     #[test]
