@@ -435,11 +435,10 @@ fn runs_are_told_by_what_the_experiment_writes() {
         server.start_run(run).unwrap();
         // As frontends do: serial numbers begin anew.
         (0..count(run)).for_each(|serial| server.send(&words(serial, &[run as u16])));
-        std::thread::sleep(Duration::from_millis(60));
+        attached.wait(|progress| progress.run == run);
         server.stop_run().unwrap();
-        std::thread::sleep(Duration::from_millis(60));
+        attached.ended(run);
     }
-    attached.ended(29);
     let (report, dir) = attached.stop();
     assert!(report.warnings.is_empty(), "{:?}", report.warnings);
     for run in 10..30 {
@@ -479,9 +478,15 @@ fn only_the_runs_that_were_asked_for_are_analyzed_and_then_it_ends() {
     for run in 1..5 {
         server.start_run(run).unwrap();
         server.send(&words(0, &[1]));
-        std::thread::sleep(Duration::from_millis(300));
+        match run {
+            2 | 3 => attached.wait(|progress| progress.run == run),
+            // Nobody hears of it.
+            _ => std::thread::sleep(Duration::from_secs(1)),
+        }
         server.stop_run().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        if run == 2 {
+            attached.ended(2);
+        }
     }
     let (report, _) = attached.end();
     assert_eq!(report.runs.iter().map(|run| run.run).collect::<Vec<_>>(), [2, 3]);

@@ -8,7 +8,7 @@ use clap::Args;
 use pactolus::Shard;
 use pactolus::formats::Limits;
 
-use crate::attach::AttachArgs;
+use crate::attach::{self, AttachArgs};
 use crate::follow::SCHEME;
 
 /// Pass the events of run files through the modules of a definition.
@@ -115,7 +115,8 @@ pub(crate) struct AnalyzeArgs {
     #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds)]
     pub(crate) live_timeout: Option<Duration>,
 
-    /// Analyze a run of which a subrun is missing
+    /// Analyze a run of which a subrun is missing, or in which the connection to an experiment was lost, as one that
+    /// is whole
     #[arg(long)]
     pub(crate) allow_missing: bool,
 
@@ -202,7 +203,7 @@ pub(crate) struct Followed(String);
 
 impl std::fmt::Display for Followed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: only analyze and dump follow files while they are written", self.0)
+        write!(f, "{}: only analyze and dump take what is live", self.0)
     }
 }
 
@@ -213,7 +214,8 @@ pub(crate) fn refuse_followed(args: &[OsString]) -> Result<(), Followed> {
     if args.first().is_some_and(|command| command == "analyze" || command == "dump") {
         return Ok(());
     }
-    let followed = args.iter().map(|arg| arg.to_string_lossy()).find(|arg| arg.starts_with(SCHEME));
+    let is_live = |arg: &str| arg.starts_with(SCHEME) || arg.starts_with(attach::SCHEME);
+    let followed = args.iter().map(|arg| arg.to_string_lossy()).find(|arg| is_live(arg));
     followed.map_or(Ok(()), |arg| Err(Followed(arg.into_owned())))
 }
 

@@ -10,7 +10,7 @@ use pactolus::{Experiment, Sampling};
 use crate::login::LoginArgs;
 
 /// What stands before the address of an experiment.
-const SCHEME: &str = "midas://";
+pub(crate) const SCHEME: &str = "midas://";
 
 /// The name of this program among the clients of an experiment, where no analyzer has one.
 pub(crate) const NAME: &str = "pactolus";
@@ -34,7 +34,8 @@ pub(crate) struct AttachArgs {
     pub(crate) sampling: Option<Sampling>,
 
     /// Take part in the transitions of runs, as mana does, START at 300 and STOP at 700: begin and end of run
-    /// are exact however short the pause between two runs. Without it, /Runinfo is watched
+    /// are exact however short the pause between two runs. A start waits for this program then, a second at the most
+    /// while it is well; if it hangs, MIDAS gives the start up. Without it, /Runinfo is watched
     #[arg(long)]
     pub(crate) transitions: bool,
 

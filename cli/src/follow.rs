@@ -66,7 +66,9 @@ pub(crate) fn only<'n>(
     let found = names.clone().find_map(|name| parse(name));
     let Some(mut follow) = found.transpose()? else {
         return match timeout {
-            Some(_) => Err("--live-timeout is for an input that is followed, as follow:/data".into()),
+            Some(_) => {
+                Err("--live-timeout is for an input that is live, as follow:/data or midas://daq/lxe".into())
+            }
             None => Ok(None),
         };
     };

@@ -131,7 +131,7 @@ pub fn main(catalogue: Catalogue) -> ExitCode {
 /// | 1 | finished, but with damage or module errors (counts printed) |
 /// | 2 | could not run: usage, missing file, refused chain |
 /// | 3 | stopped by the user |
-/// | 4 | what is followed was silent for too long, or is not what it was |
+/// | 4 | what is live was silent for too long, is not there, or is not what it was |
 /// | 5 | an output could not be written: disk full, quota, a closed pipe that wanted events |
 ///
 /// A closed pipe that shows text, as in `pactolus dump run00042.mid | head`, is all well.
