@@ -371,6 +371,7 @@ fn sizes_that_were_not_asked_for_are_refused_before_memory_is_taken() {
             item_size: 4,
             total_size: 8,
             mode: 7,
+            watches: 0,
             written: 0,
         };
         let (text, _) = self::error(client.data(Key::ROOT, &info));
@@ -395,7 +396,7 @@ fn sizes_that_were_not_asked_for_are_refused_before_memory_is_taken() {
     // A key that claims more than an ODB has is not asked for.
     let (_server, mut client) = then(|| Act::Hang);
     let info =
-        KeyInfo { name: "k".into(), kind: 7, values: 1, item_size: 4, total_size: huge, mode: 7, written: 0 };
+        KeyInfo { name: "k".into(), kind: 7, values: 1, item_size: 4, total_size: huge, mode: 7, watches: 0, written: 0 };
     let (text, error) = self::error(client.data(Key::ROOT, &info));
     assert!(text.contains("claims 2147483647 bytes") && !error.is_lost(), "{text}");
 }

@@ -34,6 +34,7 @@ fn values(kind: i32, bytes: i32) -> KeyInfo {
         item_size: bytes,
         total_size: bytes,
         mode: 7,
+        watches: 0,
         written: 0,
     }
 }

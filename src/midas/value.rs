@@ -106,6 +106,7 @@ mod tests {
             item_size,
             total_size,
             mode: 7,
+            watches: 0,
             written: 0,
         }
     }
