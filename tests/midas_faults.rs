@@ -270,7 +270,7 @@ fn a_server_that_cannot_call_back_is_told_with_ports_and_a_tunnel() {
     let server = Server::new(Stage::Connect, |_, _| Act::Hang);
     login.address.port = server.port;
     login.callbacks = Some(Callbacks { rpc: a, notify: busy, event: c, listen: None });
-    let (text, error) = error(Client::connect(&login, &Inbox::new()));
+    let (text, error) = self::error(Client::connect(&login, &Inbox::new()));
     assert!(text.starts_with(&format!("port {busy} for what the server connects to: ")), "{text}");
     assert!(matches!(error, Error::Bind { .. }));
 }
@@ -445,8 +445,8 @@ fn events_that_are_none_end_the_connection_and_leave_what_came_before() {
         (reply(1, &[0, 0]), "byte 4: wanted at least 32 bytes, found 16 (status 1)"),
     ] {
         let server = Server::new(Stage::Calls, move |number, frame| match number {
-            8 => Act::Reply(event(1, 4)),
-            9 => Act::Reply(bad.clone()),
+            7 => Act::Reply(event(1, 4)),
+            8 => Act::Reply(bad.clone()),
             _ => Act::Reply(good(frame)),
         });
         let mut client = server.connect().unwrap();
@@ -573,7 +573,8 @@ fn notes_that_are_none_close_the_inbox_and_a_flood_is_one() {
         flood.extend([2, 16, 1, 500, 1000 + i, -1].map(i32::to_le_bytes).concat());
     }
     let notes = play(flood);
-    assert!(notes.len() < 20_000, "{}", notes.len());
+    // All of them and the end, where they are taken as they come.
+    assert!(notes.len() <= 20_001, "{}", notes.len());
     let is_all = |note: &Note| matches!(note, Note::Changed { watched: Key::ROOT, key: None, .. });
     let each = notes.iter().filter(|note| matches!(note, Note::Changed { .. }) && !is_all(note)).count();
     assert!(each == 20_000 || notes.iter().any(is_all), "{each}");
@@ -746,7 +747,7 @@ fn any_bytes_are_an_answer_or_an_error() {
         none.repeat(2),
         done.repeat(7),
         none,
-        done.repeat(2),
+        done.clone(),
     ];
     let calls = [
         reply(1, &[1]),

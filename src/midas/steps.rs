@@ -217,14 +217,15 @@ impl Plan<'_> {
         let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&also));
         let mut renamed = renamed(old, new);
         let may = |name: &str| path.child(name).is_ok_and(|path| self.writes.has(&path));
-        renamed.retain(|(was, is)| may(was) && may(is));
+        // What may not be sent has its other name in this process alone; what MIDAS cannot have is gone there.
+        renamed.retain(|(was, is)| !may(was) || may(is));
         // How the server has them, as the calls go by.
         let mut order: Vec<String> = Vec::new();
         for key in old.iter() {
             let at = path.child(key.name())?;
             let name = renamed.iter().find(|(was, _)| *was == key.name()).map(|(_, is)| *is);
             match name {
-                Some(name) => {
+                Some(name) if self.writes.has(&at) => {
                     self.rename(&at, name)?;
                     order.push(name.to_owned());
                     continue;
@@ -246,7 +247,7 @@ impl Plan<'_> {
         }
         for key in new.iter() {
             let at = path.child(key.name())?;
-            if renamed.iter().any(|(_, is)| *is == key.name()) {
+            if renamed.iter().any(|(was, is)| *is == key.name() && may(was)) {
                 continue;
             }
             match old.get(key.name()) {
