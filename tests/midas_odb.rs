@@ -315,6 +315,9 @@ fn writes_are_the_smallest_calls() {
     };
     assert_eq!(made(&|| odb.set("/T/array[5]", -1)), [(11215, 1)]);
     assert_eq!(made(&|| odb.set("/T/array", vec![7; 100])), [(11214, 1)]);
+    // So many that all are sent at once.
+    let many = |tree: &mut Tree| (0..40).try_for_each(|at| tree.set(&format!("/T/array[{at}]"), at));
+    assert_eq!(made(&|| odb.change(many)), [(11214, 1)]);
     assert_eq!(made(&|| odb.change(|tree| tree.resize("/T/array", 50))), [(11239, 1)]);
     assert_eq!(made(&|| odb.change(|tree| tree.resize("/T/array", 60))), [(11239, 1)]);
     assert_eq!(made(&|| odb.set("/T/text", "another")), [(11214, 1)]);
@@ -349,6 +352,150 @@ fn what_only_we_watch_is_deleted() {
     assert_eq!(server.watched("Watcher").len(), 2);
     server.change(|tree| tree.set("/Equipment/Trigger/Common/Period", 7).unwrap());
     until("a change", || odb.get("/Equipment/Trigger/Common/Period") == Ok(7));
+}
+
+#[test]
+fn nothing_is_deleted_around_what_somebody_watches() {
+    for version in ALL {
+        let server = server(version);
+        let session = session(&server, &["/Equipment/Trigger/Common", "/Runinfo/State"], Writes::All);
+        let odb = session.odb();
+        let inbox = Inbox::new();
+        let other = Login::new(Address::new("127.0.0.1", server.port()), "Other");
+        let mut other = Client::connect(&other, &inbox).unwrap();
+        let key = other.find(pactolus::midas::Key::ROOT, "/Equipment/Trigger/Statistics").unwrap().unwrap();
+        other.watch(key).unwrap();
+        assert_eq!(other.info(key).unwrap().watches, 1);
+        for path in ["/Equipment", "/Equipment/Trigger", "/Equipment/Trigger/Statistics"] {
+            let error = odb.delete(path).unwrap_err().to_string();
+            assert!(error.contains("another program watches /Equipment/Trigger/Statistics"), "{error}");
+        }
+        assert!(server.tree().exists("/Equipment/Trigger/Statistics") && odb.exists("/Equipment/Trigger"));
+        // Our own watch is there again.
+        assert_eq!(server.watched("Watcher").len(), 2);
+        other.unwatch(key).unwrap();
+        odb.delete("/Equipment").unwrap();
+        assert!(!server.tree().exists("/Equipment"));
+        assert_eq!(server.offences(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_only_key_of_a_directory_is_not_moved() {
+    let server = server(Version::V2022);
+    server.change(|tree| {
+        tree.create("/T/a", 1).unwrap();
+        tree.create("/T/b", 1).unwrap();
+    });
+    let session = session(&server, &[], Writes::All);
+    server.change(|tree| tree.delete("/T/a").unwrap());
+    session.odb().change(|tree| tree.reorder("/T/b", 0)).unwrap();
+    assert_eq!(server.calls().get(&11229), None);
+    assert_eq!(server.offences(), Vec::<String>::new());
+}
+
+#[test]
+fn what_midas_cannot_have_stays_here_and_takes_nothing_with_it() {
+    let server = server(Version::V2022);
+    server.change(|tree| {
+        tree.create("/Out/b", 1).unwrap();
+        tree.create("/Target", 1).unwrap();
+        tree.create_link("/Out/link", "/Target").unwrap();
+    });
+    let session = session(&server, &[], Writes::Below(vec!["/Out".into()]));
+    let odb = session.odb();
+    odb.change(|tree| {
+        tree.create("/Out/Statistics/Rate [Hz]", 2.5)?;
+        tree.create("/Out/Statistics/Events", 7)?;
+        tree.create("/Out/Statistics/ blank", 7)?;
+        tree.set_mode("/Out/link", Mode::READ, false)
+    })
+    .unwrap();
+    assert_eq!(server.tree().get("/Out/Statistics/Events"), Ok(7));
+    assert_eq!(server.tree().directory("/Out/Statistics").unwrap().len(), 1);
+    let all = |odb: &Odb| {
+        let private = (odb.get("/Out/Statistics/Rate [Hz]"), odb.get("/Out/Statistics/ blank"));
+        assert_eq!(private, (Ok(2.5), Ok(7)));
+    };
+    all(&odb);
+    // Also when its directory is sent anew.
+    odb.change(|tree| tree.set_mode("/Out/Statistics", Mode::READ | Mode::WRITE, false)).unwrap();
+    odb.change(|tree| tree.create("/Out/Statistics/More", 8)).unwrap();
+    all(&odb);
+    assert_eq!(server.tree().find("/Target").unwrap().key.mode(), Mode::default(), "not of the target");
+    assert_eq!(odb.snapshot().unwrap().find_link("/Out/link").unwrap().key.mode(), Mode::READ);
+    // Names from elsewhere are refused there.
+    assert_eq!(server.offences(), Vec::<String>::new());
+    let all = self::session(&server, &[], Writes::All);
+    let error = all.odb().create("/Out/Rate [Hz]", 1).unwrap_err().to_string();
+    assert!(error.contains("304"), "{error}");
+}
+
+#[test]
+fn what_is_changed_here_while_an_order_is_late_stays() {
+    let server = server(Version::V2017);
+    let inbox = Inbox::new();
+    let mirror = Mirror::new(Arc::clone(&inbox), Writes::Below(vec!["/Out".into()]));
+    let mut login = login(&server);
+    login.timeout = Duration::from_secs(60);
+    let mut client = Client::connect(&login, &inbox).unwrap();
+    mirror.attach(&mut client, &[]).unwrap();
+    let odb = Odb::new(Arc::clone(&mirror) as Arc<dyn Store>);
+    server.freeze("Watcher", true);
+    std::thread::scope(|scope| {
+        let late = scope.spawn(|| odb.put("/Out/y", 1));
+        scope.spawn(|| {
+            inbox.wait(Duration::from_secs(5));
+            mirror.serve(&mut client).unwrap();
+        });
+        let error = late.join().unwrap().unwrap_err().to_string();
+        assert!(error.contains("it may be there"), "{error}");
+        odb.put("/Own/x", 5).unwrap();
+        server.freeze("Watcher", false);
+    });
+    assert_eq!((odb.get("/Own/x"), odb.get("/Out/y")), (Ok(5), Ok(1)));
+}
+
+#[test]
+fn the_whole_is_looked_at_without_a_watch() {
+    let server = server(Version::V2022);
+    let session = session(&server, &["/"], Writes::Nothing);
+    let odb = session.odb();
+    assert_eq!(server.watched("Watcher"), Vec::<String>::new());
+    for period in [5, 6, 7] {
+        server.change(|tree| tree.set("/Equipment/Trigger/Common/Period", period).unwrap());
+        let took = until("a value", || odb.get("/Equipment/Trigger/Common/Period") == Ok(period));
+        assert!(took < Duration::from_secs(5), "{took:?}");
+    }
+    server.change(|tree| tree.create("/New/x", 1).unwrap());
+    until("a key", || odb.get("/New/x") == Ok(1));
+}
+
+#[test]
+fn a_session_of_a_server_that_hangs_is_closed_soon() {
+    let server = server(Version::V2022);
+    let session = session(&server, &[], Writes::Nothing);
+    server.freeze("Watcher", true);
+    let begun = Instant::now();
+    drop(session);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn the_log_is_told_on_request_by_who_was_let_in() {
+    let server = Server::start(Options { password: Some("secret".into()), ..Options::default() });
+    let mut login = login(&server);
+    let told =
+        |server: &Server| server.messages().iter().filter(|text| text.contains("Program Watcher")).count();
+    login.messages = true;
+    assert!(Client::connect(&login, &Inbox::new()).is_err());
+    login.password = Some("secret".into());
+    login.messages = false;
+    Client::connect(&login, &Inbox::new()).unwrap().exit().unwrap();
+    assert_eq!(told(&server), 0);
+    login.messages = true;
+    Client::connect(&login, &Inbox::new()).unwrap().exit().unwrap();
+    assert_eq!(told(&server), 2, "{:?}", server.messages());
 }
 
 #[test]

@@ -19,6 +19,7 @@ use recorded_mserver::{Play, Step, Terms, frame_of, text_of, transcript};
 fn login(play: &Play, name: &str, experiment: &str) -> Login {
     let mut login = Login::new(Address::new("127.0.0.1", play.port), name).experiment(experiment);
     login.timeout = Duration::from_secs(2);
+    login.messages = true;
     login
 }
 
@@ -34,6 +35,7 @@ fn values(kind: i32, bytes: i32) -> KeyInfo {
         item_size: bytes,
         total_size: bytes,
         mode: 7,
+        watches: 0,
         written: 0,
     }
 }

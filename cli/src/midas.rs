@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use pactolus::midas::Address;
 
 use crate::login::LoginArgs;
-use crate::{App, Outcome};
+use crate::{App, ENDED, Outcome};
 
 /// An experiment that runs, over its mserver: its ODB and its state.
 ///
@@ -77,7 +77,7 @@ Exit codes: 0 all well; 2 could not run; 3 stopped by the user (watch); 4 the
 connection was lost; 5 the output could not be written.";
 
 pub(crate) fn run(app: &App, args: &MidasArgs, out: &mut dyn Write, err: &mut dyn Write) -> Outcome {
-    match &args.command {
+    let done = match &args.command {
         MidasCommand::Experiments => experiments::run(args, out),
         MidasCommand::Status => status::run(args, out, err),
         MidasCommand::Ls(ls) => show::ls(app, args, ls, out, err),
@@ -85,5 +85,12 @@ pub(crate) fn run(app: &App, args: &MidasArgs, out: &mut dyn Write, err: &mut dy
         MidasCommand::Set(set) => set::run(app, args, set, out, err),
         MidasCommand::Watch(watch) => show::watch(app, args, watch, out, err),
         MidasCommand::Events(events) => events::run(app, args, events, out, err),
+    };
+    match done {
+        Err(error) if error.is::<login::Lost>() => {
+            writeln!(err, "pactolus: {error}")?;
+            Ok(ENDED)
+        }
+        done => done,
     }
 }

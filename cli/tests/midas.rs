@@ -180,3 +180,13 @@ fn a_connection_that_is_lost_ends_it() {
     assert_eq!(ran.0, 4);
     assert!(ran.2.starts_with("pactolus: the connection to the experiment is lost: "), "{}", ran.2);
 }
+
+#[test]
+fn a_connection_that_is_lost_while_all_is_read_is_an_end_of_its_own() {
+    let server = server();
+    // Behind the log-in, and before all is read.
+    server.fault(mserver::Fault::CloseAfter(1000));
+    let (code, out, err) = run(&server, &["@", "status"]);
+    assert_eq!((code, out.as_str()), (4, ""), "{err}");
+    assert!(err.starts_with("pactolus: the connection to the experiment is lost: "), "{err}");
+}

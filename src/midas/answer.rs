@@ -12,7 +12,7 @@
 use std::time::{Duration, Instant};
 
 use super::inbox::Post;
-use super::line::{Line, is_late};
+use super::line::{Line, deadline, is_late};
 use super::status::{SUCCESS, UNKNOWN_CALL};
 use super::wire::{self, CELL, HEAD, NO_REPLY};
 use super::{Note, Transition, TransitionKind};
@@ -36,39 +36,42 @@ const MOST: usize = 1 << 20;
 /// As much of a call as is looked at.
 const LOOKED_AT: usize = 4 * CELL;
 
-/// Serves a connection until it ends.
-pub(crate) fn serve(line: &mut dyn Line, post: &Post) {
-    let Some(is_big_endian) = greeting(line) else { return };
+/// Serves a connection until it ends; says whether that was only because nothing came for long.
+pub(crate) fn serve(line: &mut dyn Line, post: &Post) -> bool {
+    let Some(is_big_endian) = greeting(line) else { return false };
     loop {
         let mut head = [0; HEAD];
-        if !exact(line, &mut head, IDLE, CALL) {
-            return;
+        match exact(line, &mut head, IDLE, CALL) {
+            Come::Whole => {}
+            Come::Nothing => return true,
+            Come::Broken => return false,
         }
         let numbers = Numbers { is_big_endian };
         let (routine, bytes) = (numbers.get(&head, 0) as u32, numbers.get(&head, 4) as u32 as usize);
         if bytes > MOST {
-            return;
+            return false;
         }
         let mut parameters = [0; LOOKED_AT];
         let looked_at = bytes.min(LOOKED_AT);
-        if !exact(line, &mut parameters[..looked_at], CALL, CALL) || !skip(line, bytes - looked_at) {
-            return;
+        let begin = exact(line, &mut parameters[..looked_at], CALL, CALL);
+        if begin != Come::Whole || !skip(line, bytes - looked_at) {
+            return false;
         }
         let (reply, note) = answer(routine & !NO_REPLY, &parameters[..looked_at], numbers, post);
         // The owner may find the note before the caller has its answer, never behind it.
         note.into_iter().for_each(|note| post.post(note));
-        if routine & NO_REPLY == 0 && line.write(&reply).is_err() {
-            return;
+        if routine & NO_REPLY == 0 && line.write(&reply, CALL).is_err() {
+            return false;
         }
         if routine & !NO_REPLY == EXIT {
-            return;
+            return false;
         }
     }
 }
 
 /// The caller says who it is; gives whether its numbers are big endian.
 fn greeting(line: &mut dyn Line) -> Option<bool> {
-    let end = Instant::now() + CALL;
+    let end = deadline(CALL);
     let mut text = Vec::new();
     let mut byte = [0];
     while text.last() != Some(&0) {
@@ -79,7 +82,7 @@ fn greeting(line: &mut dyn Line) -> Option<bool> {
         text.push(byte[0]);
     }
     let hardware: u32 = wire::text(&text).split(' ').next()?.parse().ok()?;
-    line.write(b"44 2.1\0").ok()?;
+    line.write(b"44 2.1\0", CALL).ok()?;
     Some(hardware & 16 != 0)
 }
 
@@ -142,28 +145,37 @@ fn transition(parameters: &[u8], numbers: Numbers, post: &Post) -> (Vec<u8>, Opt
     }
 }
 
+/// How much has come of what was awaited.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Come {
+    Whole,
+    /// Nothing, and the other side is still there.
+    Nothing,
+    Broken,
+}
+
 /// Reads all of it: the first byte within one time, the rest within another.
-fn exact(line: &mut dyn Line, to: &mut [u8], first: Duration, rest: Duration) -> bool {
-    let mut end = Instant::now() + first;
+fn exact(line: &mut dyn Line, to: &mut [u8], first: Duration, rest: Duration) -> Come {
+    let mut end = deadline(first);
     let mut got = 0;
     while got < to.len() {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() || line.patience(left).is_err() {
-            return false;
+            return if left.is_zero() && got == 0 { Come::Nothing } else { Come::Broken };
         }
         match line.read(&mut to[got..]) {
-            Ok(0) => return false,
+            Ok(0) => return Come::Broken,
             Ok(bytes) => {
                 if got == 0 {
-                    end = Instant::now() + rest;
+                    end = deadline(rest);
                 }
                 got += bytes;
             }
             Err(error) if is_late(&error) || error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
+            Err(_) => return Come::Broken,
         }
     }
-    true
+    Come::Whole
 }
 
 fn skip(line: &mut dyn Line, bytes: usize) -> bool {
@@ -171,7 +183,7 @@ fn skip(line: &mut dyn Line, bytes: usize) -> bool {
     let mut some = [0; 1024];
     while left > 0 {
         let step = left.min(some.len());
-        if !exact(line, &mut some[..step], CALL, CALL) {
+        if exact(line, &mut some[..step], CALL, CALL) != Come::Whole {
             return false;
         }
         left -= step;

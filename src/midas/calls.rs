@@ -15,7 +15,9 @@ const KEY: usize = 68;
 /// Longest path. MIDAS has 256 bytes for one, and does not always look.
 const PATH: usize = 255;
 /// More than an ODB can hold in one key: what claims more is not asked for.
-const MOST_VALUES: usize = 256 << 20;
+pub(super) const MOST_VALUES: usize = 256 << 20;
+/// The bytes of values that the server takes at once.
+pub(super) const MOST_AT_ONCE: usize = 4 << 20;
 /// The mode of a watch: told of any change below, nothing copied.
 const WATCH: u16 = 0x80;
 /// How many children are asked for at first, not knowing how many there are.
@@ -172,7 +174,12 @@ impl Client {
     }
 
     /// Sets all values of a key, little endian; of strings, each of the same length.
+    ///
+    /// # Errors
+    ///
+    /// No bytes, which MIDAS cannot set, or more than 4 MiB, for which it would hang up, are not sent.
     pub fn set(&mut self, key: Key, bytes: &[u8], values: i32, kind: i32) -> Result<()> {
+        sendable(&SET_DATA, bytes)?;
         let call = Call::new(&SET_DATA).int(self.database).int(key.0).block(bytes)?;
         let call = call.int(bytes.len() as i32).int(values).int(kind);
         self.done(&call, &format!("key {}", key.0))
@@ -180,6 +187,7 @@ impl Client {
 
     /// Sets one value of an array, which grows if need be.
     pub fn set_element(&mut self, key: Key, bytes: &[u8], index: i32, kind: i32) -> Result<()> {
+        sendable(&SET_DATA_INDEX, bytes)?;
         let call = Call::new(&SET_DATA_INDEX).int(self.database).int(key.0).block(bytes)?;
         let call = call.int(bytes.len() as i32).int(index).int(kind);
         self.done(&call, &format!("key {}, value {index}", key.0))
@@ -231,6 +239,15 @@ impl Client {
     }
 }
 
+/// Values that the server takes.
+fn sendable(routine: &Routine, bytes: &[u8]) -> Result<()> {
+    if !bytes.is_empty() && bytes.len() <= MOST_AT_ONCE {
+        return Ok(());
+    }
+    let message = format!("{} bytes of values, MIDAS takes 1 to {MOST_AT_ONCE} at once", bytes.len());
+    Err(Error::Argument { what: routine.name, message })
+}
+
 /// A path that the server can hold.
 fn checked(path: &str) -> Result<&str> {
     if pactolus_odb::spelling::to_bytes(path).len() <= PATH {
@@ -256,7 +273,7 @@ fn found(routine: &Routine, status: i32, mut reply: Reply, of: &str) -> Result<O
 
 /// Type, values, name, place of the values, sizes, mode, watches, two places, time: as in the ODB's memory.
 fn key_info(bytes: &[u8]) -> KeyInfo {
-    let mode = wire::int(bytes, 52) as u16;
+    let (mode, watches) = (wire::int(bytes, 52) as u16, (wire::int(bytes, 52) as u32 >> 16) as u16);
     KeyInfo {
         kind: wire::int(bytes, 0),
         values: wire::int(bytes, 4),
@@ -264,6 +281,7 @@ fn key_info(bytes: &[u8]) -> KeyInfo {
         total_size: wire::int(bytes, 44),
         item_size: wire::int(bytes, 48),
         mode,
+        watches,
         written: wire::int(bytes, 64) as u32,
     }
 }

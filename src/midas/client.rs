@@ -4,10 +4,12 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pactolus_odb::Value;
+
 use super::control::{Control, experiments};
 use super::inbox::Post;
-use super::line::Line;
-use super::listener::Listener;
+use super::line::{LONGEST, Line};
+use super::listener::{Callers, Listener};
 use super::notify::Notify;
 use super::password::hashed;
 use super::receive::Pace;
@@ -26,6 +28,12 @@ const NAME: usize = 28;
 const MESSAGE_BYTES: usize = 700;
 /// How long a log-out may take when nobody asks how it went.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Whether programs of other hosts may be called.
+const OUTSIDE: &str = "/Experiment/Security/Enable non-localhost RPC";
+/// Whether any host may call.
+const ANYBODY: &str = "/Experiment/Security/Disable RPC hosts check";
+/// The hosts that may.
+const ALLOWED: &str = "/Experiment/Security/RPC hosts/Allowed hosts";
 /// Number of the type of 32-bit integers.
 const INT: i32 = 7;
 
@@ -60,6 +68,8 @@ pub struct Client {
     port: u16,
     pub(super) pace: Pace,
     is_in: bool,
+    /// The log of the experiment knows that we came.
+    is_told: bool,
     /// Dropped behind the log-out: the server takes a closed connection for a broken one.
     threads: Option<Threads>,
 }
@@ -84,12 +94,9 @@ impl Client {
         let experiment = experiment(login)?;
         let control = Control::new(address, login.timeout)?;
         let server = control.server();
-        let reverse = Reverse::bind(server, login.callbacks)?;
+        let reverse = Reverse::bind(server, login.callbacks, login.transitions.is_some())?;
         let version = control.connect(address, reverse.ports(), &experiment, login.timeout)?;
         let [calls, notes, event] = reverse.accept(server, login.timeout, address.port)?;
-        calls
-            .set_write_timeout(Some(login.timeout))
-            .map_err(|source| Error::Io { call: "connect", source })?;
         let post = inbox.begin();
         let notify = Notify::new(notes, post.clone(), login.timeout)
             .map_err(|source| Error::Io { call: "connect", source })?;
@@ -114,6 +121,7 @@ impl Client {
             port: 0,
             pace: Pace::default(),
             is_in: true,
+            is_told: false,
             threads: None,
         };
         // The size matters only where the ODB is made.
@@ -124,19 +132,51 @@ impl Client {
 
     /// Our port, where the experiment says that it may be.
     fn listener(&mut self, login: &Login, post: Post, server: std::net::IpAddr) -> Result<Listener> {
-        const SETTING: &str = "/Experiment/Security/Enable non-localhost RPC";
         let mut side = side(server);
         // Servers before 2015 do not have it, and listen everywhere.
         if side.is_unspecified()
-            && let Some(key) = self.find(Key::ROOT, SETTING)?
+            && let Some(false) = self.switch(OUTSIDE)?
         {
-            let info = self.info(key)?;
-            if self.data(key, &info)?.iter().all(|byte| *byte == 0) {
-                side = std::net::Ipv4Addr::LOCALHOST;
+            // Each START would wait for us, and be given up.
+            if login.transitions.is_some() {
+                let message = format!(
+                    "programs of the experiment may not call other hosts, and would fail to start runs with us: set \
+                     ODB \"{OUTSIDE}\", or take no part in transitions"
+                );
+                return Err(Error::Argument { what: "transitions", message });
             }
+            side = std::net::Ipv4Addr::LOCALHOST;
         }
         let port = login.callbacks.and_then(|ports| ports.listen).unwrap_or(0);
-        Listener::new(side, port, post)
+        let callers = match side.is_unspecified() {
+            true => self.callers(server)?,
+            false => Callers::default(),
+        };
+        Listener::new(side, port, callers, post)
+    }
+
+    /// Who may call us besides our own host: the hosts that the experiment lets in.
+    fn callers(&mut self, server: std::net::IpAddr) -> Result<Callers> {
+        if self.switch(ANYBODY)? == Some(true) {
+            return Ok(Callers::Anybody);
+        }
+        let mut names = Vec::new();
+        if let Some(key) = self.find(Key::ROOT, ALLOWED)? {
+            let info = self.info(key)?;
+            let bytes = self.data(key, &info)?;
+            if let Some(Value::String(strings)) = super::value::decode(&info, &bytes) {
+                names = strings.values;
+            }
+        }
+        let names = names.iter().filter_map(|name| std::str::from_utf8(name).ok());
+        Ok(Callers::new(server, names))
+    }
+
+    /// A key that is on or off; `None` if it is not there.
+    fn switch(&mut self, path: &str) -> Result<Option<bool>> {
+        let Some(key) = self.find(Key::ROOT, path)? else { return Ok(None) };
+        let info = self.info(key)?;
+        Ok(Some(self.data(key, &info)?.iter().any(|byte| *byte != 0)))
     }
 
     /// Becomes a client of the experiment.
@@ -162,7 +202,8 @@ impl Client {
             self.set_transitions(sequences)?;
         }
         let mut watchdog = i32::try_from(login.watchdog.as_millis()).unwrap_or(i32::MAX);
-        let set = format!("/Programs/{}/Watchdog Timeout", self.name);
+        // Of the name without a number, as programs of MIDAS have it.
+        let set = format!("/Programs/{}/Watchdog Timeout", login.name);
         if let Some(key) = self.find(Key::ROOT, &set)? {
             let info = self.info(key)?;
             if let Ok(bytes) = <[u8; 4]>::try_from(self.data(key, &info)?) {
@@ -171,8 +212,12 @@ impl Client {
         }
         let call = Call::new(&SET_WATCHDOG).int(1).int(watchdog);
         self.done(&call, "our time of silence")?;
-        let started = format!("Program {} on host {} started", self.name, login.host);
-        self.message(Message::Info, &started)
+        if login.messages {
+            let started = format!("Program {} on host {} started", self.name, login.host);
+            self.message(Message::Info, &started)?;
+            self.is_told = true;
+        }
+        Ok(())
     }
 
     /// Our entry among the clients; `None` if it takes another password.
@@ -267,11 +312,13 @@ impl Client {
         if let Some(threads) = &self.threads {
             threads.notify.hush();
         }
-        let stopped = format!("Program {} stopped", self.name);
-        match self.message(Message::Info, &stopped) {
-            Err(error) if error.is_lost() => return Err(error),
-            // A courtesy.
-            _ => {}
+        if self.is_told {
+            let stopped = format!("Program {} stopped", self.name);
+            match self.message(Message::Info, &stopped) {
+                Err(error) if error.is_lost() => return Err(error),
+                // A courtesy.
+                _ => {}
+            }
         }
         self.done(&Call::new(&EXIT), "")
     }
@@ -353,8 +400,17 @@ fn check(login: &Login) -> Result<()> {
         let message = format!("{:?} is no name of a host", login.host);
         return Err(Error::Argument { what: "host", message });
     }
-    if login.timeout.is_zero() {
-        return Err(Error::Argument { what: "timeout", message: "0 s".to_owned() });
+    if login.timeout.is_zero() || login.timeout > LONGEST {
+        let message = match login.timeout.is_zero() {
+            true => "0 s".to_owned(),
+            false => format!("{} s, wanted at most a day", login.timeout.as_secs()),
+        };
+        return Err(Error::Argument { what: "timeout", message });
+    }
+    if login.transitions.is_some() && login.callbacks.is_some_and(|ports| ports.listen.is_none()) {
+        let message = "who takes part in transitions is called by programs of the experiment, on a fourth port: name \
+                       it, too (--callback-ports A,B,C,D)";
+        return Err(Error::Argument { what: "callback ports", message: message.to_owned() });
     }
     Ok(())
 }

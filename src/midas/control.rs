@@ -11,7 +11,7 @@
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use super::line::{Line, is_gone, is_late};
+use super::line::{Line, deadline, is_gone, is_late};
 use super::wire::shown;
 use super::{Address, Error, Result};
 
@@ -36,7 +36,7 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn new(address: &Address, timeout: Duration) -> Result<Control> {
-        let end = Instant::now() + timeout;
+        let end = deadline(timeout);
         let unreachable = |source| Error::Unreachable { address: address.clone(), source };
         let unknown = |message: String| Error::Address { text: address.to_string(), message };
         let all = (address.host.as_str(), address.port).to_socket_addrs();
@@ -47,7 +47,6 @@ impl Control {
             let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             match TcpStream::connect_timeout(&place, left) {
                 Ok(stream) => {
-                    stream.set_write_timeout(Some(left)).map_err(unreachable)?;
                     return Ok(Control { stream, server: place.ip() });
                 }
                 Err(error) => failed = Some(error),
@@ -77,8 +76,8 @@ impl Line for Control {
     fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
         Line::read(&mut self.stream, to)
     }
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        Line::write(&mut self.stream, bytes)
+    fn write(&mut self, bytes: &[u8], within: Duration) -> std::io::Result<()> {
+        Line::write(&mut self.stream, bytes, within)
     }
     fn patience(&mut self, time: Duration) -> std::io::Result<()> {
         Line::patience(&mut self.stream, time)
@@ -150,10 +149,10 @@ fn ask(
     most: usize,
     is_end: impl Fn(&[u8]) -> bool,
 ) -> Result<Vec<u8>> {
-    let end = Instant::now() + timeout;
+    let end = deadline(timeout);
     let late = |got| Error::Late { call, within: timeout, got, want: 0 };
     let mut answer = Vec::new();
-    match line.write(text) {
+    match line.write(text, timeout) {
         Err(error) if is_gone(&error) => return Ok(answer),
         Err(error) if is_late(&error) => return Err(late(0)),
         Err(source) => return Err(Error::Io { call, source }),

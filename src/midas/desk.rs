@@ -13,6 +13,8 @@ use super::{Client, Error, Key, KeyInfo, Note, Result};
 const SLOWLY: Duration = Duration::from_secs(2);
 /// Watches that are opened at the most; MIDAS has 256 for each client. What has none is looked at slowly.
 const WATCHES: usize = 200;
+/// How old a value is at least of which it is believed that it would have another time if it had been set anew [s].
+const FRESH: u32 = 4;
 /// How often links are followed to links in what is watched.
 const ROUNDS: usize = 8;
 
@@ -33,6 +35,8 @@ pub(super) struct Desk {
     open: HashMap<Path, Option<Key>>,
     /// When it was looked slowly for the last time.
     looked: Option<Instant>,
+    /// How long that took.
+    took: Duration,
 }
 
 impl Desk {
@@ -42,15 +46,14 @@ impl Desk {
         self.open.clear();
         // Before all is read, so that no change is missed in between.
         let mut early = Vec::new();
-        for path in watched {
+        for path in watched.iter().filter(|path| !Path::parse(path).is_ok_and(|path| path.is_root())) {
             if let Some(key) = client.find(Key::ROOT, path)? {
-                early.push((Path::parse(path).is_ok_and(|path| path.is_root()), key, opened(client, key)?));
+                early.push((key, opened(client, key)?));
             }
         }
         self.reread(client, &Path::ROOT)?;
-        for (is_root, key, open) in early {
-            let path = if is_root { Some(Path::ROOT) } else { self.paths.get(&key).cloned() };
-            self.open.extend(path.map(|path| (path, open)));
+        for (key, open) in early {
+            self.open.extend(self.paths.get(&key).map(|path| (path.clone(), open)));
         }
         self.looked = Some(Instant::now());
         self.watch(client)
@@ -84,20 +87,34 @@ impl Desk {
         let is_plain =
             |path: &Path| self.live.literal(path).and_then(pactolus_odb::Key::value).is_some_and(is_plain);
         let mut watch = !changed.iter().all(is_plain);
+        // What the server refuses of one path is no matter of the others.
+        let mut first = None;
         for path in outermost(changed) {
-            self.reread(client, &path)?;
+            unless_lost(self.reread(client, &path), &mut first)?;
         }
-        if self.looked.is_none_or(|looked| looked.elapsed() >= SLOWLY) {
-            watch |= self.look_slowly(client)?;
-            self.looked = Some(Instant::now());
+        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= self.slowly());
+        if is_due {
+            let begun = Instant::now();
+            self.looked = Some(begun);
+            watch |= self.look_slowly(client, &mut first)?;
+            self.took = begun.elapsed();
         }
-        if watch { self.watch(client) } else { Ok(()) }
+        if watch {
+            unless_lost(self.watch(client), &mut first)?;
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// How often it is looked slowly: of a large ODB less often.
+    fn slowly(&self) -> Duration {
+        SLOWLY.max(self.took.saturating_mul(4))
     }
 
     /// When [`look`](Desk::look) has something to do though nobody has told of anything.
     pub(super) fn due(&self) -> Duration {
-        let since = self.looked.map_or(SLOWLY, |looked| looked.elapsed());
-        if self.watched.is_empty() { SLOWLY } else { SLOWLY.saturating_sub(since) }
+        let slowly = self.slowly();
+        let since = self.looked.map_or(slowly, |looked| looked.elapsed());
+        if self.watched.is_empty() { slowly } else { slowly.saturating_sub(since) }
     }
 
     /// Reads a key and all below it; one that is gone goes.
@@ -175,35 +192,15 @@ impl Desk {
     }
 
     /// Looks whether what is watched is still what it was; says whether something was not.
-    fn look_slowly(&mut self, client: &mut Client) -> Result<bool> {
+    fn look_slowly(&mut self, client: &mut Client, first: &mut Option<Error>) -> Result<bool> {
         let mut is_other = false;
         for text in self.watched.clone() {
-            let (path, is_element) = match self.live.find(&text) {
-                Ok(found) => (Some(found.path), found.index.is_some()),
-                Err(_) => (None, false),
-            };
-            // The server knows no elements here.
-            let asked = path.as_ref().filter(|_| is_element).map_or_else(|| text.clone(), Path::to_string);
-            let found = client.find(Key::ROOT, &asked)?;
-            let known = path.as_ref().and_then(|path| self.keys.get(path)).map(|(handle, _)| *handle);
-            let is_root = path.as_ref().is_some_and(Path::is_root);
-            if known == found || is_root {
-                continue;
-            }
-            is_other = true;
-            match path.or_else(|| Path::parse(&text).ok()) {
-                Some(path) => self.reread(client, &path)?,
-                None => continue,
-            }
-            // Links on the way, of which some were not known.
-            if found.is_some() && self.live.find(&text).is_err() {
-                self.reread(client, &Path::ROOT)?;
-            }
+            is_other |= unless_lost(self.look_at(client, &text), first)?.unwrap_or(true);
         }
         for path in self.targets() {
-            is_other |= self.check(client, &path)?;
+            is_other |= unless_lost(self.revisit(client, &path), first)?.unwrap_or(true);
         }
-        is_other |= self.arrived(client)?;
+        is_other |= unless_lost(self.arrived(client), first)?.unwrap_or(true);
         // A key that was deleted and made anew has lost its watch, and what was refused is tried again.
         let keys = &self.keys;
         let before = self.open.len();
@@ -213,16 +210,64 @@ impl Desk {
         Ok(is_other || self.open.len() != before)
     }
 
-    /// Looks whether a key and all below it are what they were; reads what is not.
-    fn check(&mut self, client: &mut Client, path: &Path) -> Result<bool> {
+    /// Looks whether the key at a path is the one that it was, and reads it if not.
+    fn look_at(&mut self, client: &mut Client, text: &str) -> Result<bool> {
+        let (path, is_element) = match self.live.find(text) {
+            Ok(found) => (Some(found.path), found.index.is_some()),
+            Err(_) => (None, false),
+        };
+        // The server knows no elements here.
+        let asked = path.as_ref().filter(|_| is_element).map_or_else(|| text.to_owned(), Path::to_string);
+        let found = client.find(Key::ROOT, &asked)?;
+        let known = path.as_ref().and_then(|path| self.keys.get(path)).map(|(handle, _)| *handle);
+        let is_root = path.as_ref().is_some_and(Path::is_root);
+        if known == found || is_root {
+            return Ok(false);
+        }
+        match path.or_else(|| Path::parse(text).ok()) {
+            Some(path) => self.reread(client, &path)?,
+            None => return Ok(true),
+        }
+        // Links on the way, of which some were not known.
+        if found.is_some() && self.live.find(text).is_err() {
+            self.reread(client, &Path::ROOT)?;
+        }
+        Ok(true)
+    }
+
+    /// Looks whether what is watched is what it was, with all below it. The handle that it had may be that of
+    /// another key by now.
+    fn revisit(&mut self, client: &mut Client, path: &Path) -> Result<bool> {
+        // The server takes what is in brackets for an index.
+        let text = path.to_string();
+        if !path.is_root() && !text.contains(['[', ']']) {
+            let found = client.find_link(Key::ROOT, &text)?;
+            if found != self.keys.get(path).map(|(handle, _)| *handle) {
+                self.reread(client, path)?;
+                return Ok(true);
+            }
+        }
+        // Nobody tells of what is set in what has no watch, and times of the ODB are whole seconds.
+        let newest = match self.open.get(path) {
+            Some(Some(_)) => None,
+            _ => Some(client.time()?.saturating_sub(FRESH)),
+        };
+        self.check(client, path, newest)
+    }
+
+    /// Looks whether a key and all below it are what they were; reads what is not, and values that were set at
+    /// this time or later.
+    fn check(&mut self, client: &mut Client, path: &Path, newest: Option<u32>) -> Result<bool> {
         let mut is_other = false;
         let mut directories = vec![path.clone()];
         while let Some(path) = directories.pop() {
             let Some((handle, before)) = self.keys.get(&path).cloned() else { continue };
             let Some(names) = self.live.literal(&path).and_then(|key| key.directory()) else {
                 let info = client.infos(&[handle])?.pop().flatten();
-                if info != before {
+                if !is_same_key(info.as_ref(), before.as_ref()) {
                     is_other = true;
+                    self.reread(client, &path)?;
+                } else if info.is_some_and(|info| newest.is_some_and(|newest| info.written >= newest)) {
                     self.reread(client, &path)?;
                 }
                 continue;
@@ -245,17 +290,22 @@ impl Desk {
                 continue;
             }
             let infos = client.infos(&handles)?;
-            let changed: Vec<bool> = before
+            let changed: Vec<(bool, u32)> = before
                 .iter()
                 .zip(&infos)
-                .map(|(known, info)| known.is_none_or(|(_, known)| known != info))
+                .map(|(known, info)| {
+                    let written = info.as_ref().map_or(0, |info| info.written);
+                    (known.is_none_or(|(_, known)| !is_same_key(known.as_ref(), info.as_ref())), written)
+                })
                 .collect();
-            for (path, changed) in known.into_iter().zip(changed) {
+            for (path, (changed, written)) in known.into_iter().zip(changed) {
                 if changed {
                     is_other = true;
                     self.reread(client, &path)?;
                 } else if self.live.literal(&path).is_some_and(|key| key.directory().is_some()) {
                     directories.push(path);
+                } else if newest.is_some_and(|newest| written >= newest) {
+                    self.reread(client, &path)?;
                 }
             }
         }
@@ -281,8 +331,9 @@ impl Desk {
                 break;
             }
             for path in new {
+                // A watch on the root would keep every program from deleting anything: it is looked at slowly.
                 let key = match path.is_root() {
-                    true => client.find(Key::ROOT, "/")?,
+                    true => None,
                     false => client.find_link(Key::ROOT, &path.to_string())?,
                 };
                 let open = match key {
@@ -360,6 +411,26 @@ impl Desk {
             targets.push(path);
         }
         targets
+    }
+}
+
+/// What came of it; a refusal is kept if it is the first, and ends nothing.
+fn unless_lost<T>(done: Result<T>, first: &mut Option<Error>) -> Result<Option<T>> {
+    match done {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.is_lost() => Err(error),
+        Err(error) => {
+            first.get_or_insert(error);
+            Ok(None)
+        }
+    }
+}
+
+/// Whether the server says the same of a key, but for how many watch it.
+fn is_same_key(a: Option<&KeyInfo>, b: Option<&KeyInfo>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => KeyInfo { watches: b.watches, ..a.clone() } == *b,
+        (a, b) => a.is_none() && b.is_none(),
     }
 }
 

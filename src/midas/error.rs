@@ -220,9 +220,10 @@ fn wanted(want: usize) -> String {
 }
 
 fn example(ports: &Callbacks) -> String {
-    format!("{},{},{}", ports.rpc, ports.notify, ports.event)
+    ports.to_string()
 }
 
 fn reverse(ports: &Callbacks) -> String {
-    [ports.rpc, ports.notify, ports.event].iter().map(|p| format!(" -R {p}:localhost:{p}")).collect()
+    let all = [Some(ports.rpc), Some(ports.notify), Some(ports.event), ports.listen];
+    all.into_iter().flatten().map(|p| format!(" -R {p}:localhost:{p}")).collect()
 }

@@ -108,13 +108,14 @@ impl Inbox {
 
     /// Waits until there is a note, or somebody [wakes](Inbox::wake) us; `false` if the time is over.
     pub fn wait(&self, timeout: Duration) -> bool {
-        let end = Instant::now() + timeout;
+        let end = Instant::now().checked_add(timeout);
         let mut state = self.state();
         loop {
             if std::mem::take(&mut state.woken) || !state.notes.is_empty() {
                 return true;
             }
-            let left = end.saturating_duration_since(Instant::now());
+            // A time without end.
+            let left = end.map_or(timeout, |end| end.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 return false;
             }

@@ -30,6 +30,8 @@ pub struct KeyInfo {
     pub total_size: i32,
     /// 1 read, 2 write, 4 delete, 8 exclusive.
     pub mode: u16,
+    /// How often it is watched, by any program; not of what is below it.
+    pub watches: u16,
     /// When it was last written [Unix seconds].
     pub written: u32,
 }

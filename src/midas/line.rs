@@ -2,14 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A connection.
 pub(crate) trait Line: Send {
     /// Reads what is there, waiting if there is nothing. No bytes: the other side has closed.
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize>;
-    /// Writes all of it.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Writes all of it, within this time.
+    fn write(&mut self, bytes: &[u8], within: Duration) -> io::Result<()>;
     /// For how long a read waits from now on.
     fn patience(&mut self, time: Duration) -> io::Result<()>;
     /// Have what comes next acknowledged at once.
@@ -28,8 +28,23 @@ impl Line for TcpStream {
         Read::read(self, to)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_all(bytes)
+    fn write(&mut self, bytes: &[u8], within: Duration) -> io::Result<()> {
+        let end = deadline(within);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.set_write_timeout(Some(left))?;
+            match Write::write(self, rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(bytes) => rest = rest.get(bytes..).unwrap_or_default(),
+                Err(error) if is_late(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn patience(&mut self, time: Duration) -> io::Result<()> {
@@ -41,6 +56,15 @@ impl Line for TcpStream {
         // Without it, it is slow and right.
         let _ = rustix::net::sockopt::set_tcp_quickack(&*self, true);
     }
+}
+
+/// The longest time that is waited for anything.
+pub(crate) const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// When a time is over that begins now; one that is too long is cut.
+pub(crate) fn deadline(within: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(within.min(LONGEST)).unwrap_or(now)
 }
 
 /// Whether a read has only waited for too long.

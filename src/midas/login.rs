@@ -1,11 +1,12 @@
 //! How to log in.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::{Address, Callbacks};
 
 /// How to log in to an experiment: where, as whom, and with what patience.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Login {
     /// The server.
     pub address: Address,
@@ -22,10 +23,13 @@ pub struct Login {
     /// For how long we may be silent before the server asks whether we are there. What
     /// `/Programs/<name>/Watchdog Timeout` says goes first, as for any program of MIDAS.
     pub watchdog: Duration,
-    /// How long to wait for an answer.
+    /// How long to wait for an answer, at most a day.
     pub timeout: Duration,
-    /// When to be called at transitions; `None`: not at all.
+    /// When to be called at transitions; `None`: not at all. With [`callbacks`](Login::callbacks) it takes the
+    /// fourth of these.
     pub transitions: Option<Sequences>,
+    /// Whether the log of the experiment is told when we come and go.
+    pub messages: bool,
 }
 
 impl Login {
@@ -41,6 +45,7 @@ impl Login {
             watchdog: Duration::from_secs(10),
             timeout: Duration::from_secs(10),
             transitions: None,
+            messages: false,
         }
     }
 
@@ -48,6 +53,36 @@ impl Login {
     pub fn experiment(mut self, name: impl Into<String>) -> Login {
         self.experiment = Some(name.into());
         self
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Login {
+            address,
+            experiment,
+            name,
+            host,
+            password,
+            callbacks,
+            watchdog,
+            timeout,
+            transitions,
+            messages,
+        } = self;
+        f.debug_struct("Login")
+            .field("address", address)
+            .field("experiment", experiment)
+            .field("name", name)
+            .field("host", host)
+            .field("password", &password.as_ref().map(|_| "..."))
+            .field("callbacks", callbacks)
+            .field("watchdog", watchdog)
+            .field("timeout", timeout)
+            .field("transitions", transitions)
+            .field("messages", messages)
+            .finish()
     }
 }
 
@@ -68,5 +103,17 @@ pub struct Sequences {
 impl Default for Sequences {
     fn default() -> Sequences {
         Sequences { start: 300, stop: 700, pause: 700, resume: 300 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_is_not_shown() {
+        let login = Login { password: Some("secret".to_owned()), ..Login::new(Address::new("daq", 1), "A") };
+        let text = format!("{login:?}");
+        assert!(text.contains("daq") && !text.contains("secret"), "{text}");
     }
 }

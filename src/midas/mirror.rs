@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pactolus_odb::{Error as OdbError, Store, Tree};
+use pactolus_odb::{Error as OdbError, Key, Path, Store, Tree, Value};
 
 use super::carry::{carry, refused};
 use super::desk::{Desk, outermost};
@@ -59,6 +59,8 @@ struct Order {
     number: u64,
     /// The revision that it changes.
     base: u64,
+    /// What is seen in that.
+    before: Tree,
     /// What is to be seen then.
     tree: Tree,
     steps: Vec<Step>,
@@ -210,10 +212,10 @@ impl Mirror {
         let mut failed = None;
         for step in &order.steps {
             sent.push(step);
-            let mut done = carry(client, step);
+            let mut done = carry(&mut desk, client, step);
             if matches!(done, Err(Error::Refused { status: IN_USE, .. })) {
                 // Perhaps only by ourselves.
-                done = desk.release(client, &step.path).and_then(|()| carry(client, step));
+                done = desk.release(client, &step.path).and_then(|()| carry(&mut desk, client, step));
             }
             if let Err(error) = done {
                 failed = Some((refused(step, &error), error));
@@ -223,11 +225,16 @@ impl Mirror {
         let lost = failed.as_ref().is_some_and(|(_, error)| error.is_lost());
         let read = if lost { Ok(()) } else { read_back(&mut desk, client, &sent) };
         match failed {
-            None => self.show(|_| {
-                let mut tree = order.tree.rebased(&before, &desk.live);
+            None => self.show(|seen| {
+                // Who waited may have given up meanwhile, and something else may have changed here.
+                let mut tree = match self.revision() == order.base {
+                    true => order.tree,
+                    false => seen.rebased(&order.before, &order.tree),
+                };
+                tree = tree.rebased(&before, &desk.live);
                 // There it counts what the experiment has made of it, also if that is what it was.
                 for path in sent.iter().map(|step| step.result()) {
-                    drop(tree.graft(&path, desk.live.literal(&path).cloned()));
+                    settle(&mut tree, &path, desk.live.literal(&path));
                 }
                 tree
             }),
@@ -242,7 +249,7 @@ impl Mirror {
     }
 
     /// Hands a change to the thread that sends it; whether it was of the newest tree.
-    fn hand_over(&self, base: u64, tree: Tree, steps: Vec<Step>, end: Instant) -> Result<bool, OdbError> {
+    fn hand_over(&self, order: Order, end: Instant) -> Result<bool, OdbError> {
         let closed = |why: &str| OdbError::Store(format!("nothing can be sent to the experiment: {why}"));
         let mut counter = locked(&self.counter);
         if let Some(why) = &counter.closed {
@@ -251,7 +258,7 @@ impl Mirror {
         counter.number += 1;
         let number = counter.number;
         counter.answer = None;
-        counter.order = Some(Order { number, base, tree, steps });
+        counter.order = Some(Order { number, ..order });
         self.inbox.wake();
         loop {
             if let Some(answer) = counter.answer.take() {
@@ -272,6 +279,27 @@ impl Mirror {
             counter = self.answered.wait_timeout(counter, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
+
+/// Has a key be what it is in the experiment. Of a directory that is not what is in it, which may be of this
+/// process alone; of a link not the mode, which is never sent.
+fn settle(tree: &mut Tree, path: &Path, live: Option<&Key>) {
+    let own = tree.literal(path);
+    let key = match (live, own) {
+        (Some(live), Some(own)) if live.directory().is_some() && own.directory().is_some() => {
+            Key::with(live.name(), own.content().clone(), live.mode(), live.last_written()).ok()
+        }
+        (Some(live), Some(own)) if is_link(live) && is_link(own) => {
+            Key::with(live.name(), live.content().clone(), own.mode(), live.last_written()).ok()
+        }
+        (live, _) => live.cloned(),
+    };
+    // Its directory is there if it is.
+    drop(tree.graft(path, key));
+}
+
+fn is_link(key: &Key) -> bool {
+    matches!(key.value(), Some(Value::Link(_)))
 }
 
 /// Reads what was written.
@@ -317,7 +345,7 @@ impl Store for Mirror {
             let steps = steps(&before, &tree, &self.writes)?;
             let is_done = match steps.is_empty() {
                 true => self.replace(base, tree),
-                false => self.hand_over(base, tree, steps, end)?,
+                false => self.hand_over(Order { number: 0, base, before, tree, steps }, end)?,
             };
             if is_done {
                 return Ok(());

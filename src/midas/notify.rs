@@ -37,11 +37,10 @@ impl Notify {
     pub(crate) fn new(stream: TcpStream, post: Post, timeout: Duration) -> std::io::Result<Notify> {
         let mut line = stream.try_clone()?;
         stream.set_read_timeout(None)?;
-        stream.set_write_timeout(Some(timeout))?;
         let closing = Arc::new(AtomicBool::new(false));
         let quiet = Arc::clone(&closing);
         let thread = thread::Builder::new().name("midas-notify".to_owned()).spawn(move || {
-            let why = listen(&mut line, |note| post.post(note));
+            let why = listen(&mut line, timeout, |note| post.post(note));
             if !quiet.load(Ordering::Relaxed) {
                 post.post(Note::Closed(why));
             }
@@ -66,7 +65,7 @@ impl Drop for Notify {
 }
 
 /// Listens until the connection ends; says why it did.
-pub(crate) fn listen(line: &mut dyn Line, mut post: impl FnMut(Note)) -> String {
+pub(crate) fn listen(line: &mut dyn Line, timeout: Duration, mut post: impl FnMut(Note)) -> String {
     let mut body = Vec::new();
     loop {
         let mut head = [0; HEAD];
@@ -90,7 +89,7 @@ pub(crate) fn listen(line: &mut dyn Line, mut post: impl FnMut(Note)) -> String 
             }),
             (ODB, 8..) => post(Note::Changed { watched: Key(wire::int(&body, 4)), key: None, index: -1 }),
             (WATCHDOG, _) => {
-                if let Err(error) = line.write(&ALIVE) {
+                if let Err(error) = line.write(&ALIVE, timeout) {
                     return format!(
                         "the server has asked for a sign of life and could not be answered: {error}"
                     );

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::line::deadline;
 use super::{Callbacks, Error, Result};
 
 /// What the connections are for, in the order in which the server makes them.
@@ -30,13 +31,19 @@ pub(crate) fn bind(side: Ipv4Addr, port: u16) -> Result<(TcpListener, u16)> {
 }
 
 impl Reverse {
-    pub(crate) fn bind(server: IpAddr, fixed: Option<Callbacks>) -> Result<Reverse> {
+    /// `listens` if programs are to call us, too: then a free port is found for these, to be named in errors.
+    pub(crate) fn bind(server: IpAddr, fixed: Option<Callbacks>, listens: bool) -> Result<Reverse> {
         let side = side(server);
         let port = |choice: fn(&Callbacks) -> u16| bind(side, fixed.as_ref().map_or(0, choice));
         let (rpc, a) = port(|c| c.rpc)?;
         let (notify, b) = port(|c| c.notify)?;
         let (event, c) = port(|c| c.event)?;
-        let ports = Callbacks { rpc: a, notify: b, event: c, listen: None };
+        let listen = match fixed {
+            Some(fixed) => fixed.listen,
+            None if listens => Some(bind(side, 0)?.1),
+            None => None,
+        };
+        let ports = Callbacks { rpc: a, notify: b, event: c, listen };
         Ok(Reverse { listeners: [rpc, notify, event], ports })
     }
 
@@ -44,9 +51,9 @@ impl Reverse {
         [self.ports.rpc, self.ports.notify, self.ports.event]
     }
 
-    /// Waits for the three connections, from this server only.
+    /// Waits for the three connections, from this server only, or from the end of a tunnel.
     pub(crate) fn accept(self, server: IpAddr, timeout: Duration, tunnel: u16) -> Result<[TcpStream; 3]> {
-        let end = Instant::now() + timeout;
+        let end = deadline(timeout);
         let ports = self.ports();
         let [rpc, notify, event] = self.listeners;
         let take = |listener: TcpListener, which: usize| {
@@ -87,7 +94,7 @@ fn accept(
     loop {
         match listener.accept() {
             Ok((stream, from)) => {
-                let is_server = from.ip() == server || from.ip().is_loopback() && server.is_loopback();
+                let is_server = from.ip() == server || from.ip().is_loopback();
                 if is_server {
                     stream.set_nonblocking(false)?;
                     stream.set_nodelay(true)?;

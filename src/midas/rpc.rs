@@ -166,7 +166,7 @@ impl Rpc {
             let found = wire::shown(&self.buffer[self.begin..self.end]);
             return Err(Error::Wire { call: name, at: 0, want: "nothing before the call".to_owned(), found });
         }
-        match self.line.write(bytes) {
+        match self.line.write(bytes, self.timeout) {
             Ok(()) => Ok(()),
             Err(error) if is_gone(&error) => {
                 // What it has said last may still be there.

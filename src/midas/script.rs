@@ -46,7 +46,7 @@ impl Line for Script {
         Ok(bytes)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8], _: Duration) -> io::Result<()> {
         if self.is_asked {
             let mut calls = bytes;
             while !calls.is_empty() {
@@ -80,7 +80,7 @@ pub fn run(listener: &[u8], calls: &[u8], notes: &[u8], caller: &[u8], step: usi
     let _ = control::connect(&mut Script::new(listener, step), &login.address, [1, 2, 3], "one", timeout);
     let inbox = Inbox::new();
     let post = inbox.begin();
-    notify::listen(&mut Script::new(notes, step), |note| post.post(note));
+    notify::listen(&mut Script::new(notes, step), timeout, |note| post.post(note));
     answer::serve(&mut Script::new(caller, step), &post);
     inbox.take();
     let mut answered = 0;
@@ -119,6 +119,7 @@ fn all(client: &mut Client, answered: &mut usize) -> Result<()> {
         item_size: 4,
         total_size: 8,
         mode: 7,
+        watches: 0,
         written: 0,
     };
     count(answered, client.data(key, info.as_ref().unwrap_or(&made)));

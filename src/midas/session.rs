@@ -43,7 +43,20 @@ impl Session {
     /// Those of [`Client::connect`] and [`Mirror::attach`].
     pub fn open(login: &Login, watched: &[String], writes: Writes) -> Result<Session> {
         let inbox = Inbox::new();
-        let mut client = Client::connect(login, &inbox)?;
+        let client = Client::connect(login, &inbox)?;
+        Session::over(client, inbox, watched, writes)
+    }
+
+    /// The same of a client that is logged in, with its inbox.
+    ///
+    /// # Errors
+    /// Those of [`Mirror::attach`].
+    pub fn over(
+        mut client: Client,
+        inbox: Arc<Inbox>,
+        watched: &[String],
+        writes: Writes,
+    ) -> Result<Session> {
         let mirror = Mirror::new(Arc::clone(&inbox), writes);
         mirror.attach(&mut client, watched)?;
         let (name, version) = (client.name().to_owned(), client.version().to_owned());
@@ -104,17 +117,21 @@ fn serve(mut client: Client, attached: &Attached, inbox: &Inbox, end: &AtomicBoo
             drop(attached.lost.set(CLOSED.to_owned()));
             mirror.lost(CLOSED);
             // It is over, with or without a farewell.
-            drop(client.exit());
+            drop(client);
             return;
         }
         let notes = inbox.take();
         if let Some(why) = notes.iter().find_map(ended) {
             break why;
         }
-        match mirror.look(&mut client, &notes).and_then(|()| mirror.serve(&mut client)) {
-            Err(error) if error.is_lost() => break error.to_string(),
-            // Something that went in the midst of it: it is looked at again.
-            _ => {}
+        // Somebody waits for the first. What is refused in the midst of it, is looked at again.
+        let served = mirror.serve(&mut client);
+        let looked = match &served {
+            Err(error) if error.is_lost() => Ok(()),
+            _ => mirror.look(&mut client, &notes),
+        };
+        if let Some(error) = [served, looked].into_iter().find_map(|done| done.err().filter(Error::is_lost)) {
+            break error.to_string();
         }
         inbox.wait(mirror.due().max(Duration::from_millis(1)));
     };

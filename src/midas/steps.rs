@@ -1,15 +1,17 @@
 //! What must be sent to the experiment so that its ODB becomes another: the fewest and smallest calls.
 
 use pactolus_formats::Tid;
-use pactolus_odb::{Content, Directory, Error, Key, Mode, Path, Result, Tree, Value};
+use pactolus_odb::{Content, Directory, Error, Key, Mode, Path, Result, Tree, Value, spelling};
+
+use super::calls::MOST_AT_ONCE as MAX_BYTES;
 
 /// What of the changes of this process is sent to the experiment. All else stays in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Writes {
     /// Nothing.
     Nothing,
-    /// What is at these paths or below them, but no key with a bracket in its name, which newer servers refuse. A path
-    /// that is none allows nothing.
+    /// What is at these paths or below them, but no key of a name that MIDAS cannot have: with a bracket or with
+    /// a blank at an end, which newer servers refuse, or of more than 31 bytes. A path that is none allows nothing.
     Below(Vec<String>),
     /// Everything.
     All,
@@ -19,8 +21,8 @@ pub enum Writes {
 const MAX_NAME: usize = 31;
 /// The bytes that a path may have in MIDAS.
 const MAX_PATH: usize = 255;
-/// The bytes that the server takes at once.
-const MAX_BYTES: usize = 4 << 20;
+/// Single values that are sent at the most; of more, all are.
+const MAX_ELEMENTS: usize = 32;
 
 /// One call.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,14 +98,26 @@ impl Allowed {
     /// May this key be written?
     pub(super) fn has(&self, path: &Path) -> bool {
         // mana's own `Rate [Hz]` is refused by MIDAS since 2020, and must not take other keys with it.
-        let is_possible = self.any_name || !path.to_string().contains(['[', ']']);
-        is_possible && self.paths.iter().any(|base| path.starts_with(base))
+        (self.any_name || is_possible(path)) && self.paths.iter().any(|base| path.starts_with(base))
     }
 
     /// ... or one below it?
     fn is_near(&self, path: &Path) -> bool {
         self.paths.iter().any(|base| path.starts_with(base) || base.starts_with(path))
     }
+}
+
+/// Can any MIDAS have a key of this path?
+fn is_possible(path: &Path) -> bool {
+    let name = |name: &String| {
+        let has_blank = name.starts_with(' ') || name.ends_with(' ');
+        !has_blank && !name.contains(['[', ']']) && spelling::to_bytes(name).len() <= MAX_NAME
+    };
+    path.names().iter().all(name) && spelling::to_bytes(&path.to_string()).len() <= MAX_PATH
+}
+
+fn is_link(key: &Key) -> bool {
+    matches!(key.value(), Some(Value::Link(_)))
 }
 
 struct Plan<'w> {
@@ -128,7 +142,9 @@ impl Plan<'_> {
             self.rename(path, new.name())?;
         }
         // What is to be changed must be writable, be it before or behind.
-        let opens = old.mode() != new.mode() && !old.mode().has(Mode::WRITE);
+        // MIDAS would set the mode of what a link leads to.
+        let has_mode = old.mode() != new.mode() && !is_link(old);
+        let opens = has_mode && !old.mode().has(Mode::WRITE);
         if opens {
             self.step(path, Deed::Mode(new.mode()));
         }
@@ -145,7 +161,7 @@ impl Plan<'_> {
                 return self.make(path, new);
             }
         }
-        if old.mode() != new.mode() && !opens {
+        if has_mode && !opens {
             self.step(path, Deed::Mode(new.mode()));
         }
         Ok(())
@@ -167,7 +183,7 @@ impl Plan<'_> {
         }
         if alike && was == is && is > 1 {
             let changed: Vec<usize> = common.filter(differs).collect();
-            if changed.len() * 2 <= is {
+            if changed.len() * 2 <= is && changed.len() <= MAX_ELEMENTS {
                 changed.into_iter().for_each(|index| self.step(path, Deed::Element(new.clone(), index)));
                 return Ok(());
             }
@@ -199,7 +215,10 @@ impl Plan<'_> {
     fn directories(&mut self, path: &Path, old: Option<&Directory>, new: Option<&Directory>) -> Result<()> {
         let (none, also) = (Directory::default(), Directory::default());
         let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&also));
-        let renamed = renamed(old, new);
+        let mut renamed = renamed(old, new);
+        let may = |name: &str| path.child(name).is_ok_and(|path| self.writes.has(&path));
+        // What may not be sent has its other name in this process alone; what MIDAS cannot have is gone there.
+        renamed.retain(|(was, is)| !may(was) || may(is));
         // How the server has them, as the calls go by.
         let mut order: Vec<String> = Vec::new();
         for key in old.iter() {
@@ -222,11 +241,13 @@ impl Plan<'_> {
                 }
                 _ => {}
             }
-            order.push(key.name().to_owned());
+            if self.writes.has(&at) {
+                order.push(key.name().to_owned());
+            }
         }
         for key in new.iter() {
             let at = path.child(key.name())?;
-            if renamed.iter().any(|(_, is)| *is == key.name()) && self.writes.has(&at) {
+            if renamed.iter().any(|(was, is)| *is == key.name() && may(was)) {
                 continue;
             }
             match old.get(key.name()) {
@@ -258,7 +279,14 @@ impl Plan<'_> {
     }
 
     fn reorder(&mut self, path: &Path, mut order: Vec<String>, new: &Directory) -> Result<()> {
-        for (wanted, key) in new.iter().enumerate() {
+        // Places are those of the server, which does not have what is of this process alone.
+        let mut there = Vec::new();
+        for key in new.iter() {
+            if self.writes.has(&path.child(key.name())?) {
+                there.push(key);
+            }
+        }
+        for (wanted, key) in there.into_iter().enumerate() {
             let is_key = |name: &String| name.eq_ignore_ascii_case(key.name());
             let Some(found) = order.iter().position(is_key) else { continue };
             if found != wanted && wanted < order.len() {
@@ -282,11 +310,14 @@ impl Plan<'_> {
             Content::Directory(directory) => {
                 self.step(path, Deed::Create(Tid::Key));
                 for child in directory.iter() {
-                    self.make(&path.child(child.name())?, child)?;
+                    let at = path.child(child.name())?;
+                    if self.writes.has(&at) {
+                        self.make(&at, child)?;
+                    }
                 }
             }
         }
-        if key.mode() != Mode::default() {
+        if key.mode() != Mode::default() && !is_link(key) {
             self.step(path, Deed::Mode(key.mode()));
         }
         Ok(())
@@ -301,9 +332,11 @@ impl Plan<'_> {
 
 /// Can MIDAS hold a key of this name here?
 fn check(path: &Path, name: &str) -> Result<()> {
-    let why = if name.len() > MAX_NAME {
+    let why = if spelling::to_bytes(name).len() > MAX_NAME {
         "MIDAS's names have at most 31 bytes"
-    } else if path.to_string().len() > MAX_PATH {
+    } else if name.starts_with(' ') || name.ends_with(' ') {
+        "MIDAS's names have no blank at an end"
+    } else if spelling::to_bytes(&path.to_string()).len() > MAX_PATH {
         "MIDAS's paths have at most 255 bytes"
     } else {
         return Ok(());
@@ -400,6 +433,10 @@ mod tests {
             &["/A/new create KEY", "/A/new/k create WORD", "/A/new/k set 1"],
         );
         check(all, |t| t.create_link("/L", "/A"), &["/L link"]);
+        // MIDAS would set the mode of the target.
+        let link =
+            |t: &mut Tree| t.create_link("/L", "/A").and_then(|()| t.set_mode("/L", Mode::READ, false));
+        check(all, link, &["/L link"]);
         check(all, |t| t.set_mode("/A/D", Mode::READ, true), &["/A/D/z mode R", "/A/D mode R"]);
     }
 
@@ -418,6 +455,36 @@ mod tests {
         // A directory around it has another name in this process alone.
         check(&["/A/D"], |t| t.rename("/A", "C"), &[]);
         check(&["/A"], |t| t.reorder("/B", 0), &[]);
+        // Only keys that MIDAS can have, and places among these.
+        check(
+            &["/A"],
+            |t| t.create("/A/E/Rate [Hz]", 1).and_then(|()| t.create("/A/E/n", 1)),
+            &["/A/E create KEY", "/A/E/n create INT", "/A/E/n set 1"],
+        );
+        check(
+            &["/A"],
+            |t| {
+                t.create("/A/E/Rate [Hz]", 1)?;
+                t.create("/A/E/ blank", 1)?;
+                t.create(&format!("/A/E/{}", "n".repeat(32)), 1)?;
+                t.create("/A/E/n", 1)?;
+                t.create("/A/E/m", 1)?;
+                t.reorder("/A/E/m", 3)
+            },
+            &["/A/E create KEY", "/A/E/m create INT", "/A/E/m set 1", "/A/E/n create INT", "/A/E/n set 1"],
+        );
+        check(&["/A"], |t| t.create("/A/[x]", 1).and_then(|()| t.reorder("/A/[x]", 0)), &[]);
+        check(
+            &["/A"],
+            |t| {
+                t.create("/A/[x]", 1)
+                    .and_then(|()| t.reorder("/A/[x]", 0))
+                    .and_then(|()| t.reorder("/A/y", 1))
+            },
+            &["/A/y reorder 0"],
+        );
+        check(&["/A"], |t| t.rename("/A/y", "y [s]"), &["/A/y delete"]);
+        check(&["/A"], |t| t.set_mode("/A/y", Mode::READ, false), &["/A/y mode R"]);
         check(&["/A/x"], |t| t.delete("/A").and_then(|()| t.create("/A", 1)), &["/A/x delete"]);
     }
 
@@ -432,6 +499,7 @@ mod tests {
         let long = "n".repeat(32);
         assert!(refused(&|t| t.create(&format!("/A/{long}"), 1)).contains("at most 31 bytes"));
         assert!(refused(&|t| t.rename("/A/x", &long)).contains("at most 31 bytes"));
+        assert!(refused(&|t| t.create("/A/blank ", 1)).contains("no blank at an end"));
         let deep = "/directory".repeat(26);
         assert!(refused(&|t| t.create(&deep, 1)).contains("at most 255 bytes"));
         assert!(

@@ -4,10 +4,22 @@ use pactolus_formats::Tid;
 use pactolus_odb::{Strings, Value};
 
 use super::KeyInfo;
+use super::calls::MOST_VALUES;
 
 /// The type of a key; `None` for one that no key can have.
 pub(super) fn tid(info: &KeyInfo) -> Option<Tid> {
     Tid::from_code(u32::try_from(info.kind).ok()?)
+}
+
+/// More strings than an ODB has in one key: each takes more room here than there.
+const MOST_STRINGS: usize = 1 << 20;
+
+/// Whether a key may hold what the server claims of it.
+pub(super) fn is_possible(info: &KeyInfo) -> bool {
+    let bytes = usize::try_from(info.total_size).is_ok_and(|bytes| bytes <= MOST_VALUES);
+    let values = usize::try_from(info.values)
+        .is_ok_and(|values| info.kind != KeyInfo::STRING || values <= MOST_STRINGS);
+    bytes && values
 }
 
 /// The value in these bytes; `None` if they are not what the server says of the key.
@@ -22,6 +34,9 @@ pub(super) fn decode(info: &KeyInfo, bytes: &[u8]) -> Option<Value> {
             Value::String(Strings { size: 0, values: vec![Vec::new(); values.min(1)] })
         }
         Tid::String => {
+            if values.checked_mul(item)? != bytes.len() || values > MOST_STRINGS {
+                return None;
+            }
             // The last byte of each is its NUL, whatever stands there.
             let text = |room: &[u8]| until_nul(&room[..room.len().saturating_sub(1)]).to_vec();
             Value::String(Strings { size: item, values: bytes.chunks_exact(item).map(text).collect() })
@@ -106,6 +121,7 @@ mod tests {
             item_size,
             total_size,
             mode: 7,
+            watches: 0,
             written: 0,
         }
     }
@@ -147,6 +163,11 @@ mod tests {
         assert_eq!(decode(&info(Tid::String, 2, 4), &[0; 4]), None);
         assert_eq!(decode(&info(Tid::String, i32::MAX, 0), &[]), None);
         assert_eq!(decode(&info(Tid::Array, 1, 4), &[0; 4]), None);
+        // Strings that nobody can hold.
+        let claims = info(Tid::String, i32::MAX, 1);
+        assert!(!is_possible(&claims) && decode(&claims, &[0; 8]).is_none());
+        let huge = KeyInfo { total_size: i32::MAX, ..info(Tid::Int, 1, 4) };
+        assert!(!is_possible(&huge) && is_possible(&info(Tid::String, 3, 8)));
         let kind = KeyInfo { kind: 99, ..info(Tid::Int, 1, 4) };
         assert_eq!(decode(&kind, &[0; 4]), None);
         // Not closed.

@@ -59,7 +59,7 @@ pub(super) fn part(client: &mut Client, handle: Key, path: &Path) -> Result<Opti
         let begin = nodes.len();
         for parent in level {
             if nodes[parent].is_directory() {
-                below(client, &mut nodes, parent)?;
+                below(client, &mut nodes, parent, &mut left_out)?;
             }
         }
         name(client, &mut nodes, begin, &mut left_out)?;
@@ -69,9 +69,19 @@ pub(super) fn part(client: &mut Client, handle: Key, path: &Path) -> Result<Opti
 }
 
 /// The handles of what is in a directory.
-fn below(client: &mut Client, nodes: &mut Vec<Node>, parent: usize) -> Result<()> {
+fn below(
+    client: &mut Client,
+    nodes: &mut Vec<Node>,
+    parent: usize,
+    left_out: &mut Vec<String>,
+) -> Result<()> {
     let children = match client.children(nodes[parent].handle) {
         Err(error) if is_gone(&error) => {
+            nodes[parent].is_gone = true;
+            return Ok(());
+        }
+        Err(error @ Error::Refused { .. }) if parent > 0 => {
+            left_out.push(format!("{}: {error}", nodes[parent].path));
             nodes[parent].is_gone = true;
             return Ok(());
         }
@@ -95,8 +105,7 @@ fn name(client: &mut Client, nodes: &mut [Node], begin: usize, left_out: &mut Ve
     if handles.is_empty() {
         return Ok(());
     }
-    let infos = client.infos(&handles)?;
-    let mut infos = infos.into_iter();
+    let mut infos = infos_of(client, &handles)?.into_iter();
     for node in &mut nodes[begin..] {
         let Some(info) = infos.next().flatten() else {
             node.is_gone = true;
@@ -116,9 +125,28 @@ fn name(client: &mut Client, nodes: &mut [Node], begin: usize, left_out: &mut Ve
             left_out.push(format!("{}: no key has values of type {}", node.path, info.kind));
             node.is_gone = true;
         }
+        if !node.is_gone && !info.is_directory() && !value::is_possible(&info) {
+            left_out.push(format!("{}: more bytes than an ODB has", node.path));
+            node.is_gone = true;
+        }
         node.info = Some(info);
     }
     Ok(())
+}
+
+/// What the server says of these keys; `None` for one that is gone, or of which it says nothing.
+fn infos_of(client: &mut Client, handles: &[Key]) -> Result<Vec<Option<KeyInfo>>> {
+    match client.infos(handles) {
+        // One of them: which, is seen one by one.
+        Err(Error::Refused { .. }) => handles
+            .iter()
+            .map(|handle| match client.info(*handle) {
+                Err(Error::Refused { .. }) => Ok(None),
+                info => info.map(Some),
+            })
+            .collect(),
+        infos => infos,
+    }
 }
 
 /// The values of these keys.
@@ -145,8 +173,9 @@ fn values(client: &mut Client, nodes: &mut [Node], left_out: &mut Vec<String>) -
         }
         // What the server has said of it is not true any more.
         let handles: Vec<Key> = wanted.iter().map(|&at| nodes[at].handle).collect();
-        for (&at, info) in wanted.iter().zip(client.infos(&handles)?) {
-            nodes[at].is_gone = info.as_ref().is_none_or(KeyInfo::is_directory);
+        for (&at, info) in wanted.iter().zip(infos_of(client, &handles)?) {
+            nodes[at].is_gone =
+                info.as_ref().is_none_or(|info| info.is_directory() || !value::is_possible(info));
             nodes[at].info = info;
         }
         wanted.retain(|&at| !nodes[at].is_gone);

@@ -1,6 +1,7 @@
 //! The ODB with handles and watches: what `db_find_key` and its sisters do, as far as a remote client sees.
 //! Where MIDAS is odd, so is this: a path whose last name ends in `]` is cut at the bracket, links to an array
-//! element are themselves found, and nothing below a watched key can be deleted.
+//! element are themselves found, nothing below a watched key can be
+//! deleted, and what is around one is deleted, which damages the real ODB.
 
 use std::collections::HashMap;
 
@@ -20,6 +21,8 @@ pub struct Database {
     pub(super) handles: HashMap<String, i32>,
     next: i32,
     pub(super) watches: Vec<Watch>,
+    /// What has been done that damages an ODB of MIDAS.
+    pub damages: Vec<String>,
 }
 
 type Status<T> = Result<T, i32>;
@@ -44,7 +47,15 @@ impl Database {
     pub fn new(tree: Tree, version: Version) -> Database {
         let names = HashMap::from([(ROOT, Vec::new())]);
         let handles = HashMap::from([("/".to_owned(), ROOT)]);
-        Database { tree, version, names, handles, next: ROOT + 2 * 72, watches: Vec::new() }
+        Database {
+            tree,
+            version,
+            names,
+            handles,
+            next: ROOT + 2 * 72,
+            watches: Vec::new(),
+            damages: Vec::new(),
+        }
     }
 
     fn literal<'t>(tree: &'t Tree, names: &[String]) -> Option<&'t Key> {
@@ -248,7 +259,9 @@ impl Database {
     /// Makes a key, or a directory without a value, and those above.
     pub fn make(&mut self, root: i32, path: &str, value: Option<Value>) -> Status<()> {
         let (above, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
-        if name.is_empty() || path.split('/').any(|name| spelling::to_bytes(name).len() > 31) {
+        if name.is_empty()
+            || path.split('/').any(|name| spelling::to_bytes(name).len() > 31 || !self.takes(name))
+        {
             return Err(status::DB_INVALID_NAME);
         }
         // The last directory above that is there is the one that must allow it.
@@ -356,6 +369,12 @@ impl Database {
         resized.map_or_else(|status| status, |()| status::SUCCESS)
     }
 
+    /// May a key have this name? Since 2020 it is looked at.
+    fn takes(&self, name: &str) -> bool {
+        self.version != Version::V2022
+            || !name.contains(['[', ']']) && !name.starts_with(' ') && !name.ends_with(' ')
+    }
+
     /// Is the key watched, or one above it?
     fn is_watched(&self, names: &[String]) -> bool {
         (0..=names.len()).any(|len| {
@@ -374,8 +393,12 @@ impl Database {
         let below = |(text, handle): (&String, &i32)| {
             text.starts_with(&format!("{path}/")) && self.watches.iter().any(|watch| watch.key == *handle)
         };
-        if self.is_watched(&names) || self.handles.iter().any(below) {
+        if self.is_watched(&names) {
             return status::DB_OPEN_RECORD;
+        }
+        // MIDAS does not look there, frees the directory, and leaves the key in it.
+        if self.handles.iter().any(below) {
+            self.damages.push(format!("{path} was deleted around a key that is watched"));
         }
         let status = status::of(self.tree.delete(&path));
         self.prune();
@@ -383,7 +406,12 @@ impl Database {
     }
 
     pub fn set_mode(&mut self, handle: i32, mode: u16, is_recursive: bool) -> i32 {
-        match self.key(handle, false).map(|(names, _)| text_of(names)) {
+        let found = self.key(handle, false).and_then(|(names, key)| match target_of(key) {
+            // That of what it leads to.
+            Some(target) => self.find_names(0, &target, true, 0).map(|names| text_of(&names)),
+            None => Ok(text_of(names)),
+        });
+        match found {
             Ok(path) => status::of(self.tree.set_mode(&path, Mode(mode), is_recursive)),
             Err(status) => status,
         }
@@ -395,7 +423,7 @@ impl Database {
             Ok((names, _)) => names.clone(),
             Err(status) => return status,
         };
-        if name.is_empty() || spelling::to_bytes(name).len() > 31 {
+        if name.is_empty() || spelling::to_bytes(name).len() > 31 || !self.takes(name) {
             return status::DB_INVALID_NAME;
         }
         let status = status::of(self.tree.rename(&text_of(&names), name));
@@ -421,6 +449,11 @@ impl Database {
             Ok((names, _)) if self.is_watched(names) => status::DB_OPEN_RECORD,
             Ok((names, _)) => {
                 let path = text_of(names);
+                let directory = Self::literal(&self.tree, &names[..names.len().saturating_sub(1)]);
+                // MIDAS writes over the head of the ODB.
+                if directory.and_then(|key| key.directory()).is_some_and(|keys| keys.len() < 2) {
+                    self.damages.push(format!("{path} was moved, which is alone"));
+                }
                 status::of(self.tree.reorder(&path, usize::try_from(index).unwrap_or(0)))
             }
             Err(status) => status,

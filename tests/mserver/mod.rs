@@ -275,7 +275,7 @@ impl Server {
 
     /// What clients have done that they should not: calls that are dangerous, unknown or malformed.
     pub fn offences(&self) -> Vec<String> {
-        lock(&self.shared.offences).clone()
+        [lock(&self.shared.offences).clone(), self.shared.odb().damages.clone()].concat()
     }
 
     /// How often each routine was called.

@@ -1,15 +1,33 @@
 //! How `pactolus midas` logs in.
 
 use std::error::Error;
+use std::fmt;
 
-use pactolus::midas::{self, Login, Session, Writes};
+use pactolus::midas::{self, Client, Inbox, Login, Session, Writes};
 
 use super::MidasArgs;
 use crate::attach::NAME;
 
+/// The connection went when we were in.
+#[derive(Debug)]
+pub(super) struct Lost(pub(super) String);
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "the connection to the experiment is lost: {}", self.0)
+    }
+}
+
+impl Error for Lost {}
+
 /// Logs in and reads the ODB.
 pub(super) fn open(args: &MidasArgs, watched: &[String], writes: Writes) -> Result<Session, Box<dyn Error>> {
-    Ok(Session::open(&login(args)?, watched, writes)?)
+    let inbox = Inbox::new();
+    let client = Client::connect(&login(args)?, &inbox)?;
+    Session::over(client, inbox, watched, writes).map_err(|error| match error.is_lost() {
+        true => Lost(error.to_string()).into(),
+        false => error.into(),
+    })
 }
 
 /// What the flags say.

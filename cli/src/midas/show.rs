@@ -8,7 +8,7 @@ use pactolus::odb::shell::Shell;
 
 use super::{MidasArgs, login};
 use crate::odb::{Program, ended};
-use crate::{App, ENDED, OK, Outcome, STOPPED};
+use crate::{App, OK, Outcome, STOPPED};
 
 /// List a directory or a key
 #[derive(Args)]
@@ -42,7 +42,9 @@ pub(super) struct GetArgs {
 ///
 /// Lines begin with `-` for keys that are gone, `+` for new ones, `~` for others, whose value was
 /// the first and is the second. MIDAS tells of values that are set; keys that are made, deleted or
-/// moved are seen within two seconds.
+/// moved are seen within two seconds. Of the whole ODB, which is what is watched without a PATH, all
+/// is seen within two seconds only: a watch of MIDAS around it would keep every program from deleting
+/// keys.
 #[derive(Args)]
 pub(super) struct WatchArgs {
     /// Only this directory or key; it need not exist yet
@@ -122,10 +124,7 @@ pub(super) fn run(
     drop(program);
     match (done, session.lost()) {
         (Err(pactolus::odb::shell::Error::Output(_)), _) if stop.is_asked() => Ok(STOPPED),
-        (Err(pactolus::odb::shell::Error::Odb(_)), Some(why)) => {
-            writeln!(err, "pactolus: the connection to the experiment is lost: {why}")?;
-            Ok(ENDED)
-        }
+        (Err(pactolus::odb::shell::Error::Odb(_)), Some(why)) => Err(login::Lost(why.to_owned()).into()),
         (Err(error), _) => Err(ended(error, &line)),
         (Ok(()), _) if is_endless && stop.is_asked() => Ok(STOPPED),
         (Ok(()), _) => Ok(OK),

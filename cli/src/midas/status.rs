@@ -55,7 +55,10 @@ pub(super) fn run(args: &MidasArgs, out: &mut dyn Write, err: &mut dyn Write) ->
         // Nobody may read it.
         let _ = writeln!(err, "pactolus: left out: {what}");
     }
-    let tree = session.odb().snapshot()?;
+    let tree = match (session.odb().snapshot(), session.lost()) {
+        (Err(_), Some(why)) => return Err(login::Lost(why.to_owned()).into()),
+        (tree, _) => tree?,
+    };
     let named = tree.get::<String>("/Experiment/Name").ok();
     let experiment = args.experiment.clone().or(named).unwrap_or_default();
     let status = Status {
