@@ -72,6 +72,7 @@ impl AttachArgs {
         let mut experiment = Experiment::new(url)?;
         experiment.sampling = self.sampling;
         experiment.veto = self.veto;
+        experiment.login.messages = self.messages;
         experiment.writes = self.write_odb;
         experiment.login.transitions = self.transitions.then(Sequences::default);
         self.login.apply(&mut experiment.login)?;
