@@ -154,7 +154,7 @@ impl Drop for Puller {
     fn drop(&mut self) {
         self.gate.open(false);
         self.mirror.lost("the connection to the experiment is closed");
-        self.over(Some(Ended::Lost(format!("{}: the connection is closed", self.experiment))));
+        self.over(Some(Ended::Lost(self.experiment.to_string())));
     }
 }
 
@@ -311,13 +311,12 @@ impl Puller {
         let experiment = &self.experiment;
         self.spool.say(format!("{experiment}: connected again after {seconds:.1} s"));
         let current = self.runs.current();
-        if let Some(run) = current.filter(|run| now.is_going_on() && now.number == *run) {
+        if now.is_going_on() && current == Some(now.number) {
             if !self.is_unwanted {
                 self.spool.push(Item::Again(format!(
                     "the connection to {experiment} was lost for {seconds:.1} s: events of this time are not analyzed"
                 )));
             }
-            debug_assert_eq!(self.runs.current(), Some(run), "it goes on");
             return Ok(());
         }
         if let Some(run) = current {

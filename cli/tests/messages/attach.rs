@@ -80,7 +80,7 @@ pub(crate) fn all() -> Provokers {
             drop(Odb::create_in(p.path("daq")).unwrap());
             refused(p, "--odb @daq")
         };
-        "...: --odb-load would overwrite its ODB: leave it out, or use -c for this analysis alone" => |p| refused(p, "--odb-load @some.odb");
+        "...: --odb-load would overwrite its ODB: leave it out, or set single values with -p" => |p| refused(p, "--odb-load @some.odb");
         "...: --epochs is for files: its values are those of its ODB" => |p| {
             p.put("run00042.mid", MidFile::new().bor(42).words(1, 0, "ADC0", &[1]).eor(42).bytes);
             p.run("analyze @run00042.mid -o @again.mid");
@@ -88,7 +88,6 @@ pub(crate) fn all() -> Provokers {
         };
         "an experiment is the only input: leave the others out" => |p| refused(p, "run00042.mid");
         "... is for an experiment, as midas://daq/lxe" => |p| p.run("analyze run00042.mid --sampling all");
-        "--password-file ...: No such file or directory (os error 2)" => |p| refused(p, "--password-file @word");
         "invalid value '...' for '--sampling <WORD>': all, nonblocking or recent wanted" => |p| refused(p, "--sampling some");
         "the following required arguments were not provided: --transitions" => |p| refused(p, "--veto");
         "midas://...: no mserver at ...:...: ...; is it running, is this its port, and may it be reached from other hosts? (without ODB \"/Experiment/Security/Enable non-localhost RPC\" it listens to its own host only)" => |p| refused(p, "-j 1");
@@ -102,6 +101,16 @@ pub(crate) fn all() -> Provokers {
                 server.start_run(1).unwrap();
                 send(&server, 0, 4);
                 None
+            })
+        };
+        "...: the definition takes all events of a request (sampling = \"all\"): the readout waits if this analyzer is slow; --sampling nonblocking lets it go on" => |p| {
+            let text = "[[request]]\nname = \"Trigger\"\nid = 1\nsampling = \"all\"\n";
+            p.put("lab.toml", text.as_bytes().to_vec());
+            attached(p, "-a @lab.toml -r 1 1", plain(), |server| {
+                server.start_run(1).unwrap();
+                send(&server, 0, 4);
+                server.stop_run().unwrap();
+                Some(server)
             })
         };
         "...: another program is called ..., so this one is called ... there" => |p| {

@@ -374,6 +374,9 @@ const SOURCES: &[&str] = &[
 
 /// Texts that are no messages of their own.
 const NOT_IN_THE_PAGE: &[&str] = &[
+    // What libraries delete or make in an experiment: no command does.
+    "another program watches ..., and who deletes it would damage the experiment's ODB",
+    "MIDAS's names have no blank at an end",
     // What merge says when all is well.
     "... histogram... of ... run...",
     "wrote ... (... bytes)",
