@@ -105,7 +105,7 @@ pub(crate) fn all() -> Provokers {
         };
         "...: the definition takes all events of a request (sampling = \"all\"): the readout waits if this analyzer is slow; --sampling nonblocking lets it go on" => |p| {
             let text = "[[request]]\nname = \"Trigger\"\nid = 1\nsampling = \"all\"\n";
-            p.put("lab.toml", text.as_bytes().to_vec());
+            p.put("lab.toml", text);
             attached(p, "-a @lab.toml -r 1 1", plain(), |server| {
                 server.start_run(1).unwrap();
                 send(&server, 0, 4);
