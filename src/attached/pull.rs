@@ -130,7 +130,7 @@ pub(super) struct Puller {
     serials: Vec<(u16, u32)>,
     /// Events outside of runs, by id.
     outside: BTreeMap<u16, u64>,
-    /// What came when the connection was lost, and whose run nobody knows.
+    /// What came when the connection was lost, and whose run is not known.
     held: Option<Vec<u8>>,
     /// The largest event that was met, with its header [bytes].
     largest: usize,
@@ -491,7 +491,10 @@ impl Puller {
                 Ok(received) => received,
                 Err(error) => {
                     // It came before the connection was lost.
-                    self.held = Some(piece);
+                    match self.runs.current().is_some() && self.followed.is_none() {
+                        true => self.pass(piece),
+                        false => self.held = Some(piece),
+                    }
                     return Err(error);
                 }
             };
