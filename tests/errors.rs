@@ -468,11 +468,11 @@ fn a_first_event_behind_the_last_is_refused() {
 fn letters_of_mana_without_a_meaning_are_named() {
     check(
         &["-e", "expt"],
-        "pactolus: -e of mana has no meaning here: it named a live experiment; files are analyzed while they are written with follow:DIR in place of a file",
+        "pactolus: -e of mana has no meaning here: it named a live experiment; give midas://HOST/EXPERIMENT in place of a file, or follow:DIR for its files",
     );
     check(
         &["-h", "localhost"],
-        "pactolus: -h of mana has no meaning here: it named a host of a live experiment; files are followed on this computer, with follow:DIR (help is --help)",
+        "pactolus: -h of mana has no meaning here: it named the host of a live experiment; give midas://HOST/EXPERIMENT in place of a file (help is --help)",
     );
     check(
         &["@run00042.mid", "-d"],
