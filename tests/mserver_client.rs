@@ -432,7 +432,11 @@ fn wrong_sizes_and_garbage_are_seen() {
                 for fault in some {
                     suffers(&server, fault.clone());
                 }
-                assert!(connect(&server, &Inbox::new()).time().is_ok());
+                // A log-in that was given up too early has left its fault to the next.
+                let login = Login { timeout: Duration::from_secs(5), ..login(&server) };
+                let is_well =
+                    |_| Client::connect(&login, &Inbox::new()).is_ok_and(|mut it| it.time().is_ok());
+                assert!((0..=some.len()).any(is_well));
             });
         }
     });
