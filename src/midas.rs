@@ -12,7 +12,7 @@
 //! let login = Login::new("daq:1175".parse()?, "Watcher").experiment("trigger");
 //! let mut client = Client::connect(&login, &inbox)?;
 //! let buffer = client.open_buffer("SYSTEM")?;
-//! client.request(buffer, None, None, Sampling::Nonblocking, 0)?;
+//! client.request(buffer, None, None, Sampling::NonBlocking, 0)?;
 //! let mut events = Vec::new();
 //! while !inbox.take().contains(&Note::StopAsked) {
 //!     let received = client.receive(buffer, 1000, 1 << 20, &mut events)?;
