@@ -370,6 +370,11 @@ fn the_event_that_waits_for_another_is_shown() {
             let stop = reader.read(&mut block, 1 << 20).unwrap();
             assert!(block.count >= 1 && reader.waiting().is_none(), "{stop:?}");
         }
+        // Where events come whole, it does not wait; a part of the next one does.
+        for (come, events) in [(behind, 8), (behind + 3, 7), (behind - 1, 7)] {
+            let mut reader = mid::Reader::new(halting(&file, come).0).comes_whole();
+            assert_eq!(until_pause(&mut reader), events, "{kind:?}, {come} bytes");
+        }
         // Whoever knows that nothing follows lets the input end.
         let (input, go_on) = halting(&file, behind);
         let mut reader = mid::Reader::new(input);

@@ -71,6 +71,10 @@ impl Fragments {
             return self.whole(id);
         }
         let waiting: usize = self.open.iter().map(|open| open.payload.len()).sum();
+        // Of a stream that leaves events out, the next piece may be that of another event.
+        if self.open.iter().any(|open| open.header.id == id && open.header.serial != header.serial) {
+            self.forget(id, place);
+        }
         let Some(open) = self.open.iter_mut().find(|open| open.header.id == id) else {
             self.lose(DamageKind::StrayFragment { id }, place, end);
             return None;

@@ -58,6 +58,8 @@ pub struct Reader<R> {
     search: Option<Damage>,
     /// The last block ended because nothing more had come.
     paused: bool,
+    /// Bytes come as whole events.
+    comes_whole: bool,
 }
 
 /// Bytes by which a block may exceed its target where it is not clear that an event follows.
@@ -80,6 +82,7 @@ impl<R: ByteSource> Reader<R> {
             broken: None,
             search: None,
             paused: false,
+            comes_whole: false,
         }
     }
 
@@ -93,6 +96,13 @@ impl<R: ByteSource> Reader<R> {
     /// Leaves fragments of events as they are.
     pub fn keep_fragments(mut self) -> Reader<R> {
         self.fragments = None;
+        self
+    }
+
+    /// Says that the input gives whole events: where nothing more has come, one that does not vouch for itself
+    /// does not wait for the next.
+    pub fn comes_whole(mut self) -> Reader<R> {
+        self.comes_whole = true;
         self
     }
 
@@ -291,6 +301,7 @@ impl<R: ByteSource> Reader<R> {
             if !sound {
                 match self.known.believe(&header, rest, block.offset + *end as u64, self.ended) {
                     Believe::Yes => {}
+                    Believe::More(_) if paused && self.comes_whole && rest.len() == size => {}
                     Believe::More(needed) => return Scan::More(needed),
                     Believe::No(kind) => return Scan::Lost(kind),
                 }
