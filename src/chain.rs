@@ -120,6 +120,14 @@ pub enum WiringError {
         /// The bank.
         bank: BankName,
     },
+    /// Events are to be kept of a request for every id.
+    #[error(
+        "request \"{request}\" takes every event: reserve keeps the newest of one id, so give its id, or leave reserve out"
+    )]
+    Reserve {
+        /// The request.
+        request: String,
+    },
     /// Two requests have the same name: their tables and statistics would be one.
     #[error("two requests are named \"{name}\": give one of them another name")]
     SameRequest {
@@ -167,6 +175,9 @@ pub(crate) fn rehearse(chains: &[Chain]) -> Result<Vec<String>, Refused> {
         }
         if chains[..i].iter().any(|c| c.request.name.eq_ignore_ascii_case(name)) {
             return Err(Box::new(WiringError::SameRequest { name: name.clone() }));
+        }
+        if chain.request.reserve > 0 && chain.request.id < 0 {
+            return Err(Box::new(WiringError::Reserve { request: name.clone() }));
         }
         for name in chain.stages.iter().map(|s| &s.name).chain([name]) {
             if name.is_empty() || name.contains(|c: char| c == '/' || c.is_control()) {

@@ -11,6 +11,7 @@
 //! id = 1                                 # event id; -1 (the default) is every id
 //! mask = -1                              # trigger mask; -1 (the default) is every mask
 //! sampling = "nonblocking"               # or "all", "recent"; files give every event
+//! reserve = 8                            # of an analysis that is behind: the newest 8 are kept (shared memory)
 //! tests = true                           # kept events count the tests
 //! switch = false                         # where the output switches of its banks start
 //!
@@ -136,6 +137,8 @@ struct RequestDef {
     mask: i32,
     #[serde(default = "nonblocking")]
     sampling: String,
+    #[serde(default)]
+    reserve: u32,
     #[serde(default = "system")]
     buffer: String,
     #[serde(default)]
@@ -299,6 +302,7 @@ fn request(def: RequestDef) -> Result<(Request, Vec<Mount>), Refused> {
         id: def.id,
         mask: def.mask,
         sampling,
+        reserve: def.reserve,
         buffer: def.buffer,
         use_tests: def.tests,
         fixed,
@@ -450,4 +454,28 @@ fn layout(fields: &toml::Table) -> Result<Layout, String> {
         return Err("a structure of more than 2 GiB".into());
     }
     Ok(layout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Analyzer, Catalogue};
+
+    fn parse(keys: &str) -> Result<Definition, DefinitionError> {
+        Definition::parse(&format!("[[request]]\nname = \"Rare\"\n{keys}\n"), "analyzer.toml")
+    }
+
+    #[test]
+    fn events_are_reserved_of_one_id_only() {
+        let reserve = |keys: &str| parse(keys).unwrap().requests[0].0.reserve;
+        assert_eq!((reserve("id = 4"), reserve("id = 4\nreserve = 8")), (0, 8));
+        let error = parse("id = 4\nreserve = -1").unwrap_err().to_string();
+        assert_eq!(error, "analyzer.toml: line 4: invalid value: integer `-1`, expected u32");
+        let every = Analyzer::from_definition(&parse("reserve = 8").unwrap(), &Catalogue::new()).unwrap();
+        assert_eq!(
+            every.rehearse().unwrap_err().to_string(),
+            "request \"Rare\" takes every event: reserve keeps the newest of one id, so give its id, or leave reserve out"
+        );
+        assert!(Analyzer::new("A").on(Request::new("Rare", 4).reserve(8)).rehearse().is_ok());
+    }
 }

@@ -84,6 +84,14 @@ pub enum Error {
         /// Why.
         source: Box<crate::midas::Error>,
     },
+    /// A stream in shared memory cannot be attached to.
+    #[error("{name}: {source}")]
+    Shm {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: Box<crate::shm::Error>,
+    },
     /// The combination of inputs and outputs makes no sense.
     #[error("{0}")]
     Job(String),
@@ -109,6 +117,10 @@ impl Error {
 
     /// Whether a live source is not there, which may be otherwise a moment later.
     pub fn is_away(&self) -> bool {
-        matches!(self, Error::Experiment { source, .. } if !source.is_refusal())
+        match self {
+            Error::Experiment { source, .. } => !source.is_refusal(),
+            Error::Shm { source, .. } => source.is_away(),
+            _ => false,
+        }
     }
 }

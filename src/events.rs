@@ -74,6 +74,15 @@ impl Events {
         Events { format, ..self }
     }
 
+    /// Says that the input gives whole events ([`mid::Reader::comes_whole`]).
+    pub(crate) fn comes_whole(self) -> Events {
+        let format = match self.format {
+            Format::Mid(reader) => Format::Mid(reader.comes_whole()),
+            text => text,
+        };
+        Events { format, ..self }
+    }
+
     /// Fills `block` with whole events of about `target` bytes: see [`mid::Reader::read`].
     ///
     /// # Errors

@@ -10,24 +10,37 @@
 //! - A stream that breaks off and goes on in the same run is a stream with a gap before it. If it goes on in
 //!   another run, the run ends, and the feed says that it is not complete.
 
+mod attached;
+mod bytes;
 mod late;
 mod listed;
+mod missed;
+mod outside;
+mod piece;
+mod reserved;
+mod spool;
+mod streams;
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{EventView, Header};
 use serde::Serialize;
 
+pub(crate) use attached::Attached;
 pub(crate) use late::Late;
 pub(crate) use listed::Listed;
+pub(crate) use missed::Missed;
+pub(crate) use outside::Outside;
+pub(crate) use piece::{counted_as, headers, places};
+pub(crate) use spool::{Bounds, Item, Spool};
+pub(crate) use streams::Streams;
 
 use crate::Error;
 use crate::job::InputFile;
 use crate::layers::dumped;
-use crate::ledger::Offered;
 use crate::provenance::DigestOf;
 
 /// Events, block by block, which never waits for them.
@@ -90,8 +103,8 @@ impl Eor {
 }
 
 /// Whether the run was being stopped when this EOR was written, as its ODB says: between two subruns, it is
-/// not.
-fn is_stopping(eor: EventView<'_>) -> Option<bool> {
+/// not. `None` if it does not say.
+pub fn is_stopping(eor: EventView<'_>) -> Option<bool> {
     /// MIDAS's `TR_STOP`.
     const STOP: i32 = 2;
     let transition = dumped(eor.text()).get::<i32>("/Runinfo/Transition in progress").ok()?;
@@ -124,9 +137,14 @@ pub(crate) trait Feed: Send {
     /// one says. `eor`: what has come of it ends with an EOR; else it has ended.
     fn goes_on(&mut self, eor: Option<Eor>) -> Option<bool>;
 
-    /// Events since the last time that the source could not hand on.
+    /// What it could not hand on since the last time, as far as it stands before that which was read.
     fn missed(&mut self) -> Missed {
-        Missed::new()
+        Missed::default()
+    }
+
+    /// Whether the run is paused where the events end that were read.
+    fn is_paused(&self) -> bool {
+        false
     }
 
     /// What is to be said of it since the last time.
@@ -134,9 +152,6 @@ pub(crate) trait Feed: Send {
         Vec::new()
     }
 }
-
-/// Accounts of events that were not handed on, by id.
-pub(crate) type Missed = BTreeMap<u16, Offered>;
 
 /// What comes next.
 pub(crate) enum Next {
@@ -173,6 +188,12 @@ pub enum Ended {
 }
 
 impl Ended {
+    /// Nothing was heard of `name` for so long, if that is long enough.
+    pub(crate) fn silent(name: &impl Display, heard: Instant, timeout: Option<Duration>) -> Option<Ended> {
+        let timeout = timeout.filter(|timeout| heard.elapsed() >= *timeout)?.as_secs_f64();
+        Some(Ended::TimedOut(format!("no event from {name} for {timeout} s (--live-timeout)")))
+    }
+
     /// ... with the last event that came before.
     pub(crate) fn after(self, seen: Option<Seen>) -> Ended {
         let last = seen.map_or("no event was complete".into(), |Seen { number, id, serial }| {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pactolus_formats::Pool;
 use pactolus_odb::Odb;
@@ -129,6 +129,8 @@ struct Live {
     written: Written,
     copied: Copied,
     counts: Counts,
+    /// How long the producer of a live source has waited.
+    waited: Duration,
     watched: Watched,
     /// The first values that each table has not taken, and why.
     refused: BTreeMap<TableKey, Vec<String>>,
@@ -220,7 +222,8 @@ impl<'j> Fold<'j> {
             Item::News(text) => self.warn(text),
             Item::Missed(missed) => {
                 if let Some(live) = &mut self.live {
-                    missed.iter().for_each(|(id, account)| live.counts.id(*id).add(account));
+                    live.counts.miss(&missed.events);
+                    live.waited += missed.waited;
                 }
             }
             Item::Gap { text, is_fault } => {
@@ -363,7 +366,9 @@ impl<'j> Fold<'j> {
             broken: 0,
             written: Written::default(),
             copied: Copied::default(),
-            counts: Counts::new(epoch.chains.len(), epoch.stages()),
+            counts: Counts::new(epoch.chains.len(), epoch.stages())
+                .shared(self.job.live.as_ref().is_some_and(|live| live.is_shared())),
+            waited: Duration::ZERO,
             watched: Watched::new(&epoch),
             epoch,
             refused: BTreeMap::new(),

@@ -12,11 +12,13 @@ use pactolus_odb::Odb;
 
 use crate::Error;
 use crate::analyzer::Analyzer;
-use crate::attached::{Attached, Experiment};
+use crate::attached::Experiment;
 use crate::epoch::Selection;
+use crate::feed::Attached;
 use crate::histo::{FileKind, check_ours};
 use crate::live::Live;
 use crate::online::Follow;
+use crate::recent::Shm;
 use crate::recorded::Recorded;
 use crate::run_files::directory_of;
 use crate::verify::Witness;
@@ -43,6 +45,17 @@ pub(crate) fn run_place(pattern: &str) -> Option<(usize, usize, usize)> {
 /// Whether a name holds a place for the run number.
 pub fn has_run(pattern: &str) -> bool {
     run_place(pattern).is_some()
+}
+
+/// Refuses a range of runs, as `-r` gives it, whose end comes before its begin.
+///
+/// # Errors
+/// If it does.
+pub fn check_runs((first, last): (u32, u32)) -> Result<(), Error> {
+    match first > last {
+        true => Err(Error::Job(format!("-r {first} {last}: the first run comes after the last"))),
+        false => Ok(()),
+    }
 }
 
 /// A file to read, or `-` for standard input.
@@ -371,10 +384,18 @@ impl Job {
         self
     }
 
+    /// Analyzes the events of a stream in shared memory.
+    #[must_use]
+    pub fn recent(mut self, shm: Shm) -> Job {
+        self.live = Some(Live::Shm(shm));
+        self
+    }
+
     /// Attaches it, if it is to be.
     pub(crate) fn attached(&self, analyzer: &Analyzer) -> Result<Option<Attached>, Error> {
         match &self.live {
             Some(Live::Experiment(experiment)) => experiment.attach(analyzer, self).map(Some),
+            Some(Live::Shm(shm)) => shm.attach(analyzer, self).map(Some),
             _ => Ok(None),
         }
     }

@@ -2,13 +2,17 @@
 //!
 //! At the source: offered = delivered + left out + dropped (overrun, stale, too big) + damaged. At each
 //! request: matched + created = kept + skipped + failed. Both hold for each event id. What was never offered
-//! shows as a gap in the serial numbers. All counts are integers and add up over blocks, in their order.
+//! shows as a gap in the serial numbers, or a live source tells it. All counts are integers and add up over
+//! blocks, in their order.
+
+mod source;
 
 use std::collections::BTreeMap;
 
 use pactolus_formats::wire::{Bytes, Malformed, Wire};
 use pactolus_formats::{DamageKind, record};
 use serde::Serialize;
+use source::Source;
 
 /// The account of one event id at the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,7 +33,8 @@ pub struct Offered {
     pub damaged: u64,
     /// Events delivered that no request wants.
     pub unrequested: u64,
-    /// Events that were not offered: serial numbers missing between those of events that were.
+    /// Events that were not offered: serial numbers missing between those of events that were, and what a live
+    /// source has told of the run before anybody was attached.
     pub unattended: u64,
 }
 
@@ -165,57 +170,11 @@ pub(crate) struct Message {
 }
 
 record!(Offered { offered, delivered, left_out, overrun, stale, too_big, damaged, unrequested, unattended });
-record!(Source { account, serials });
 record!(Requested { matched, created, kept, skipped, failed });
 record!(Entered { entered, skipped, failed, timed, nanos });
 record!(Failure { stage, id, serial, event, reason });
 record!(BadBanks { id, serial, event, offset, kind });
 record!(Message { event, stage, text });
-
-/// One event id at the source.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Source {
-    pub(crate) account: Offered,
-    /// The first and the last serial number.
-    serials: Option<(u32, u32)>,
-}
-
-impl Source {
-    /// Takes note of the serial number of the next event.
-    #[inline]
-    pub(crate) fn serial(&mut self, serial: u32) {
-        match &mut self.serials {
-            Some((_, last)) => {
-                // Nearly always the next.
-                if serial != last.wrapping_add(1) {
-                    self.account.unattended += missing(*last, serial);
-                }
-                *last = serial;
-            }
-            none => *none = Some((serial, serial)),
-        }
-    }
-
-    /// Adds the stretch of events behind.
-    fn add(&mut self, next: &Source) {
-        self.account.add(&next.account);
-        match (&mut self.serials, next.serials) {
-            (Some((_, last)), Some((first, end))) => {
-                self.account.unattended += missing(*last, first);
-                *last = end;
-            }
-            (none, serials) => *none = serials.or(*none),
-        }
-    }
-}
-
-/// Serial numbers that are missing between two events. Where numbers go back, they begin anew.
-fn missing(before: u32, serial: u32) -> u64 {
-    match serial.wrapping_sub(before) {
-        step @ 2..=0x7fff_ffff => u64::from(step - 1),
-        _ => 0,
-    }
-}
 
 /// What is known of each event id. Ids are few and come in stretches.
 #[derive(Clone, Debug, Default)]
@@ -281,6 +240,8 @@ impl ByRequest {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counts {
     ids: ById<Source>,
+    /// Others take the events that are missing between those of ours.
+    is_shared: bool,
     requests: Vec<ByRequest>,
     pub(crate) stages: Vec<Entered>,
     pub(crate) system: u64,
@@ -311,6 +272,7 @@ impl Wire for Counts {
     fn take(from: &mut Bytes<'_>) -> Result<Counts, Malformed> {
         Ok(Counts {
             ids: from.value()?,
+            is_shared: false,
             requests: from.value()?,
             stages: from.value()?,
             system: from.value()?,
@@ -332,6 +294,11 @@ impl Counts {
         }
     }
 
+    /// Others take a part of the events, or do not.
+    pub(crate) fn shared(self, is_shared: bool) -> Counts {
+        Counts { is_shared, ..self }
+    }
+
     /// What is known of an event id at the source.
     #[inline]
     pub(crate) fn source(&mut self, id: u16) -> &mut Source {
@@ -342,6 +309,11 @@ impl Counts {
     #[inline]
     pub(crate) fn id(&mut self, id: u16) -> &mut Offered {
         &mut self.source(id).account
+    }
+
+    /// Adds what a live source tells of events that it could not hand on.
+    pub(crate) fn miss(&mut self, missed: &BTreeMap<u16, Offered>) {
+        missed.iter().for_each(|(id, missed)| self.source(*id).miss(missed));
     }
 
     /// The account of request `number` for an event id.
@@ -367,12 +339,7 @@ impl Counts {
     }
 
     pub(crate) fn by_id(&self) -> BTreeMap<u16, Offered> {
-        let account = |known: &Source| {
-            let account = known.account;
-            // Who was too big was attended to.
-            Offered { unattended: account.unattended.saturating_sub(account.too_big), ..account }
-        };
-        self.ids.ids.iter().map(|(id, known)| (*id, account(known))).collect()
+        self.ids.ids.iter().map(|(id, known)| (*id, known.told(self.is_shared))).collect()
     }
 
     /// Data events.

@@ -58,6 +58,11 @@ extern crate self as pactolus;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// So are those of the guide to shared memory.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/shm.md")]
+struct GuideToSharedMemory;
+
 mod analyzer;
 mod attached;
 mod awaited;
@@ -91,6 +96,7 @@ mod partial;
 mod pipe;
 pub mod prelude;
 mod provenance;
+mod recent;
 mod recorded;
 mod report;
 mod request;
@@ -98,6 +104,7 @@ mod run;
 mod run_files;
 pub mod scan;
 mod shard;
+pub mod shm;
 pub mod simulate;
 mod sink;
 mod source;
@@ -115,9 +122,9 @@ pub use epoch::Selection;
 pub use error::Error;
 pub use event::{AppendError, Event};
 pub use events::Events;
-pub use feed::Ended;
+pub use feed::{Ended, is_stopping};
 pub use fold::{LiveProgress, Progress};
-pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop, expand, has_run};
+pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop, check_runs, expand, has_run};
 pub use ledger::{Failure, Offered, Requested};
 pub use live::Live;
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
@@ -125,6 +132,7 @@ pub use online::{Arrival, Arrivals, Follow, Lag, Queue};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
 pub use provenance::sha256_of;
+pub use recent::{Shm, StopAt};
 pub use recorded::Recorded;
 pub use report::{
     Broken, Change, Earlier, EpochReport, Explained, HistogramReport, InputDamage, Report, RequestReport,
@@ -132,7 +140,7 @@ pub use report::{
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
-pub use run_files::{in_run_order, is_run_file};
+pub use run_files::{directory_of, in_run_order, is_run_file};
 pub use shard::{Parts, Shard, ShardReport, is_part};
 pub use stage::TooShort;
 pub use test::Test;

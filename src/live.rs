@@ -10,6 +10,7 @@ use crate::attached::Experiment;
 use crate::feed::Feed;
 use crate::job::{Job, OutputFile, OutputKind, Stop};
 use crate::online::{Arrivals, Follow, Following, Gauge};
+use crate::recent::{Shm, StopAt};
 
 /// A source of events that are made while they are analyzed. Whatever it is, a run begins with a BOR and a
 /// snapshot of the ODB, and ends with its EOR behind all of its events.
@@ -20,6 +21,8 @@ pub enum Live {
     Follow(Follow),
     /// An experiment that runs MIDAS.
     Experiment(Experiment),
+    /// A stream in shared memory.
+    Shm(Shm),
 }
 
 impl Live {
@@ -28,6 +31,7 @@ impl Live {
         match self {
             Live::Follow(follow) => follow.name(),
             Live::Experiment(experiment) => experiment.to_string(),
+            Live::Shm(shm) => shm.to_string(),
         }
     }
 
@@ -36,6 +40,7 @@ impl Live {
         match self {
             Live::Follow(follow) => follow.patience,
             Live::Experiment(experiment) => experiment.patience,
+            Live::Shm(shm) => shm.patience,
         }
     }
 
@@ -44,7 +49,13 @@ impl Live {
         match self {
             Live::Follow(follow) => follow.is_several(),
             Live::Experiment(_) => true,
+            Live::Shm(shm) => shm.stop == StopAt::Never,
         }
+    }
+
+    /// Whether others take a part of its events.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Live::Shm(shm) if shm.split)
     }
 
     /// The events as they come, until `stop` is asked.
@@ -55,6 +66,7 @@ impl Live {
         match self {
             Live::Follow(follow) => follow.events(limits, stop),
             Live::Experiment(experiment) => experiment.events(limits, stop),
+            Live::Shm(shm) => shm.events(limits, stop),
         }
     }
 
@@ -70,6 +82,7 @@ impl Live {
                 outputs.try_for_each(|output| follow.check_output(Path::new(&output.pattern)))
             }
             Live::Experiment(experiment) => experiment.check(job),
+            Live::Shm(shm) => shm.check(),
         }
     }
 
@@ -78,6 +91,7 @@ impl Live {
         match self {
             Live::Follow(follow) => Box::new(Following::new(follow, job, gauge)),
             Live::Experiment(experiment) => experiment.feed(job, gauge),
+            Live::Shm(shm) => shm.feed(job, gauge),
         }
     }
 }

@@ -79,7 +79,7 @@ mod rpc;
 #[doc(hidden)]
 pub mod script;
 mod session;
-mod status;
+pub(crate) mod status;
 mod steps;
 mod value;
 mod walk;

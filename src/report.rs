@@ -102,6 +102,9 @@ pub struct RunReport {
     pub gaps: Vec<String>,
     /// Places with broken bytes: see [`Report::damage`].
     pub broken: u64,
+    /// How long the producer of a live source was held back by those who want every event, in seconds: by us, or
+    /// by others who read the same.
+    pub back_pressure: f64,
     /// The epochs behind the first one: of a run whose ODB others change meanwhile.
     pub epochs: Vec<EpochReport>,
     /// Each parameter with its value and origin, as they are in force at end of run.

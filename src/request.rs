@@ -95,6 +95,9 @@ pub struct Request {
     pub mask: i32,
     /// How events are taken from a live experiment.
     pub sampling: Sampling,
+    /// So many of the newest of its events in shared memory are kept while the analysis is behind, and other
+    /// events are passed over.
+    pub reserve: u32,
     /// Event buffer of a live experiment.
     pub buffer: String,
     /// Whether events that it keeps count the tests.
@@ -113,6 +116,7 @@ impl Request {
             id,
             mask: -1,
             sampling: Sampling::default(),
+            reserve: 0,
             buffer: "SYSTEM".into(),
             use_tests: false,
             fixed: None,
@@ -131,6 +135,14 @@ impl Request {
     #[must_use]
     pub fn sampling(mut self, sampling: Sampling) -> Request {
         self.sampling = sampling;
+        self
+    }
+
+    /// ... of which the newest `events` are kept in shared memory while the analysis is behind: rare ones are
+    /// not lost among many others. Only for a request of one event id.
+    #[must_use]
+    pub fn reserve(mut self, events: u32) -> Request {
+        self.reserve = events;
         self
     }
 

@@ -11,8 +11,8 @@ use crate::job::InputFile;
 /// What some writers put behind the name of a file that they have not completed.
 const UNFINISHED: &str = "inprogress";
 
-/// The directory in which a file is.
-pub(crate) fn directory_of(path: &Path) -> &Path {
+/// The directory in which a file is; `.` for a bare name.
+pub fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -114,46 +114,38 @@ impl Simulation {
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let dump = self.dump().map_err(io::Error::other)?;
-        let mut random = Pcg32::new(self.seed, STREAM);
-        let mut trigger = self.trigger()?;
-        let mut scaler = scaler()?;
-        let (mut triggers, mut scalers) = (0_u32, 0_u32);
-        let mut piece = Vec::with_capacity(PIECE + trigger.len().max(dump.len() + Header::SIZE));
-
-        self.push_dump(BOR, self.start, &dump, &mut piece);
-        for number in 0..self.events {
-            let second = (number / SCALER_PERIOD) as u32; // wraps after 136 years
-            let time = self.start.wrapping_add(second);
-            if number % SCALER_PERIOD == SCALER_PERIOD - 1 {
-                set_header(&mut scaler, scalers, time);
-                scalers = scalers.wrapping_add(1);
-                fill_scaler(&mut scaler[FIRST_BANK..], second, &mut random);
-                piece.extend_from_slice(&scaler);
-            } else {
-                set_header(&mut trigger, triggers, time);
-                triggers = triggers.wrapping_add(1);
-                fill_trigger(&mut trigger[FIRST_BANK..], &mut random);
-                piece.extend_from_slice(&trigger);
-            }
+        let mut play = self.play()?;
+        let mut piece = Vec::with_capacity(PIECE + play.largest());
+        while let Some(event) = play.event() {
+            piece.extend_from_slice(event);
             if piece.len() >= PIECE {
                 out.write_all(&piece)?;
                 piece.clear();
             }
         }
-        let seconds = self.events.div_ceil(SCALER_PERIOD) as u32;
-        self.push_dump(EOR, self.start.wrapping_add(seconds), &dump, &mut piece);
         out.write_all(&piece)
     }
 
-    fn push_dump(&self, id: u16, time: u32, dump: &[u8], piece: &mut Vec<u8>) {
-        let size = dump.len() as u32; // a few kB
-        let header = Header { id, mask: MIDAS_MAGIC, serial: self.run, time, size };
-        piece.extend_from_slice(&header.to_bytes());
-        piece.extend_from_slice(dump);
+    /// The run event by event.
+    ///
+    /// # Errors
+    /// If the events or the ODB cannot be made.
+    pub fn play(&self) -> io::Result<Play> {
+        let trigger = self.trigger()?;
+        Ok(Play {
+            simulation: self.clone(),
+            random: Pcg32::new(self.seed, STREAM),
+            trigger,
+            scaler: scaler()?,
+            triggers: 0,
+            scalers: 0,
+            bound: self.dump().map_err(io::Error::other)?,
+            events: 0,
+            next: Part::Bor,
+        })
     }
 
-    /// The ODB as XML, with the NUL that ends it in a file.
+    /// The ODB as XML, with the NUL that ends it in a file, behind the place of a header.
     fn dump(&self) -> pactolus_odb::Result<Vec<u8>> {
         let mut tree = Tree::new();
         let comment = format!("simulated: {} events, seed {}", self.shape.name(), self.seed);
@@ -169,15 +161,115 @@ impl Simulation {
         tree.create("/Equipment/Trigger/Variables/TDC0", vec![0_u16; self.shape.tdc_channels()])?;
         common(&mut tree, "/Equipment/Scaler", SCALER, 1)?;
         tree.create("/Equipment/Scaler/Variables/SCLR", [0_u32; 4])?;
-        let mut dump = Save::xml().write(&tree, "/")?;
-        dump.push(0);
-        Ok(dump)
+        let dump = Save::xml().write(&tree, "/")?;
+        Ok([&[0; Header::SIZE], dump.as_slice(), &[0]].concat())
     }
 
     /// A Trigger event to be filled in.
     fn trigger(&self) -> io::Result<Vec<u8>> {
         let tdc = vec![0; 2 * self.shape.tdc_channels()];
         template(TRIGGER, &[(b"ADC0", Tid::Word, &[0; 8]), (b"TDC0", Tid::Word, &tdc)])
+    }
+}
+
+/// A simulated run event by event: BOR, data events, EOR.
+///
+/// ```
+/// use pactolus::simulate::Simulation;
+///
+/// let mut play = Simulation { events: 100, ..Simulation::default() }.play()?;
+/// let mut sizes = Vec::new();
+/// while let Some(event) = play.event() {
+///     sizes.push(event.len());
+/// }
+/// assert_eq!(sizes.len(), 102);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Play {
+    simulation: Simulation,
+    random: Pcg32,
+    /// Events to be filled in, and how many there were.
+    trigger: Vec<u8>,
+    scaler: Vec<u8>,
+    triggers: u32,
+    scalers: u32,
+    /// The BOR or EOR: the ODB behind the place of a header.
+    bound: Vec<u8>,
+    /// Data events so far.
+    events: u64,
+    next: Part,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Bor,
+    Events,
+    Over,
+}
+
+impl Play {
+    /// The next event as it stands in a file; `None` behind the EOR.
+    #[inline]
+    pub fn event(&mut self) -> Option<&[u8]> {
+        match self.next {
+            Part::Events if self.events < self.simulation.events => Some(self.data()),
+            Part::Events => {
+                self.next = Part::Over;
+                let seconds = self.events.div_ceil(SCALER_PERIOD) as u32;
+                Some(self.bound(EOR, self.simulation.start.wrapping_add(seconds)))
+            }
+            Part::Bor => {
+                self.next = Part::Events;
+                Some(self.bound(BOR, self.simulation.start))
+            }
+            Part::Over => None,
+        }
+    }
+
+    /// Data events that have come.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Data events that are still to come.
+    pub fn left(&self) -> u64 {
+        self.simulation.events - self.events
+    }
+
+    /// No more data events come: the run ends as one that was to have no more.
+    pub fn finish(&mut self) {
+        self.simulation.events = self.events;
+    }
+
+    /// Bytes of the largest event.
+    fn largest(&self) -> usize {
+        self.trigger.len().max(self.bound.len())
+    }
+
+    #[inline]
+    fn data(&mut self) -> &[u8] {
+        let number = self.events;
+        self.events += 1;
+        let second = (number / SCALER_PERIOD) as u32; // wraps after 136 years
+        let time = self.simulation.start.wrapping_add(second);
+        if number % SCALER_PERIOD == SCALER_PERIOD - 1 {
+            set_header(&mut self.scaler, self.scalers, time);
+            self.scalers = self.scalers.wrapping_add(1);
+            fill_scaler(&mut self.scaler[FIRST_BANK..], second, &mut self.random);
+            &self.scaler
+        } else {
+            set_header(&mut self.trigger, self.triggers, time);
+            self.triggers = self.triggers.wrapping_add(1);
+            fill_trigger(&mut self.trigger[FIRST_BANK..], &mut self.random);
+            &self.trigger
+        }
+    }
+
+    fn bound(&mut self, id: u16, time: u32) -> &[u8] {
+        let size = (self.bound.len() - Header::SIZE) as u32; // a few kB
+        let header = Header { id, mask: MIDAS_MAGIC, serial: self.simulation.run, time, size };
+        self.bound[..Header::SIZE].copy_from_slice(&header.to_bytes());
+        &self.bound
     }
 }
 
@@ -375,6 +467,28 @@ mod tests {
         let more = bytes(&Simulation { events: 30_000, ..one.clone() });
         let one = bytes(&one);
         assert!(one[..one.len() - dump] == more[..one.len() - dump]);
+    }
+
+    #[test]
+    fn a_run_that_is_played_may_end_early_as_one_of_fewer_events() {
+        let most = Simulation { events: 1000, ..Simulation::default() };
+        let mut play = most.play().unwrap();
+        let mut played = Vec::new();
+        while let Some(event) = play.event() {
+            assert!(EventView::parse(event).unwrap().1.is_empty(), "one event, whole");
+            played.extend_from_slice(event);
+            if play.events() == 123 {
+                play.finish();
+            }
+        }
+        assert_eq!((play.events(), play.left()), (123, 0));
+        assert!(play.event().is_none());
+        assert!(played == bytes(&Simulation { events: 123, ..most.clone() }));
+        // Not even one.
+        let mut play = most.play().unwrap();
+        play.finish();
+        let sizes: Vec<usize> = std::iter::from_fn(|| play.event().map(<[u8]>::len)).collect();
+        assert_eq!(sizes.len(), 2);
     }
 
     #[test]

@@ -199,6 +199,9 @@ impl<'j> Source<'j> {
     /// Opens the next input; ends the last run if there is none.
     fn next_input(&mut self) -> Result<(), Error> {
         let next = if self.stops() { Next::Over(None) } else { self.feed.next(SILENCE)? };
+        if self.run.epoch.is_some() {
+            self.pass_missed();
+        }
         self.pass_news();
         match next {
             Next::Gone { gap: text, is_fault } => {
@@ -253,7 +256,18 @@ impl<'j> Source<'j> {
         self.send(Item::Over(ended.after(self.seen)));
     }
 
+    /// What is missing in the run in hand.
+    fn pass_missed(&mut self) {
+        let missed = self.feed.missed();
+        if !missed.is_empty() {
+            self.send(Item::Missed(missed));
+        }
+    }
+
     fn pass_news(&mut self) {
+        if let Some(online) = &self.online {
+            online.gauge.pause(self.feed.is_paused());
+        }
         for text in self.feed.news() {
             self.send(Item::News(text));
         }
@@ -310,10 +324,7 @@ impl<'j> Source<'j> {
         self.block(&mut reading, ticket)?;
         reading.run.data += data;
         if reading.run.epoch.is_some() {
-            let missed = self.feed.missed();
-            if !missed.is_empty() {
-                self.send(Item::Missed(missed));
-            }
+            self.pass_missed();
         }
         self.pass_news();
         self.send(Item::Read { done: self.done + reading.stream.done(), total: self.total });
@@ -421,6 +432,7 @@ impl<'j> Source<'j> {
                 input["sha256"] = json!(sha256);
             }
             run.files.push(input);
+            self.pass_missed();
         }
         let more = if self.stops() { Some(false) } else { self.feed.goes_on(None) };
         self.pass_news();

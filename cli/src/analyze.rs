@@ -9,15 +9,17 @@ use pactolus::formats::WholeFile;
 use pactolus::odb::Save;
 use pactolus::{
     Analyzer, Definition, Error, InputFile, Job, Live, OutputFile, OutputKind, Progress, Recorded, Report,
-    Selection, expand, has_run,
+    Selection, check_runs, expand, has_run,
 };
 
 use crate::args::AnalyzeArgs;
 use crate::lines::Lines;
-use crate::live::{self, How, left_out};
+use crate::live;
+use crate::live_input::{self, Flags};
 use crate::patient::Patient;
 use crate::progress::Display;
-use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, attach, follow, inputs, shard, shared, summary};
+use crate::telling::{How, left_out};
+use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, inputs, shard, shared, summary};
 
 /// What the definition that a program brings along is called in messages.
 const BUILT_IN: &str = "built-in definition";
@@ -290,18 +292,9 @@ fn job(args: &AnalyzeArgs) -> Result<Job, Box<dyn std::error::Error>> {
 
 /// The source that is live, if it is.
 fn live_source(args: &AnalyzeArgs) -> Result<Option<Live>, Box<dyn std::error::Error>> {
-    let names = args.files.iter().chain(&args.input);
-    if let Some(mut experiment) = attach::only(names.clone(), &args.attach, args.live_timeout)? {
-        if let [first, last] = args.runs.as_slice() {
-            experiment.runs = Some((*first, *last));
-        }
-        return Ok(Some(Live::Experiment(experiment)));
-    }
-    let mut follow = follow::only(names, args.live_timeout)?;
-    if let ([first, last], Some(follow)) = (args.runs.as_slice(), &mut follow) {
-        follow.runs = Some((*first, *last));
-    }
-    Ok(follow.map(Live::Follow))
+    let names: Vec<_> = args.files.iter().chain(&args.input).collect();
+    let flags = Flags::Analyze(&args.attach);
+    live_input::only(&names, &args.take, &flags, args.live_timeout, &args.runs)
 }
 
 /// The inputs, each of them there.
@@ -311,9 +304,7 @@ fn inputs(args: &AnalyzeArgs) -> Result<Vec<InputFile>, String> {
         let name = path.to_string_lossy();
         match (args.runs.as_slice(), has_run(&name)) {
             ([first, last], true) => {
-                if first > last {
-                    return Err(format!("-r {first} {last}: the first run comes after the last"));
-                }
+                check_runs((*first, *last)).map_err(|error| error.to_string())?;
                 for run in *first..=*last {
                     let mut input = InputFile::new(expand(&name, run));
                     input.run = Some(run);

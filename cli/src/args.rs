@@ -10,6 +10,8 @@ use pactolus::formats::Limits;
 
 use crate::attach::{self, AttachArgs};
 use crate::follow::SCHEME;
+use crate::live_input::TakeArgs;
+use crate::publish;
 
 /// Pass the events of run files through the modules of a definition.
 ///
@@ -21,7 +23,7 @@ pub(crate) struct AnalyzeArgs {
     /// Run files; directories, for all run files in them, earlier outputs too; patterns such as
     /// 'run*.mid'; `-` is standard input; follow:FILE, follow:DIR or follow:FAST,SLOW for files that are
     /// analyzed while they are written, and copied from one directory to another; midas://HOST[:PORT][/EXPT] for the
-    /// events of an experiment that runs
+    /// events of an experiment that runs; shm:NAME for a stream in shared memory of this computer
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
@@ -75,7 +77,7 @@ pub(crate) struct AnalyzeArgs {
 
     /// Close tables after so many seconds, and go on in the next part: run00042.Trigger.000001.parquet.
     /// Others may read each part as soon as it is there; `merge` joins them. By default 30 if a file is
-    /// followed or the input is an experiment; 0: tables appear whole, at the end of the run
+    /// followed or the input is an experiment or a stream; 0: tables appear whole, at the end of the run
     #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds_or_none, conflicts_with = "shard")]
     pub(crate) rotate: Option<Duration>,
 
@@ -111,17 +113,20 @@ pub(crate) struct AnalyzeArgs {
     pub(crate) strict: bool,
 
     /// Seconds without a byte after which following ends, with exit code 4; by default 120 for follow:FILE,
-    /// and never for follow:DIR; seconds without an event from midas://..., by default never
+    /// and never for follow:DIR; seconds without an event from midas://... or shm:NAME, by default never
     #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds)]
     pub(crate) live_timeout: Option<Duration>,
 
-    /// Analyze a run of which a subrun is missing, or in which the connection to an experiment was lost, as one that
-    /// is whole
+    /// Analyze a run of which a subrun is missing, or in which the connection to an experiment was lost or who
+    /// publishes was gone, as one that is whole
     #[arg(long)]
     pub(crate) allow_missing: bool,
 
     #[command(flatten)]
     pub(crate) believe: Believe,
+
+    #[command(flatten)]
+    pub(crate) take: TakeArgs,
 
     #[command(flatten)]
     pub(crate) attach: AttachArgs,
@@ -170,6 +175,7 @@ Examples:
   pactolus analyze -a lab.toml follow:/data -o run%05d.parquet
   pactolus analyze -a lab.toml follow:/fast,/archive -r 120 125 --json
   pactolus analyze -a lab.toml midas://daq/lxe -o run%05d.parquet
+  pactolus analyze -a lab.toml shm:lxe --sampling all -o run%05d.parquet
   pactolus analyze -a lab.toml run00042.mid -p \"ADC summing/ADC threshold=7\"
 
 Exit codes: 0 all well; 1 finished, but with damage or module errors; 2 could
@@ -203,7 +209,7 @@ pub(crate) struct Followed(String);
 
 impl std::fmt::Display for Followed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: only analyze and dump take what is live", self.0)
+        write!(f, "{}: only analyze, dump and bridge take what is live", self.0)
     }
 }
 
@@ -211,10 +217,13 @@ impl std::error::Error for Followed {}
 
 /// Refuses to follow where the whole of a file is wanted, rather than to look for a file of that name.
 pub(crate) fn refuse_followed(args: &[OsString]) -> Result<(), Followed> {
-    if args.first().is_some_and(|command| command == "analyze" || command == "dump") {
+    // The last two take streams in their own ways.
+    let taking = ["analyze", "dump", "bridge", "simulate", "shm"];
+    if args.first().is_some_and(|command| taking.iter().any(|taking| command == taking)) {
         return Ok(());
     }
-    let is_live = |arg: &str| arg.starts_with(SCHEME) || arg.starts_with(attach::SCHEME);
+    let schemes = [SCHEME, attach::SCHEME, publish::SCHEME];
+    let is_live = |arg: &str| schemes.iter().any(|scheme| arg.starts_with(scheme));
     let followed = args.iter().map(|arg| arg.to_string_lossy()).find(|arg| is_live(arg));
     followed.map_or(Ok(()), |arg| Err(Followed(arg.into_owned())))
 }

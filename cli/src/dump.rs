@@ -23,6 +23,7 @@ use pactolus::scan::{OdbDump, Payload};
 use pactolus::{Events, Experiment, Live, WithoutText};
 
 use crate::args::Believe;
+use crate::live_input::TakeArgs;
 use crate::summary::without_text;
 use crate::{App, DAMAGED, OK, Outcome, inputs};
 
@@ -41,7 +42,7 @@ use page::Page;
 pub(crate) struct DumpArgs {
     /// Run files; directories, for all run files in them; patterns such as 'run*.mid'; `-` is
     /// standard input; follow:FILE, follow:DIR or follow:FAST,SLOW as with --follow; midas://HOST[:PORT][/EXPT] for
-    /// the events of an experiment that runs
+    /// the events of an experiment that runs; shm:NAME for a stream in shared memory
     #[arg(value_name = "FILE", required_unless_present = "source")]
     files: Vec<PathBuf>,
 
@@ -87,6 +88,10 @@ pub(crate) struct DumpArgs {
     #[arg(long, value_name = "SECONDS", value_parser = crate::follow::seconds)]
     live_timeout: Option<Duration>,
 
+    /// First and last run number, of what is live
+    #[arg(short, long, value_names = ["FIRST", "LAST"], num_args = 2)]
+    runs: Vec<u32>,
+
     #[command(flatten)]
     believe: Believe,
 
@@ -117,6 +122,9 @@ pub(crate) struct DumpArgs {
     /// With -b: that bank without the others
     #[arg(long, help_heading = MDUMP)]
     single: bool,
+
+    #[command(flatten)]
+    take: TakeArgs,
 }
 
 /// The layouts.
@@ -141,6 +149,7 @@ Examples:
   pactolus dump --format mdump -x run00042.mid -b ADC0 -f d -l 10
   pactolus dump --follow /data --id 1 --json
   pactolus dump midas://daq/lxe --id 1 -n 10
+  pactolus dump shm:lxe --id 1 --sampling all
 
 Exit codes: 0 all well; 1 broken banks, or a file that is cut or broken; 2 could
 not run; 3 stopped by the user while it followed; 4 what is followed was silent
@@ -200,6 +209,10 @@ pub(crate) fn live(
 ) -> Outcome {
     args.check()?;
     experiment.timeout = args.live_timeout;
+    experiment.sampling = args.take.sampling;
+    if let [first, last] = args.runs.as_slice() {
+        experiment.runs = Some((*first, *last));
+    }
     follow::run(app, args, &Live::Experiment(experiment), out, err)
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pactolus::{Error, Follow, has_run};
+use pactolus::{Error, Follow, directory_of, has_run};
 
 /// What stands before the name of what is followed.
 pub(crate) const SCHEME: &str = "follow:";
@@ -46,8 +46,7 @@ fn check(name: &str) -> Result<(), Error> {
         !part.exists() && (text.contains(['*', '?', '[', '{']) || has_run(&text))
     };
     let last = path.file_name().map(Path::new).unwrap_or(path);
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
+    let parent = directory_of(path);
     if is_pattern(last) || is_pattern(parent) {
         let directory = if is_pattern(parent) { Path::new("/data") } else { parent };
         return refuse(format!(
@@ -66,9 +65,10 @@ pub(crate) fn only<'n>(
     let found = names.clone().find_map(|name| parse(name));
     let Some(mut follow) = found.transpose()? else {
         return match timeout {
-            Some(_) => {
-                Err("--live-timeout is for an input that is live, as follow:/data or midas://daq/lxe".into())
-            }
+            Some(_) => Err(
+                "--live-timeout is for an input that is live, as follow:/data, midas://daq/lxe or shm:lxe"
+                    .into(),
+            ),
             None => Ok(None),
         };
     };

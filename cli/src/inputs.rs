@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, glob_with};
-use pactolus::{in_run_order, is_run_file};
+use pactolus::{directory_of, in_run_order, is_run_file};
 
 /// The files that `names` stand for, in order. A file named twice is there twice.
 pub(crate) fn find_all<'n>(names: impl Iterator<Item = &'n PathBuf>) -> Result<Vec<PathBuf>, String> {
@@ -98,8 +98,7 @@ pub(crate) fn missing(path: &Path, error: &io::Error) -> String {
 fn sibling(path: &Path) -> Option<PathBuf> {
     let stem = |path: &Path| Some(path.file_name()?.to_str()?.split('.').next()?.to_owned());
     let wanted = stem(path).filter(|stem| !stem.is_empty())?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let entries = fs::read_dir(directory.unwrap_or(Path::new("."))).ok()?;
+    let entries = fs::read_dir(directory_of(path)).ok()?;
     let names = entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name())));
     let found = names.filter(|name| is_run_file(name) && stem(name).as_ref() == Some(&wanted)).min()?;
     Some(path.with_file_name(found))

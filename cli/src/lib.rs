@@ -14,6 +14,7 @@
 mod analyze;
 mod args;
 mod attach;
+mod bridge;
 mod demo;
 mod dump;
 mod follow;
@@ -21,6 +22,7 @@ mod hist;
 mod inputs;
 mod lines;
 mod live;
+mod live_input;
 mod login;
 mod merge;
 mod midas;
@@ -28,13 +30,16 @@ mod odb;
 mod patient;
 mod program;
 mod progress;
+mod publish;
 mod scan;
 mod shard;
 mod shared;
+mod shm;
 mod signals;
 mod simulate;
 mod status;
 mod summary;
+mod telling;
 mod verify;
 
 use std::ffi::OsString;
@@ -144,6 +149,8 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Hist(args) => hist::run(app, &args, out),
         Command::Midas(args) => midas::run(app, &args, out, err),
         Command::Odb(args) => odb::run(app, &args, out, err),
+        Command::Bridge(args) => bridge::run(app, &args, out, err),
+        Command::Shm(args) => shm::run(&args, out, err),
         Command::Simulate(args) => simulate::run(app, &args, out, err),
         Command::Verify(args) => verify::run(app, &args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
@@ -269,6 +276,8 @@ enum Command {
     Hist(hist::HistArgs),
     Midas(midas::MidasArgs),
     Odb(odb::OdbArgs),
+    Bridge(Box<bridge::BridgeArgs>),
+    Shm(shm::ShmArgs),
     Simulate(simulate::SimulateArgs),
     Verify(verify::VerifyArgs),
     Demo(demo::DemoArgs),

@@ -25,16 +25,29 @@ pub(crate) struct Rates {
 }
 
 /// A piece of the line.
-struct Part {
+pub(crate) struct Part {
     /// Where there is no room for all, the largest go first.
-    rank: u8,
-    text: String,
+    pub(crate) rank: u8,
+    pub(crate) text: String,
     /// How a terminal shows it.
-    colour: Option<&'static str>,
+    pub(crate) colour: Option<&'static str>,
 }
 
-const RED: &str = "31";
-const YELLOW: &str = "33";
+pub(crate) const RED: &str = "31";
+pub(crate) const YELLOW: &str = "33";
+
+/// A line of at most so many characters: what matters least is left out.
+pub(crate) fn fit(mut parts: Vec<Part>, width: usize, colour: bool) -> String {
+    while parts.iter().map(|part| part.text.chars().count()).sum::<usize>() > width {
+        let Some(least) = (0..parts.len()).max_by_key(|&i| parts[i].rank) else { break };
+        parts.remove(least);
+    }
+    let shown = |Part { text, colour: own, .. }: Part| match own.filter(|_| colour) {
+        Some(own) => format!("\x1b[{own}m{text}\x1b[0m"),
+        None => text,
+    };
+    parts.into_iter().map(shown).collect()
+}
 
 impl Status {
     pub(crate) fn new(now: Instant) -> Status {
@@ -43,16 +56,27 @@ impl Status {
 
     /// Takes note of how far the job is now.
     pub(crate) fn take(&mut self, now: Instant, progress: &Progress) {
+        self.mark(now, progress.events, progress.done);
+    }
+
+    /// Takes note that so many events and bytes were read by now.
+    pub(crate) fn mark(&mut self, now: Instant, events: u64, bytes: u64) {
         let last = self.seen.back().map(|&(_, events, bytes)| (events, bytes));
-        if last != Some((progress.events, progress.done)) {
+        if last != Some((events, bytes)) {
             self.news = now;
         }
-        self.seen.push_back((now, progress.events, progress.done));
+        self.seen.push_back((now, events, bytes));
         while let Some((next, ..)) = self.seen.get(1)
             && now.saturating_duration_since(*next) >= WINDOW
         {
             self.seen.pop_front();
         }
+    }
+
+    /// How long there has been nothing new, if that is worth a word.
+    pub(crate) fn silent(&self, now: Instant) -> Option<f64> {
+        let silent = now.saturating_duration_since(self.news);
+        (silent >= WINDOW).then_some(silent.as_secs_f64())
     }
 
     pub(crate) fn rates(&self) -> Rates {
@@ -70,35 +94,26 @@ impl Status {
 
     /// The line, of at most so many characters: what matters least is left out.
     pub(crate) fn line(&self, now: Instant, progress: &Progress, width: usize, colour: bool) -> String {
-        let mut parts = self.parts(now, progress);
-        while parts.iter().map(|part| part.text.chars().count()).sum::<usize>() > width {
-            let Some(least) = (0..parts.len()).max_by_key(|&i| parts[i].rank) else { break };
-            parts.remove(least);
-        }
-        let shown = |Part { text, colour: own, .. }: Part| match own.filter(|_| colour) {
-            Some(own) => format!("\x1b[{own}m{text}\x1b[0m"),
-            None => text,
-        };
-        parts.into_iter().map(shown).collect()
+        fit(self.parts(now, progress), width, colour)
     }
 
     fn parts(&self, now: Instant, progress: &Progress) -> Vec<Part> {
         let mut parts = Vec::new();
         let mut add = |rank, colour, text| parts.push(Part { rank, text, colour });
-        let LiveProgress { lag, falling_behind, queue, epoch, source, failed, broken, is_waiting } =
+        let LiveProgress { lag, falling_behind, queue, epoch, source, failed, broken, is_waiting, is_paused } =
             progress.live.clone().unwrap_or_default();
-        let silent = now.saturating_duration_since(self.news);
         match is_waiting {
             true => add(0, None, "waiting for a run".into()),
+            false if is_paused => add(0, None, format!("run {}, paused", progress.run)),
             false => add(0, None, format!("run {}", progress.run)),
         }
         let rates = self.rates();
         // Less than a byte in the whole window.
-        if silent >= WINDOW && lag.bytes == 0 {
+        if let Some(silent) = self.silent(now).filter(|_| lag.bytes == 0) {
             if !is_waiting {
                 add(2, None, ", at the end".into());
             }
-            add(3, None, format!(", nothing new for {}", time(silent.as_secs_f64())));
+            add(3, None, format!(", nothing new for {}", time(silent)));
         } else if !is_waiting || rates.bytes_per_second > 0.0 {
             add(2, None, format!("  {:>6} ev/s", count(rates.events_per_second)));
             add(8, None, format!(" {:>7}/s", bytes(rates.bytes_per_second)));
@@ -113,9 +128,13 @@ impl Status {
         if epoch > 0 {
             add(10, None, format!("  epoch {epoch}"));
         }
-        let lost = source.damaged + failed + broken + source.dropped();
+        let passed_over = source.overrun + source.stale;
+        let lost = source.damaged + failed + broken + source.too_big;
         if lost > 0 {
             add(1, Some(RED), format!("  {} lost", count(lost as f64)));
+        }
+        if passed_over > 0 {
+            add(5, Some(YELLOW), format!("  {} passed over", count(passed_over as f64)));
         }
         if source.unattended > 0 {
             add(5, Some(YELLOW), format!("  {} unattended", count(source.unattended as f64)));
@@ -136,12 +155,12 @@ impl Status {
 }
 
 /// 1234567 as `1.23 M`, 12345 as `12.3 k`, 1234 as it is.
-fn count(value: f64) -> String {
+pub(crate) fn count(value: f64) -> String {
     let (digits, unit) = scaled(value);
     if unit.is_empty() { digits } else { format!("{digits} {unit}") }
 }
 
-fn bytes(value: f64) -> String {
+pub(crate) fn bytes(value: f64) -> String {
     let (digits, unit) = scaled(value);
     format!("{digits} {unit}B")
 }
@@ -164,7 +183,7 @@ fn scaled(value: f64) -> (String, &'static str) {
 }
 
 /// A time as one would say it.
-fn time(seconds: f64) -> String {
+pub(crate) fn time(seconds: f64) -> String {
     match seconds {
         s if s < 9.95 => format!("{s:.1} s"),
         s if s < 119.5 => format!("{s:.0} s"),
@@ -244,13 +263,30 @@ mod tests {
             falling_behind: true,
             queue: Queue { used: 6, most: 6 },
             epoch: 3,
-            source: Offered { damaged: 2, unattended: 123, stale: 1, ..Offered::default() },
+            source: Offered {
+                damaged: 2,
+                unattended: 123,
+                too_big: 1,
+                stale: 3,
+                overrun: 1,
+                ..Offered::default()
+            },
             failed: 3,
             broken: 1,
-            is_waiting: false,
+            ..LiveProgress::default()
         });
         let all = status.line(then, &progress, 1000, false);
-        for part in ["run 42", "ev/s", "B/s", "kept", "epoch 3", "7 lost", "123 unattended", "queue full"] {
+        for part in [
+            "run 42",
+            "ev/s",
+            "B/s",
+            "kept",
+            "epoch 3",
+            "7 lost",
+            "4 passed over",
+            "123 unattended",
+            "queue full",
+        ] {
             assert!(all.contains(part), "{part}: {all}");
         }
         assert!(all.contains("falling behind: 12 s") || all.contains("falling behind: 13 s"), "{all}");

@@ -97,6 +97,9 @@ pub(crate) fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> 
     let more = if run.files > 1 { format!(" and {} more", run.files - 1) } else { String::new() };
     writeln!(out, "run {} from {}{more}", run.run, run.input.display())?;
     print_ids(run, out)?;
+    if run.back_pressure >= 0.05 {
+        writeln!(out, "  who publishes was held back for {:.1} s by those who want all", run.back_pressure)?;
+    }
     let width = run.requests.iter().map(|r| r.name.chars().count()).fold(7, usize::max).min(30);
     writeln!(out, "  {:width$} {:>12} {:>12} {:>12} {:>12}", "request", "events", "kept", "skipped", "lost")?;
     for pactolus::RequestReport { name, account: counts, .. } in &run.requests {
@@ -194,7 +197,7 @@ fn print_ids(run: &RunReport, out: &mut dyn Write) -> io::Result<()> {
             (events.left_out, "not asked for"),
             (events.damaged, "with broken banks"),
             (events.unrequested, "that no request wants"),
-            (events.overrun, "overwritten before they were read"),
+            (events.overrun, "passed over while the analysis was behind"),
             (events.stale, "too old"),
             (events.too_big, "too big"),
         ];
@@ -204,7 +207,7 @@ fn print_ids(run: &RunReport, out: &mut dyn Write) -> io::Result<()> {
         let s = if events.offered == 1 { "" } else { "s" };
         writeln!(out, "  id {id}: {} event{s}{parts}", events.offered)?;
         if events.unattended > 0 {
-            writeln!(out, "    {} unattended: gaps in the serial numbers", events.unattended)?;
+            writeln!(out, "    {} unattended: never offered", events.unattended)?;
         }
     }
     Ok(())

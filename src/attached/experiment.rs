@@ -2,17 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pactolus_odb::Odb;
 
-use super::feed::Streams;
-use super::pull::{Puller, Wanted};
-use super::spool::{Item, Spool};
+use super::pull::Puller;
+use super::wanted::Wanted;
 use crate::analyzer::Analyzer;
-use crate::feed::Feed;
-use crate::job::Job;
+use crate::feed::{Attached, Feed, Item, Spool, Streams};
+use crate::job::{Job, check_runs};
 use crate::layers::watched;
 use crate::live::Live;
 use crate::midas::{Address, Inbox, Login, Mirror, Writes};
@@ -27,9 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Older events are passed over, if only recent ones are wanted.
 const RECENT: Duration = Duration::from_secs(1);
-
-/// So long a farewell takes at the most.
-const PATIENT: Duration = Duration::from_secs(3);
 
 /// An experiment that runs MIDAS, analyzed over the network by its `mserver`.
 ///
@@ -102,9 +97,7 @@ impl Experiment {
     /// Refuses what cannot be done.
     pub(crate) fn check(&self, job: &Job) -> Result<(), Error> {
         let refuse = |why: &str| Err(Error::Job(format!("{self}: {why}")));
-        if let Some((first, last)) = self.runs.filter(|(first, last)| first > last) {
-            return Err(Error::Job(format!("-r {first} {last}: the first run comes after the last")));
-        }
+        self.runs.map_or(Ok(()), check_runs)?;
         if self.line.is_none() && job.odb.is_some() {
             return refuse("parameters and switches are those of its ODB: leave out --odb");
         }
@@ -154,10 +147,10 @@ impl Experiment {
             .map_err(|error| job.cannot_start(&error))?;
         let job =
             Job { odb: Some(Odb::new(mirror)), live: Some(Live::Experiment(experiment)), ..job.clone() };
-        Ok(Attached { job, spool, inbox, thread })
+        Ok(Attached::new(job, (spool, Box::new(move || inbox.wake())), thread))
     }
 
-    /// ... of which nothing is written or said.
+    /// ... into whose ODB nothing is written.
     pub(crate) fn without_writes(self) -> Experiment {
         Experiment { writes: false, ..self }
     }
@@ -190,35 +183,6 @@ impl fmt::Debug for Experiment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A password is in the login.
         write!(f, "Experiment({self})")
-    }
-}
-
-/// A job that is attached. Dropped, it says goodbye.
-pub(crate) struct Attached {
-    /// The job on the ODB of the experiment.
-    pub(crate) job: Job,
-    spool: Spool,
-    inbox: Arc<Inbox>,
-    thread: JoinHandle<()>,
-}
-
-impl Attached {
-    /// Its runs as streams, with the pieces of large events as they are.
-    pub(crate) fn pieces(&self) -> Box<dyn Feed> {
-        let name = self.job.live.as_ref().map_or_else(String::new, Live::name);
-        Box::new(Streams::new(name, (self.spool.clone(), None), &self.job).keep_fragments())
-    }
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        self.spool.stop();
-        self.inbox.wake();
-        // A server that hangs is not waited for.
-        let end = Instant::now() + PATIENT;
-        while !self.thread.is_finished() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(1));
-        }
     }
 }
 

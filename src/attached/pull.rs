@@ -1,6 +1,7 @@
 //! The thread that owns the connection.
 
-use std::collections::BTreeMap;
+mod again;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,17 +9,17 @@ use pactolus_formats::Header;
 use pactolus_formats::event::{BOR, EOR, MIDAS_MAGIC};
 use pactolus_odb::Save;
 
+use again::{FIRST, LAST};
+
+use super::border::Border;
 use super::experiment::Experiment;
 use super::gate::Gate;
-use super::runs::{Runinfo, Runs, Step};
-use super::spool::{Item, Spool, headers, places as places_of};
-use crate::Sampling;
-use crate::analyzer::Analyzer;
-use crate::feed::Ended;
+use super::runinfo::Places;
+use super::runs::{Runs, Step};
+use super::wanted::Wanted;
+use crate::feed::{Ended, Item, Outside, Spool, headers};
 use crate::job::{Job, Stop};
-use crate::midas::{
-    Buffer, Client, Error, Inbox, Key, KeyInfo, Mirror, Note, Result, Transition, TransitionKind,
-};
+use crate::midas::{Buffer, Client, Inbox, Mirror, Note, Result, Transition, TransitionKind};
 
 /// A batch of events: so many bytes, or so many events.
 const BATCH: usize = 256 << 10;
@@ -31,80 +32,11 @@ const LOOK: Duration = Duration::from_millis(100);
 const SHORTEST: Duration = Duration::from_micros(500);
 const LONGEST: Duration = Duration::from_millis(10);
 
-/// How long it is waited for before it is tried again to connect, the longer the more often it has failed.
-const FIRST: Duration = Duration::from_millis(100);
-const LAST: Duration = Duration::from_secs(10);
-
 /// So long after we were asked to end we may write what was found. MIDAS waits five seconds.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// MIDAS's read cache at the server, as all its programs have it [bytes].
-const CACHE: u32 = 100_000;
-
-/// Requests that MIDAS allows for in one buffer.
-const REQUESTS: usize = 10;
-
 /// MIDAS's largest event where the ODB does not say [bytes].
 const LARGEST: u32 = 4 << 20;
-
-/// MIDAS's answer where a key is not there.
-const NO_KEY: i32 = 312;
-
-/// The requests of one buffer: event id, trigger mask, sampling.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Wanted {
-    buffer: String,
-    requests: Vec<(Option<u16>, Option<u16>, Sampling)>,
-}
-
-impl Wanted {
-    /// What the chains want.
-    pub(super) fn of(analyzer: &Analyzer, sampling: Option<Sampling>) -> Vec<Wanted> {
-        let mut wanted: Vec<Wanted> = Vec::new();
-        for chain in &analyzer.chains {
-            let request = &chain.request;
-            let any = |number: i32| u16::try_from(number).ok();
-            let own = (any(request.id), any(request.mask), sampling.unwrap_or(request.sampling));
-            match wanted.iter_mut().find(|wanted| wanted.buffer == request.buffer) {
-                Some(wanted) if wanted.requests.contains(&own) => {}
-                Some(wanted) => wanted.requests.push(own),
-                None => wanted.push(Wanted { buffer: request.buffer.clone(), requests: vec![own] }),
-            }
-        }
-        if wanted.is_empty() {
-            let all = (None, None, sampling.unwrap_or_default());
-            wanted.push(Wanted { buffer: "SYSTEM".into(), requests: vec![all] });
-        }
-        for wanted in &mut wanted {
-            if wanted.requests.len() > REQUESTS {
-                let samplings = wanted.requests.iter().map(|(_, _, sampling)| *sampling);
-                // One for all, which must not be stricter than any.
-                let first = wanted.requests[0].2;
-                let same = samplings.clone().all(|sampling| sampling == first);
-                wanted.requests = vec![(None, None, if same { first } else { Sampling::default() })];
-            }
-        }
-        wanted
-    }
-
-    /// Whether the readout may wait for us.
-    fn is_strict(&self) -> bool {
-        self.requests.iter().any(|(_, _, sampling)| *sampling == Sampling::All)
-    }
-
-    pub(super) fn is_recent(&self) -> bool {
-        self.requests.iter().all(|(_, _, sampling)| *sampling == Sampling::Recent)
-    }
-}
-
-/// Where `/Runinfo` says what there is.
-struct Places {
-    state: (Key, KeyInfo),
-    number: (Key, KeyInfo),
-    /// It is not there before the first transition of an experiment.
-    transition: Option<(Key, KeyInfo)>,
-    started: Option<(Key, KeyInfo)>,
-}
 
 /// What pulls.
 pub(super) struct Puller {
@@ -121,15 +53,13 @@ pub(super) struct Puller {
     runs: Runs,
     /// The run in hand is not among those that were asked for.
     is_unwanted: bool,
-    /// The run in hand is over as soon as its last events are there: another has begun, and at most so many
-    /// bytes of it are still to come ...
-    followed: Option<u64>,
+    /// The run in hand is over as soon as its last events are there: another has begun, whose events come behind
+    /// this ...
+    border: Border,
     /// ... or it was stopped.
     is_stopped: bool,
-    /// The last serial number of each event id in the run.
-    serials: Vec<(u16, u32)>,
     /// Events outside of runs, by id.
-    outside: BTreeMap<u16, u64>,
+    outside: Outside,
     /// What came when the connection was lost, and whose run is not known.
     held: Option<Vec<u8>>,
     /// The largest event that was met, with its header [bytes].
@@ -144,6 +74,8 @@ pub(super) struct Puller {
     asked: Option<Instant>,
     /// How long it is waited for until the next attempt to connect.
     pause: Duration,
+    /// The run in hand is paused.
+    is_paused: bool,
     /// The run in hand, if there is one, was found by us.
     is_attached: bool,
     is_over: bool,
@@ -195,10 +127,9 @@ impl Puller {
             buffers: Vec::new(),
             runs: Runs::default(),
             is_unwanted: false,
-            followed: None,
+            border: Border::default(),
             is_stopped: false,
-            serials: Vec::new(),
-            outside: BTreeMap::new(),
+            outside: Outside::default(),
             held: None,
             largest: 0,
             too_big: Vec::new(),
@@ -206,37 +137,10 @@ impl Puller {
             heard: Instant::now(),
             asked: None,
             pause: FIRST,
+            is_paused: false,
             is_attached: false,
             is_over: false,
         }
-    }
-
-    /// Connects, mirrors the ODB and asks for events.
-    pub(super) fn log_in(&mut self) -> Result<Client> {
-        let mut client = Client::connect(&self.experiment.login, &self.inbox)?;
-        self.mirror.attach(&mut client, &self.watched)?;
-        self.believe(&mut client);
-        self.buffers.clear();
-        for wanted in &self.wanted {
-            let buffer = client.open_buffer(&wanted.buffer)?;
-            if !wanted.requests.iter().any(|(_, _, sampling)| *sampling == Sampling::Recent) {
-                client.cache(buffer, CACHE)?;
-            }
-            for ((id, mask, sampling), number) in wanted.requests.iter().zip(0..) {
-                client.request(buffer, *id, *mask, *sampling, number)?;
-            }
-            self.buffers.push(buffer);
-        }
-        if client.name() != self.experiment.login.name && self.renamed.as_deref() != Some(client.name()) {
-            self.renamed = Some(client.name().to_owned());
-            self.spool.say(format!(
-                "{}: another program is called {}, so this one is called {} there",
-                self.experiment,
-                self.experiment.login.name,
-                client.name()
-            ));
-        }
-        Ok(client)
     }
 
     /// Takes the size of the largest event from the ODB, or from one that was larger.
@@ -261,82 +165,11 @@ impl Puller {
         }
     }
 
-    /// The connection is lost.
-    fn lose(&mut self, error: &Error) {
-        self.mirror.lost("the connection to the experiment is lost");
-        self.gate.open(false);
-        self.spool.set_level(0);
-        if self.runs.current().is_some() && !self.is_unwanted {
-            self.spool.push(Item::Broken);
-        }
-        self.spool.say(format!("{}: {error}; connecting again", self.experiment));
-    }
-
-    /// Connects again; nothing if nobody wants it any more.
-    fn again(&mut self) -> Option<Client> {
-        let lost = Instant::now();
-        let mut said = String::new();
-        loop {
-            let next = Instant::now() + self.pause;
-            while Instant::now() < next {
-                if self.spool.stops() || self.asked.is_some() || self.is_silent_too_long() {
-                    return None;
-                }
-                std::thread::sleep(LONGEST);
-            }
-            self.pause = (self.pause * 2).min(LAST);
-            let client = self.log_in().and_then(|mut client| {
-                self.go_on(&mut client, lost)?;
-                Ok(client)
-            });
-            match client {
-                Ok(client) => return Some(client),
-                // While an experiment is restarted, any error may come, and all of them may pass.
-                Err(error) => {
-                    self.mirror.lost("the connection to the experiment is lost");
-                    let why = error.to_string();
-                    if why != said {
-                        self.spool.say(format!("{}: {why}; still trying", self.experiment));
-                        said = why;
-                    }
-                }
-            }
-        }
-    }
-
-    /// What has become of the run while the connection was lost.
-    fn go_on(&mut self, client: &mut Client, lost: Instant) -> Result<()> {
-        let seconds = lost.elapsed().as_secs_f64();
-        let now = Places::find(client)?.read(client)?;
-        let experiment = &self.experiment;
-        self.spool.say(format!("{experiment}: connected again after {seconds:.1} s"));
-        let current = self.runs.current();
-        if now.is_going_on() && current == Some(now.number) {
-            if !self.is_unwanted {
-                self.spool.push(Item::Again(format!(
-                    "the connection to {experiment} was lost for {seconds:.1} s: events of this time are not analyzed"
-                )));
-            }
-            return Ok(());
-        }
-        if let Some(run) = current {
-            if !self.is_unwanted {
-                self.spool.push(Item::Gone(format!(
-                    "run {run} is not complete: it ended while the connection to {experiment} was lost, {seconds:.1} s"
-                )));
-            }
-            self.leave(run);
-        }
-        // What has begun meanwhile is met while it is going on.
-        self.runs.forget();
-        self.is_attached = false;
-        Ok(())
-    }
-
     /// The run is over, for us.
     fn leave(&mut self, run: u32) {
         self.runs.end();
-        (self.followed, self.is_stopped, self.is_unwanted) = (None, false, false);
+        self.border.lift();
+        (self.is_stopped, self.is_unwanted) = (false, false);
         if self.experiment.runs.is_some_and(|(_, last)| run >= last) {
             self.over(None);
         }
@@ -404,12 +237,8 @@ impl Puller {
     fn hear(&mut self, client: &mut Client, told: Transition) -> Result<()> {
         let current = self.runs.current();
         match told.kind {
-            // What has not come by now is of the next.
             TransitionKind::Start if current.is_some_and(|run| run != told.run) && !self.is_over => {
-                if self.followed.is_none() {
-                    self.followed = Some(self.level(client)?);
-                }
-                return Ok(());
+                return self.see_next(client);
             }
             TransitionKind::Start if current.is_none() => self.begin(client, told.run)?,
             TransitionKind::Start => {}
@@ -426,17 +255,13 @@ impl Puller {
     /// What run there is.
     fn look(&mut self, client: &mut Client, places: &mut Places) -> Result<()> {
         let is_first = !std::mem::replace(&mut self.is_attached, true);
-        // Who is told of transitions looks only at what was before.
-        if self.is_told() && !is_first {
-            return Ok(());
-        }
         let now = places.read(client)?;
-        match self.runs.look(now) {
+        // Who is told of transitions looks only at what was before.
+        let step = if self.is_told() && !is_first { Step::None } else { self.runs.look(now) };
+        match step {
             Step::None => {}
             Step::Drain => self.is_stopped = true,
-            // What has not come by now is of the next.
-            Step::Next if self.followed.is_none() => self.followed = Some(self.level(client)?),
-            Step::Next => {}
+            Step::Next => self.see_next(client)?,
             Step::Begin(run) => {
                 self.begin(client, run)?;
                 if is_first && !self.is_unwanted {
@@ -445,6 +270,20 @@ impl Puller {
                     ));
                 }
             }
+        }
+        let is_wanted = self.runs.current() == Some(now.number) && !self.is_unwanted && !self.is_over;
+        if is_wanted && self.is_paused != now.is_paused() {
+            self.is_paused = now.is_paused();
+            self.spool.push(Item::Paused(self.is_paused));
+        }
+        Ok(())
+    }
+
+    /// Another run has begun: what has not come by now is of that one.
+    fn see_next(&mut self, client: &mut Client) -> Result<()> {
+        if !self.border.is_set() {
+            let level = self.level(client)?;
+            self.border.set(level);
         }
         Ok(())
     }
@@ -456,7 +295,7 @@ impl Puller {
 
     /// The run is over when nothing more comes.
     fn is_draining(&self) -> bool {
-        self.runs.current().is_some() && (self.followed.is_some() || self.is_stopped)
+        self.runs.current().is_some() && (self.border.is_set() || self.is_stopped)
     }
 
     /// Bytes that wait at the server.
@@ -477,7 +316,7 @@ impl Puller {
             let received = client.receive(*buffer, EVENTS, BATCH, &mut piece);
             self.spool.give_back(piece);
             let received = received?;
-            came |= received.events > 0 || !received.truncated.is_empty();
+            came |= received.has_some();
         }
         Ok(came)
     }
@@ -491,14 +330,14 @@ impl Puller {
                 Ok(received) => received,
                 Err(error) => {
                     // It came before the connection was lost.
-                    match self.runs.current().is_some() && self.followed.is_none() {
+                    match self.runs.current().is_some() && !self.border.is_set() {
                         true => self.pass(piece),
                         false => self.held = Some(piece),
                     }
                     return Err(error);
                 }
             };
-            came |= received.events > 0 || !received.truncated.is_empty();
+            came |= received.has_some();
             self.truncated(client, &received.truncated);
             match piece.is_empty() {
                 true => self.spool.give_back(piece),
@@ -543,7 +382,7 @@ impl Puller {
             let begun = match run {
                 Ok(Some(run)) => self.begin(client, run),
                 Ok(None) => {
-                    headers(&piece).for_each(|header| *self.outside.entry(header.id).or_default() += 1);
+                    headers(&piece).for_each(|header| self.outside.add(header.id, 1));
                     self.spool.give_back(piece);
                     return Ok(());
                 }
@@ -554,8 +393,8 @@ impl Puller {
                 return Err(error);
             }
         }
-        let turn = self.turn(&piece);
-        if let Some(at) = turn.filter(|at| *at < piece.len()) {
+        let border = self.border.find(&piece);
+        if let Some(at) = border.filter(|at| *at < piece.len()) {
             let rest = piece.split_off(at);
             self.pass(piece);
             if let Err(error) = self.end(client) {
@@ -576,26 +415,6 @@ impl Puller {
         }
     }
 
-    /// Where the events of the next run begin, if it has begun: behind what was there when that was seen, or
-    /// before, since serial numbers begin anew with each run.
-    fn turn(&mut self, piece: &[u8]) -> Option<usize> {
-        for (header, at) in places_of(piece) {
-            let last = self.serials.iter_mut().find(|(id, _)| *id == header.id);
-            if let Some(left) = &mut self.followed {
-                let size = (Header::SIZE + header.size as usize).next_multiple_of(8) as u64;
-                if *left < size || last.as_ref().is_some_and(|(_, last)| header.serial < *last) {
-                    return Some(at);
-                }
-                *left -= size;
-            }
-            match last {
-                Some((_, last)) => *last = header.serial,
-                None => self.serials.push((header.id, header.serial)),
-            }
-        }
-        None
-    }
-
     /// Begins a run, with a snapshot of the ODB.
     fn begin(&mut self, client: &mut Client, run: u32) -> Result<()> {
         let is_behind = self.experiment.runs.is_some_and(|(_, last)| run > last);
@@ -604,8 +423,9 @@ impl Puller {
             self.mirror.refresh(client)?;
         }
         self.runs.begin(run);
-        (self.followed, self.is_stopped, self.is_unwanted) = (None, false, is_unwanted);
-        self.serials.clear();
+        self.border = Border::default();
+        (self.is_stopped, self.is_unwanted) = (false, is_unwanted);
+        self.is_paused = false;
         self.too_big.clear();
         self.heard = Instant::now();
         if is_behind {
@@ -615,7 +435,7 @@ impl Puller {
             return Ok(());
         }
         self.believe(client);
-        self.say_outside();
+        self.outside.say(&self.spool);
         self.spool.push(Item::Begin(run));
         self.boundary(BOR, run, "/Runinfo/Start time binary");
         Ok(())
@@ -626,7 +446,7 @@ impl Puller {
         let Some(run) = self.runs.current() else { return Ok(()) };
         if !self.is_unwanted && !self.is_over {
             // If another has begun, the ODB is that of the next.
-            if self.followed.is_none() {
+            if !self.border.is_set() {
                 self.mirror.refresh(client)?;
             }
             self.boundary(EOR, run, "/Runinfo/Stop time binary");
@@ -647,30 +467,14 @@ impl Puller {
         let header = Header { id, mask: MIDAS_MAGIC, serial: run, time, size: dump.len() as u32 };
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend_from_slice(&dump);
-        self.spool.events(bytes);
-    }
-
-    /// Says how many events belonged to no run.
-    fn say_outside(&mut self) {
-        let outside = std::mem::take(&mut self.outside);
-        if outside.is_empty() {
-            return;
-        }
-        let ids: Vec<String> = outside.iter().map(|(id, count)| format!("{count} of id {id}")).collect();
-        self.spool.say(format!(
-            "{} events came while no run was going on, and are not analyzed: {}",
-            outside.values().sum::<u64>(),
-            ids.join(", ")
-        ));
+        self.spool.boundary(bytes);
     }
 
     /// Whether nothing has come for too long, which is the end.
     fn is_silent_too_long(&mut self) -> bool {
-        let timeout = self.experiment.timeout.filter(|timeout| self.heard.elapsed() >= *timeout);
-        if let Some(timeout) = timeout {
-            let seconds = timeout.as_secs_f64();
-            let why = format!("no event from {} for {seconds} s (--live-timeout)", self.experiment);
-            self.over(Some(Ended::TimedOut(why)));
+        let ended = Ended::silent(&self.experiment, self.heard, self.experiment.timeout);
+        if ended.is_some() {
+            self.over(ended);
         }
         self.is_over
     }
@@ -678,47 +482,9 @@ impl Puller {
     /// Nothing more comes.
     fn over(&mut self, ended: Option<Ended>) {
         if !std::mem::replace(&mut self.is_over, true) {
-            self.say_outside();
+            self.outside.say(&self.spool);
             // What has come of a run that goes on is analyzed.
             self.spool.push(Item::Over(ended));
         }
-    }
-}
-
-impl Places {
-    fn find(client: &mut Client) -> Result<Places> {
-        let mut find = |path: &str| {
-            let missing = || Error::Refused { call: "db_find_key", what: path.to_owned(), status: NO_KEY };
-            Places::place(client, path)?.ok_or_else(missing)
-        };
-        Ok(Places {
-            state: find("/Runinfo/State")?,
-            number: find("/Runinfo/Run number")?,
-            transition: None,
-            started: None,
-        })
-    }
-
-    fn place(client: &mut Client, path: &str) -> Result<Option<(Key, KeyInfo)>> {
-        let Some(key) = client.find(Key::ROOT, path)? else { return Ok(None) };
-        Ok(Some((key, client.info(key)?)))
-    }
-
-    fn read(&mut self, client: &mut Client) -> Result<Runinfo> {
-        if self.transition.is_none() {
-            self.transition = Places::place(client, "/Runinfo/Transition in progress")?;
-        }
-        if self.started.is_none() {
-            self.started = Places::place(client, "/Runinfo/Start time binary")?;
-        }
-        let mut read = |(key, info): &(Key, KeyInfo)| {
-            let bytes = client.data(*key, info)?;
-            Ok(bytes.first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes)))
-        };
-        let transition = self.transition.as_ref().map_or(Ok(0), &mut read)?;
-        let state = read(&self.state)?;
-        let number = read(&self.number)?.cast_unsigned();
-        let started = self.started.as_ref().map_or(Ok(0), &mut read)?.cast_unsigned();
-        Ok(Runinfo { state, number, transition, started })
     }
 }

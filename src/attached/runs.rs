@@ -9,28 +9,7 @@
 //!   then empties the buffer has all events of the run.
 //! - An event that comes while no run is going on or being started belongs to none.
 
-/// MIDAS's run states, and the transition in progress that is a start.
-const STOPPED: i32 = 1;
-const PAUSED: i32 = 2;
-const RUNNING: i32 = 3;
-const START: i32 = 1;
-
-/// What `/Runinfo` says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Runinfo {
-    pub(super) state: i32,
-    pub(super) number: u32,
-    pub(super) transition: i32,
-    /// When the last run was started [Unix seconds]; 0 if that is not known.
-    pub(super) started: u32,
-}
-
-impl Runinfo {
-    /// Whether a run is going on, be it paused.
-    pub(super) fn is_going_on(self) -> bool {
-        matches!(self.state, PAUSED | RUNNING)
-    }
-}
+use super::runinfo::{Runinfo, START, STOPPED};
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +99,7 @@ impl Runs {
 
 #[cfg(test)]
 mod tests {
+    use super::super::runinfo::{PAUSED, RUNNING};
     use super::*;
 
     fn info(state: i32, number: u32, transition: i32) -> Runinfo {

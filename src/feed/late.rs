@@ -15,6 +15,7 @@ pub(crate) struct Late {
     /// What is defined, if somebody says.
     layouts: Option<Layouts>,
     keep_fragments: bool,
+    comes_whole: bool,
     /// A block must end before the event of this number.
     before: Option<u64>,
     state: State,
@@ -30,12 +31,18 @@ enum State {
 
 impl Late {
     pub(crate) fn new(input: Input, limits: Limits) -> Late {
-        Late { limits, layouts: None, keep_fragments: false, before: None, state: State::Opening(input) }
+        let state = State::Opening(input);
+        Late { limits, layouts: None, keep_fragments: false, comes_whole: false, before: None, state }
     }
 
-    /// Leaves the pieces of large events as they are.
-    pub(crate) fn keep_fragments(self, keep: bool) -> Late {
-        Late { keep_fragments: keep, ..self }
+    /// Leaves the pieces of large events as they are; asked before anything is read.
+    pub(crate) fn keep_fragments(&mut self) {
+        self.keep_fragments = true;
+    }
+
+    /// Says that the input gives whole events.
+    pub(crate) fn comes_whole(self) -> Late {
+        Late { comes_whole: true, ..self }
     }
 
     /// See [`Events::read`]; an empty block and [`Ends::Pause`] while too little has come.
@@ -57,6 +64,9 @@ impl Late {
         let mut events = Events::new(input, self.limits)?;
         if self.keep_fragments {
             events = events.keep_fragments();
+        }
+        if self.comes_whole {
+            events = events.comes_whole();
         }
         if let Some(layouts) = self.layouts.take() {
             events.learn(layouts);

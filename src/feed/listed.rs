@@ -1,5 +1,6 @@
 //! The inputs of a job that are named: files, pipes, standard input.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::time::Duration;
@@ -14,18 +15,28 @@ use crate::provenance::{DigestOf, Digested};
 
 /// The inputs in order.
 pub(crate) struct Listed<'j> {
-    job: &'j Job,
+    job: Cow<'j, Job>,
     /// Threads that decompress.
     pool: Option<Pool>,
     /// The fold wants no more.
     halt: Stop,
+    /// What is whole in a pipe does not wait for more.
+    at_once: bool,
     /// Number of the input to be opened next.
     next: usize,
 }
 
 impl<'j> Listed<'j> {
     pub(crate) fn new(job: &'j Job, pool: Option<Pool>, halt: Stop) -> Listed<'j> {
-        Listed { job, pool, halt, next: 0 }
+        // What others change is to take effect soon, however slow the stream is.
+        let at_once = job.odb.is_some();
+        Listed { job: Cow::Borrowed(job), pool, halt, at_once, next: 0 }
+    }
+
+    /// ... for somebody who wants events as they come.
+    pub(crate) fn as_they_come(job: Job) -> Listed<'static> {
+        let job = Cow::Owned(job);
+        Listed { job, pool: None, halt: Stop::new(), at_once: true, next: 0 }
     }
 
     /// A file is decompressed by several threads. A pipe is not: what is whole waits for more there.
@@ -44,10 +55,8 @@ impl<'j> Listed<'j> {
         let awaited = |awaited: io::Result<Awaited>| awaited.map_err(FormatError::io("read", &file.path));
         // A pipe that has a name.
         let is_pipe = std::fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
-        // What others change is to take effect soon, however slow the stream is.
         let mut arrived = None;
-        let mut hear =
-            |reader: &mut Awaited| arrived = self.job.odb.as_ref().map(|_| reader.without_waiting());
+        let mut hear = |reader: &mut Awaited| arrived = self.at_once.then(|| reader.without_waiting());
         let (input, digest) = if file.is_stdin() {
             let mut reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
             hear(&mut reader);
@@ -76,9 +85,9 @@ impl Feed for Listed<'_> {
         let Some(file) = self.job.inputs.get(self.next) else { return Ok(Next::Over(None)) };
         let last = self.next.checked_sub(1).and_then(|last| self.job.inputs.get(last));
         let continues = last.is_some_and(|last| file.continues(last));
+        let (file, stream) = (file.clone(), Box::new(self.open(file)?));
         self.next += 1;
-        let stream = Box::new(self.open(file)?);
-        Ok(Next::Stream(Opened { file: file.clone(), stream, continues, gap: None, is_fault: false }))
+        Ok(Next::Stream(Opened { file, stream, continues, gap: None, is_fault: false }))
     }
 
     fn goes_on(&mut self, _: Option<Eor>) -> Option<bool> {

@@ -36,6 +36,8 @@ pub struct LiveProgress {
     pub broken: u64,
     /// No run has begun, or the last has ended.
     pub is_waiting: bool,
+    /// The run is paused.
+    pub is_paused: bool,
 }
 
 /// What a live job knows of its source.
@@ -122,6 +124,7 @@ impl Fold<'_> {
             falling_behind: watch.falling.is_told(),
             queue: watch.online.gauge.queue(),
             is_waiting: self.live.is_none(),
+            is_paused: self.live.is_some() && watch.online.gauge.is_paused(),
             ..LiveProgress::default()
         };
         if let Some(live) = &self.live {

@@ -76,6 +76,7 @@ pub(super) fn run_report(
         errors,
         gaps: live.gaps.clone(),
         broken: live.broken as u64,
+        back_pressure: live.waited.as_secs_f64(),
         epochs: live.epochs.iter().filter_map(Values::report).collect(),
         parameters: parameters.collect(),
     }

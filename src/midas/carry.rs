@@ -101,8 +101,8 @@ pub(super) fn refused(step: &Step, error: &Error) -> OdbError {
             let access = if step.deed == Deed::Delete { "delete" } else { "write" };
             OdbError::Protected { path: at(&step.path), access }
         }
-        Error::Refused { status: EXISTS, .. } => OdbError::Exists { path: at(&step.result()) },
-        Error::Refused { status: BAD_PARAMETER, .. } if step.deed.is_wide() => {
+        Error::Refused { status: status::EXISTS, .. } => OdbError::Exists { path: at(&step.result()) },
+        Error::Refused { status: status::BAD_PARAMETER, .. } if step.deed.is_wide() => {
             OdbError::Store(format!("{}: this MIDAS has no keys of 64-bit whole numbers", step.path))
         }
         Error::Refused { .. } => match &step.deed {
@@ -116,9 +116,6 @@ pub(super) fn refused(step: &Step, error: &Error) -> OdbError {
         error => OdbError::Store(error.to_string()),
     }
 }
-
-const BAD_PARAMETER: i32 = 309;
-const EXISTS: i32 = 311;
 
 impl Deed {
     fn is_wide(&self) -> bool {

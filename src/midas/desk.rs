@@ -319,11 +319,7 @@ impl Desk {
             let stale: Vec<Path> = self.open.keys().filter(|path| !targets.contains(path)).cloned().collect();
             for path in stale {
                 if let Some(Some(key)) = self.open.remove(&path) {
-                    match client.unwatch(key) {
-                        Err(error) if error.is_lost() => return Err(error),
-                        // It went with the key.
-                        _ => {}
-                    }
+                    closed(client, key)?;
                 }
             }
             let new: Vec<Path> = targets.into_iter().filter(|path| !self.open.contains_key(path)).collect();
@@ -354,10 +350,7 @@ impl Desk {
         let parts: Vec<Path> = self.open.keys().filter(|open| is_part(open)).cloned().collect();
         for open in parts {
             if let Some(Some(key)) = self.open.remove(&open) {
-                match client.unwatch(key) {
-                    Err(error) if error.is_lost() => return Err(error),
-                    _ => {}
-                }
+                closed(client, key)?;
             }
         }
         Ok(())
@@ -439,6 +432,14 @@ fn opened(client: &mut Client, key: Key) -> Result<Option<Key>> {
     match client.watch(key) {
         Err(Error::Refused { .. }) => Ok(None),
         opened => opened.map(|()| Some(key)),
+    }
+}
+
+/// Closes a watch. Only a loss is an error: a watch may have gone with its key.
+fn closed(client: &mut Client, key: Key) -> Result<()> {
+    match client.unwatch(key) {
+        Err(error) if error.is_lost() => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -113,12 +113,12 @@ impl Served {
     fn heard(&self) -> Instant {
         *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Says that we are gone, as programs of MIDAS expect it.
-    fn leave(&mut self) {
-        let _ = Line::write(&mut self.stream, b"EXIT\0", FAREWELL);
-        let _ = self.stream.shutdown(Shutdown::Both);
-    }
+/// Ends a connection, and says that we are gone, as programs of MIDAS expect it.
+fn leave(stream: &mut TcpStream) {
+    let _ = Line::write(stream, b"EXIT\0", FAREWELL);
+    let _ = stream.shutdown(Shutdown::Both);
 }
 
 /// A connection, and when it was heard of for the last time.
@@ -162,7 +162,7 @@ fn take(listener: &TcpListener, callers: &Callers, post: &Post, closing: &Atomic
         if served.len() >= MOST
             && let Some(idlest) = (0..served.len()).min_by_key(|&at| served[at].heard())
         {
-            served.remove(idlest).leave();
+            leave(&mut served.remove(idlest).stream);
         }
         let _ = stream.set_nodelay(true);
         let Ok(line) = stream.try_clone() else { continue };
@@ -170,11 +170,9 @@ fn take(listener: &TcpListener, callers: &Callers, post: &Post, closing: &Atomic
         let mut caller = Caller { stream: line, heard: Arc::clone(&heard) };
         let post = post.clone();
         let thread = thread::Builder::new().name("midas-call".to_owned());
-        let spawned = thread.spawn(move || {
-            if answer::serve(&mut caller, &post) {
-                let _ = Line::write(&mut caller.stream, b"EXIT\0", FAREWELL);
-            }
-            let _ = caller.stream.shutdown(Shutdown::Both);
+        let spawned = thread.spawn(move || match answer::serve(&mut caller, &post) {
+            true => leave(&mut caller.stream),
+            false => drop(caller.stream.shutdown(Shutdown::Both)),
         });
         if let Ok(thread) = spawned {
             served.push(Served { stream, heard, thread });

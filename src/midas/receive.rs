@@ -39,6 +39,13 @@ pub struct Received {
     pub truncated: Vec<Header>,
 }
 
+impl Received {
+    /// Whether events have left the buffer, be they appended or not.
+    pub fn has_some(&self) -> bool {
+        self.events > 0 || !self.truncated.is_empty()
+    }
+}
+
 /// How many calls go at once.
 #[derive(Debug)]
 pub(super) struct Pace {

@@ -14,6 +14,10 @@ pub(crate) const EVENT_TRUNCATED: i32 = 210;
 pub(crate) const KEY_CREATED: i32 = 302;
 /// A handle of a key that is not.
 pub(crate) const BAD_HANDLE: i32 = 305;
+/// A parameter that the server does not take.
+pub(crate) const BAD_PARAMETER: i32 = 309;
+/// The key is there already.
+pub(crate) const EXISTS: i32 = 311;
 /// No such key.
 pub(crate) const NO_KEY: i32 = 312;
 /// A value was longer than we have said.
@@ -63,9 +67,9 @@ pub(crate) fn sentence(status: i32) -> String {
         304 => "a key cannot have this name",
         BAD_HANDLE => "the key handle is not valid; the key may have been deleted",
         306 => "the ODB has no room for another client",
-        309 => "a parameter is wrong",
+        BAD_PARAMETER => "a parameter is wrong",
         310 => "the ODB is full",
-        311 => "the key exists already",
+        EXISTS => "the key exists already",
         NO_KEY => "no such key",
         313 => "no such key",
         VALUE_TRUNCATED => "the value is longer than asked for",

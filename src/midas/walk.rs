@@ -136,16 +136,26 @@ fn name(client: &mut Client, nodes: &mut [Node], begin: usize, left_out: &mut Ve
 
 /// What the server says of these keys; `None` for one that is gone, or of which it says nothing.
 fn infos_of(client: &mut Client, handles: &[Key]) -> Result<Vec<Option<KeyInfo>>> {
-    match client.infos(handles) {
-        // One of them: which, is seen one by one.
-        Err(Error::Refused { .. }) => handles
+    let infos = client.infos(handles);
+    or_one_by_one(infos, handles, |handle| client.info(*handle))
+}
+
+/// What the server has answered to a group of calls. If it has refused one of them, which one is seen by one
+/// call after the other; `None` for that.
+fn or_one_by_one<K, T>(
+    group: Result<Vec<Option<T>>>,
+    keys: &[K],
+    mut one: impl FnMut(&K) -> Result<T>,
+) -> Result<Vec<Option<T>>> {
+    match group {
+        Err(Error::Refused { .. }) => keys
             .iter()
-            .map(|handle| match client.info(*handle) {
+            .map(|key| match one(key) {
                 Err(Error::Refused { .. }) => Ok(None),
-                info => info.map(Some),
+                answer => answer.map(Some),
             })
             .collect(),
-        infos => infos,
+        group => group,
     }
 }
 
@@ -194,17 +204,8 @@ fn values_of(client: &mut Client, nodes: &[Node], wanted: &[usize]) -> Result<Ve
     if keys.is_empty() {
         return Ok(Vec::new());
     }
-    match client.datas(&keys) {
-        // One of them: which, is seen one by one.
-        Err(Error::Refused { .. }) => keys
-            .into_iter()
-            .map(|(key, info)| match client.data(key, info) {
-                Err(Error::Refused { .. }) => Ok(None),
-                bytes => bytes.map(Some),
-            })
-            .collect(),
-        bytes => bytes,
-    }
+    let bytes = client.datas(&keys);
+    or_one_by_one(bytes, &keys, |(key, info)| client.data(*key, info))
 }
 
 /// The keys in their directories.

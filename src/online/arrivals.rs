@@ -1,6 +1,6 @@
 //! Events as they come, for whoever wants them without an analysis.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use pactolus_formats::asc::Refusals;
@@ -11,11 +11,12 @@ use super::bell::GLANCE;
 use super::{Follow, Following, Gauge};
 use crate::Error;
 use crate::analyzer::Analyzer;
-use crate::attached::{Attached, Experiment};
-use crate::feed::{Ended, Eor, Feed, Next, Opened, Seen, Stream};
+use crate::attached::Experiment;
+use crate::feed::{Attached, Ended, Eor, Feed, Listed, Missed, Next, Opened, Seen, Stream};
 use crate::job::{InputFile, Job, Stop};
+use crate::ledger::Offered;
 
-/// What comes next of files that are followed.
+/// What comes next.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Arrival {
@@ -27,6 +28,8 @@ pub enum Arrival {
     Damage(Damage),
     /// The file ends. What its text does not hold.
     End(Option<Refusals>),
+    /// The run is paused, or goes on.
+    Paused(bool),
     /// What looks odd.
     News(String),
     /// Nothing more: because the runs that were asked for are complete, or somebody has asked to stop, unless
@@ -34,8 +37,8 @@ pub enum Arrival {
     Over(Option<Ended>),
 }
 
-/// The events of files that are followed: every event once, and none before all of it is there. Pieces of large
-/// events are left as they are.
+/// Events as they come, none before all of it is there; of files, every event once. Pieces of large events are left
+/// as they are, unless [`whole`](Arrivals::whole) ones are asked for.
 ///
 /// ```no_run
 /// use pactolus::formats::Limits;
@@ -56,14 +59,18 @@ pub enum Arrival {
 /// ```
 pub struct Arrivals {
     feed: Box<dyn Feed>,
-    /// The experiment from which they come, if it is one.
+    /// What pulls them, if it is a thread of its own.
     #[allow(dead_code, reason = "it is there to be dropped")]
     attached: Option<Attached>,
     stop: Stop,
+    /// Large events are put together.
+    is_whole: bool,
     open: Option<Open>,
     /// What has come behind that which was told last.
     coming: VecDeque<Arrival>,
     seen: Option<Seen>,
+    paused: bool,
+    missed: Missed,
     /// What was told when it was over.
     over: Option<Option<Ended>>,
 }
@@ -84,7 +91,7 @@ impl Follow {
     pub fn events(&self, limits: Limits, stop: &Stop) -> Result<Arrivals, Error> {
         self.check()?;
         let job = Job { limits, allow_missing: true, ..Job::new() };
-        let following = Following::new(self, &job, &Gauge::default()).keep_fragments();
+        let following = Following::new(self, &job, &Gauge::default());
         Ok(Arrivals::new(Box::new(following), stop))
     }
 }
@@ -98,8 +105,21 @@ impl Experiment {
     pub fn events(&self, limits: Limits, stop: &Stop) -> Result<Arrivals, Error> {
         let job = Job { limits, stop: stop.clone(), allow_missing: true, ..Job::new() };
         let attached = self.clone().without_writes().attach(&Analyzer::new("Pactolus"), &job)?;
-        let feed = attached.pieces();
-        Ok(Arrivals { attached: Some(attached), ..Arrivals::new(feed, stop) })
+        Ok(Arrivals::attached(attached, stop))
+    }
+}
+
+impl Job {
+    /// The events of its inputs, or of what is live in their place, until [`stop`](Job::stop) is asked. What is
+    /// whole in a pipe comes at once.
+    ///
+    /// # Errors
+    /// If what is live is not there. Of an input, only later.
+    pub fn events(&self) -> Result<Arrivals, Error> {
+        match &self.live {
+            Some(live) => live.events(self.limits, &self.stop),
+            None => Ok(Arrivals::new(Box::new(Listed::as_they_come(self.clone())), &self.stop)),
+        }
     }
 }
 
@@ -112,8 +132,22 @@ impl Arrivals {
             open: None,
             coming: VecDeque::new(),
             seen: None,
+            paused: false,
+            is_whole: false,
+            missed: Missed::default(),
             over: None,
         }
+    }
+
+    /// Puts the pieces of large events together.
+    pub fn whole(self) -> Arrivals {
+        Arrivals { is_whole: true, ..self }
+    }
+
+    /// The events that a thread pulls.
+    pub(crate) fn attached(attached: Attached, stop: &Stop) -> Arrivals {
+        let feed = attached.streams();
+        Arrivals { attached: Some(attached), ..Arrivals::new(feed, stop) }
     }
 
     /// Waits for what comes next; what is over stays so. Events fill `block`, about `target` bytes of them at the most.
@@ -142,7 +176,10 @@ impl Arrivals {
                 None => match self.feed.next(GLANCE)? {
                     Next::Wait => {}
                     Next::Gone { gap, .. } => self.coming.push_back(Arrival::News(gap)),
-                    Next::Stream(Opened { file, stream, gap, .. }) => {
+                    Next::Stream(Opened { file, mut stream, gap, .. }) => {
+                        if !self.is_whole {
+                            stream.events().keep_fragments();
+                        }
                         self.coming.extend(gap.map(Arrival::News));
                         self.coming.push_back(Arrival::File(file.path.clone()));
                         self.open = Some(Open { file, stream, eor: None });
@@ -155,7 +192,17 @@ impl Arrivals {
             }
             let news = self.feed.news().into_iter().map(Arrival::News);
             news.rev().for_each(|news| self.coming.push_front(news));
+            self.missed.add(self.feed.missed());
+            let paused = self.feed.is_paused();
+            if std::mem::replace(&mut self.paused, paused) != paused {
+                self.coming.push_back(Arrival::Paused(paused));
+            }
         }
+    }
+
+    /// The events that could not be handed on since the last time, by id.
+    pub fn missed(&mut self) -> BTreeMap<u16, Offered> {
+        std::mem::take(&mut self.missed.events)
     }
 
     fn read(&mut self, mut open: Open, block: &mut Block, target: usize) -> Result<(), Error> {

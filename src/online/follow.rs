@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Error;
-use crate::job::InputFile;
+use crate::job::{InputFile, check_runs};
 use crate::run_files::{directory_of, final_name, is_run_file};
 
 /// How long a single file may be silent.
@@ -143,14 +143,12 @@ impl Follow {
             }
         }
         match (self.runs, &self.file) {
-            (Some((first, last)), None) if first > last => {
-                Err(Error::Job(format!("-r {first} {last}: the first run comes after the last")))
-            }
+            (Some(runs), None) => check_runs(runs),
             (Some(_), Some(file)) => Err(Error::Job(format!(
                 "-r is for a directory that is followed, {} is a file",
                 file.display()
             ))),
-            _ => Ok(()),
+            (None, _) => Ok(()),
         }
     }
 }

@@ -29,7 +29,6 @@ pub(crate) struct Following {
     /// A digest is wanted, taken while reading or later.
     digest: Option<bool>,
     allow_missing: bool,
-    keep_fragments: bool,
     places: Arc<Places>,
     bell: Arc<Bell>,
     /// The file in hand, or the last one.
@@ -104,7 +103,6 @@ impl Following {
             limits: job.limits,
             digest: (!job.outputs.is_empty()).then_some(job.threads > 1),
             allow_missing: job.allow_missing,
-            keep_fragments: false,
             places,
             current: None,
             passed: None,
@@ -115,11 +113,6 @@ impl Following {
             news: Vec::new(),
             is_over: false,
         }
-    }
-
-    /// Leaves the pieces of large events as they are.
-    pub(crate) fn keep_fragments(self) -> Following {
-        Following { keep_fragments: true, ..self }
     }
 
     /// The file that comes next, if there is one now.
@@ -222,7 +215,7 @@ impl Following {
             None => (Input::new_with(growing, &file.path, &self.limits)?, None),
         };
         let stream = Followed {
-            events: Late::new(input, self.limits).keep_fragments(self.keep_fragments),
+            events: Late::new(input, self.limits),
             digest,
             handle: handle.clone(),
             bell: Arc::clone(&self.bell),

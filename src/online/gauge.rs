@@ -1,7 +1,7 @@
 //! How far the analysis is behind the writer.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,7 @@ struct Shared {
     written: Mutex<Option<Box<dyn Fn() -> u64 + Send>>>,
     used: AtomicUsize,
     most: AtomicUsize,
+    paused: AtomicBool,
 }
 
 impl Gauge {
@@ -54,6 +55,15 @@ impl Gauge {
     pub(crate) fn blocks(&self, used: usize, most: usize) {
         self.0.used.store(used, Ordering::Relaxed);
         self.0.most.store(most, Ordering::Relaxed);
+    }
+
+    /// Takes note of whether the run is paused.
+    pub(crate) fn pause(&self, paused: bool) {
+        self.0.paused.store(paused, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.0.paused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn queue(&self) -> Queue {

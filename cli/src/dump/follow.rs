@@ -1,13 +1,14 @@
 //! Events of files that are still written.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pactolus::formats::mid::Block;
-use pactolus::{Arrival, Experiment, Live};
+use pactolus::{Arrival, Live};
 
 use super::page::Page;
 use super::{BLOCK, Dump, DumpArgs};
+use crate::live_input::{self, Flags};
 use crate::patient::Patient;
 use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, attach, follow};
 
@@ -16,30 +17,29 @@ const SHOWN: &str = "what has come is shown";
 
 /// What is live of the inputs: the only one.
 pub(super) fn live(args: &DumpArgs) -> Result<Option<Live>, Box<dyn std::error::Error>> {
-    let mut names = args.files.iter().chain(&args.source);
-    if let Some(url) = names.clone().find_map(|name| attach::url(name)) {
-        if names.nth(1).is_some() {
-            return Err(attach::ALONE.into());
-        }
-        let mut experiment = Experiment::new(url)?;
-        experiment.login.name = attach::NAME.to_owned();
-        experiment.timeout = args.live_timeout;
-        return Ok(Some(Live::Experiment(experiment)));
-    }
-    if !args.follow {
-        return Ok(follow::only(names, args.live_timeout)?.map(Live::Follow));
-    }
+    let names: Vec<_> = args.files.iter().chain(&args.source).collect();
+    let is_live = |name: &Path| {
+        attach::url(name).is_some() || live_input::stream(name).is_some() || follow::parse(name).is_some()
+    };
     let schemed: Vec<PathBuf> = names
-        .map(|name| match follow::parse(name) {
-            Some(_) => name.clone(),
-            None => {
+        .into_iter()
+        .map(|name| match args.follow && !is_live(name) {
+            false => name.clone(),
+            true => {
                 let mut schemed = std::ffi::OsString::from(follow::SCHEME);
                 schemed.push(name);
                 schemed.into()
             }
         })
         .collect();
-    Ok(follow::only(schemed.iter(), args.live_timeout)?.map(Live::Follow))
+    let names: Vec<_> = schemed.iter().collect();
+    let mut live = live_input::only(&names, &args.take, &Flags::None, args.live_timeout, &args.runs)?;
+    match &mut live {
+        Some(Live::Experiment(experiment)) => experiment.login.name = attach::NAME.to_owned(),
+        None if !args.runs.is_empty() => return Err(live_input::RUNS.into()),
+        _ => {}
+    }
+    Ok(live)
 }
 
 /// Shows events as they come.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use pactolus::formats::tuple::{TableKind, TablePart, TableParts, TableSummary, table_metadata};
 use pactolus::formats::{Error as FormatError, Pool};
-use pactolus::{Error, Job};
+use pactolus::{Error, Job, directory_of};
 use serde_json::json;
 
 use crate::{DAMAGED, OK, Outcome};
@@ -194,9 +194,8 @@ fn failed(error: FormatError) -> Error {
 
 /// Removes parts when what was made of them is on the disk under its name.
 fn remove(table: &TableParts, target: &Path) -> Result<(), Error> {
-    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     // Some file systems cannot do that; the contents are there all the same.
-    let _ = File::open(directory.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all());
+    let _ = File::open(directory_of(target)).and_then(|directory| directory.sync_all());
     for part in table.parts() {
         let path = part.path();
         std::fs::remove_file(path).map_err(FormatError::io("remove", path)).map_err(Error::Output)?;

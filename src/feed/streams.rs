@@ -1,4 +1,4 @@
-//! The runs of an experiment, one stream for each, or for each stretch between two losses of the connection.
+//! The runs of a live source, one stream for each, or for each stretch between two losses of the connection.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,14 +6,15 @@ use std::time::Duration;
 use pactolus_formats::mid::Block;
 use pactolus_formats::{Input, Limits};
 
-use super::spool::{Ages, Bytes, Item, Spool};
+use super::bytes::{Ages, Bytes};
+use super::spool::{Item, Spool};
+use super::{Eor, Feed, Late, Missed, Next, Opened, Stream};
 use crate::Error;
-use crate::feed::{Eor, Feed, Late, Missed, Next, Opened, Stream};
 use crate::job::{InputFile, Job};
 
-/// The runs of an experiment.
-pub(super) struct Streams {
-    /// The experiment.
+/// The runs of a live source.
+pub(crate) struct Streams {
+    /// The source.
     name: String,
     spool: Spool,
     /// Older events are passed over.
@@ -21,26 +22,12 @@ pub(super) struct Streams {
     limits: Limits,
     /// A loss of the connection is a fault.
     is_fault: bool,
-    keep_fragments: bool,
     run: Option<u32>,
 }
 
 impl Streams {
-    pub(super) fn new(name: String, (spool, max_age): (Spool, Option<Duration>), job: &Job) -> Streams {
-        Streams {
-            name,
-            spool,
-            max_age,
-            limits: job.limits,
-            is_fault: !job.allow_missing,
-            keep_fragments: false,
-            run: None,
-        }
-    }
-
-    /// Leaves the pieces of large events as they are.
-    pub(super) fn keep_fragments(self) -> Streams {
-        Streams { keep_fragments: true, ..self }
+    pub(crate) fn new(name: String, (spool, max_age): (Spool, Option<Duration>), job: &Job) -> Streams {
+        Streams { name, spool, max_age, limits: job.limits, is_fault: !job.allow_missing, run: None }
     }
 
     fn open(&self, continues: bool, gap: Option<String>) -> Result<Next, Error> {
@@ -48,7 +35,7 @@ impl Streams {
         let max_age = self.max_age.map(|max_age| (max_age, Ages::default()));
         let ages = max_age.as_ref().map(|(_, ages)| ages.clone());
         let input = Input::new_with(Bytes::new(self.spool.clone(), ages), &file.path, &self.limits)?;
-        let events = Late::new(input, self.limits).keep_fragments(self.keep_fragments);
+        let events = Late::new(input, self.limits).comes_whole();
         let stream = Box::new(Arriving { events, max_age, spool: self.spool.clone() });
         Ok(Next::Stream(Opened { file, stream, continues, gap, is_fault: self.is_fault }))
     }
@@ -85,6 +72,10 @@ impl Feed for Streams {
 
     fn news(&mut self) -> Vec<String> {
         self.spool.news()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.spool.is_paused()
     }
 
     fn missed(&mut self) -> Missed {
