@@ -122,6 +122,22 @@ fn events_that_came_in_fragments_are_put_together() {
 }
 
 #[test]
+fn pieces_of_two_events_make_none() {
+    // Of a stream that passes events over: the end of the first is missing, and the begin of the second.
+    let whole = MidFile::new().words(1, 7, "WAVE", &(0..300).collect::<Vec<u16>>()).bytes;
+    let first = pieces(MidFile::new().bor(42), 1, 7, &whole[16..], 100).bytes;
+    let second = pieces(MidFile::new(), 1, 8, &whole[16..], 100).bytes;
+    let piece = 16 + (whole.len() - 16) % 100;
+    let bytes = [&first[..first.len() - piece], &second[second.len() - piece..]].concat();
+    let file = MidFile { bytes }.words(2, 0, "ADC0", &[1]).eor(42);
+    let place = Place::new();
+    let input = place.put("run00042.mid", &file.bytes);
+    let (report, written) = place.analyse(&[input], |job| job);
+    assert_eq!(names(&written), [(0x8000, 42), (2, 0), (0x8001, 42)]);
+    assert_eq!(report.damage.count, 2);
+}
+
+#[test]
 fn subruns_are_one_run_with_one_begin_and_one_end() {
     let place = Place::new();
     let parts: Vec<PathBuf> = (0..3u32)

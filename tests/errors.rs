@@ -525,7 +525,7 @@ fn an_unknown_key_of_a_definition_is_refused() {
     check_definition(
         "id = 1",
         "idd = 1",
-        "pactolus: @analyzer.toml: line 4: unknown field `idd`, expected one of `name`, `id`, `mask`, `sampling`, `buffer`, `tests`, `switch`, `fixed`, `banks`, `module`",
+        "pactolus: @analyzer.toml: line 4: unknown field `idd`, expected one of `name`, `id`, `mask`, `sampling`, `reserve`, `buffer`, `tests`, `switch`, `fixed`, `banks`, `module`",
     );
     check_definition(
         "name = \"ADC summing\"",

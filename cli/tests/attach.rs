@@ -3,10 +3,9 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -18,6 +17,7 @@ mod common;
 mod mserver;
 
 use common::MidFile;
+use common::told::lines;
 use mserver::{Options, Server};
 
 /// Far longer than anything here takes.
@@ -50,21 +50,6 @@ fn wait_for(server: &Server) {
         assert!(begun.elapsed() < HANGS, "nobody asks for events");
         std::thread::sleep(Duration::from_millis(2));
     }
-}
-
-/// The lines as they come; the channel closes behind the last.
-fn lines(out: impl Read + Send + 'static) -> Receiver<Value> {
-    let (tell, told) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(out).lines() {
-            let line = line.unwrap();
-            let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            if tell.send(value).is_err() {
-                return;
-            }
-        }
-    });
-    told
 }
 
 /// The next line of this type.
@@ -217,7 +202,6 @@ fn what_cannot_begin_has_an_exit_code_and_a_sentence() {
     assert!(server.clients().is_empty());
 
     for flag in [
-        "--sampling all",
         "--transitions",
         "--write-odb",
         "--messages",

@@ -307,7 +307,7 @@ fn a_pipe_gets_plain_text_and_each_run_once() {
     let (out, err) = (text(&ran.stdout), text(&ran.stderr));
     assert!((out.to_owned() + err).chars().all(|c| c == '\n' || !c.is_control()), "{out:?} {err:?}");
     assert_eq!(out.matches("run 42 from ").count(), 1, "{out}");
-    assert!(out.contains("  id 1: 1000 events\n    3 unattended: gaps in the serial numbers\n"), "{out}");
+    assert!(out.contains("  id 1: 1000 events\n    3 unattended: never offered\n"), "{out}");
     assert!(out.lines().last().unwrap().starts_with("1 run, 1000 events, 0 lost, 0 damaged; "), "{out}");
 }
 

@@ -10,6 +10,7 @@
 pub mod bench;
 pub mod modules;
 pub mod stream;
+pub mod told;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -87,13 +87,18 @@ pub(crate) fn all() -> Provokers {
             refused(p, "--epochs @again.mid.provenance.json")
         };
         "an experiment is the only input: leave the others out" => |p| refused(p, "run00042.mid");
-        "... is for an experiment, as midas://daq/lxe" => |p| p.run("analyze run00042.mid --sampling all");
+        "... is for an experiment, as midas://daq/lxe" => |p| p.run("analyze run00042.mid --transitions");
         "invalid value '...' for '--sampling <WORD>': all, nonblocking or recent wanted" => |p| refused(p, "--sampling some");
         "the following required arguments were not provided: --transitions" => |p| refused(p, "--veto");
         "midas://...: no mserver at ...:...: ...; is it running, is this its port, and may it be reached from other hosts? (without ODB \"/Experiment/Security/Enable non-localhost RPC\" it listens to its own host only)" => |p| refused(p, "-j 1");
         "midas://...: the server at ...:... has no experiment \"...\"; it has ..." => |p| {
             let server = plain();
             p.run(&format!("analyze midas://127.0.0.1:{}/other", server.port()))
+        };
+        "request \"...\" takes every event: reserve keeps the newest of one id, so give its id, or leave reserve out" => |p| {
+            p.put("rare.toml", "[[request]]\nname = \"Rare\"\nreserve = 3\n");
+            p.put("run00042.mid", MidFile::new().bor(42).words(1, 0, "ADC0", &[1]).eor(42).bytes);
+            p.run("analyze @run00042.mid -a @rare.toml")
         };
         "no event from ... for ... s (--live-timeout); no event was complete" => |p| attached(p, "--live-timeout 0.5", plain(), Some);
         "no event from ... for ... s (--live-timeout); the last complete event is number ... (id ..., serial ...)" => |p| {

@@ -121,7 +121,7 @@ fn refused() -> Provokers {
         "what is followed is the only input: leave the others out" => |p| {
             open(p, "analyze follow:@run00042.mid @run00042.mid")
         };
-        "--live-timeout is for an input that is live, as follow:/data or midas://daq/lxe" => |p| {
+        "--live-timeout is for an input that is live, as follow:/data, midas://daq/lxe or shm:lxe" => |p| {
             open(p, "analyze @run00042.mid --live-timeout 5")
         };
         "invalid value '...' for '--live-timeout <SECONDS>': a number of seconds above 0 wanted, as 120 or 0.5" => |p| {
@@ -133,7 +133,7 @@ fn refused() -> Provokers {
         "--shard ...: files are shared out when they are finished: analyze what is followed without --shard" => |p| {
             open(p, "analyze follow:@run00042.mid --shard 1/2")
         };
-        "follow:...: only analyze and dump take what is live" => |p| {
+        "follow:...: only analyze, dump and bridge take what is live" => |p| {
             open(p, "scan follow:@run00042.mid")
         };
     }
