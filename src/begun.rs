@@ -213,6 +213,10 @@ impl Analyzer {
         // Equal bookings share their histograms, whatever lies between them.
         let known = stores.into_iter().find(|store| store.shapes() == booked.histograms);
         let histograms = known.unwrap_or_else(|| Arc::new(Store::new(run.number, booked.histograms)));
+        let log = job.watch.as_ref().and_then(|witness| witness.log().cloned());
+        if let Some(log) = &log {
+            log.booked(&booked.tests);
+        }
         let epoch = Epoch {
             run: run.clone(),
             number: epochs,
@@ -225,7 +229,7 @@ impl Analyzer {
             wanted: Sinks::wanted(job),
             selection: job.selection,
             strict: job.strict,
-            watch: job.watch.as_ref().map(|by| Watching { reads: self.reads(), log: by.log().cloned() }),
+            watch: job.watch.as_ref().map(|_| Watching { reads: self.reads(), log }),
         };
         Ok(Made { epoch, sequential })
     }

@@ -8,9 +8,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
+use common::modules::does;
 use common::{MidFile, catalogue, definition};
 use pactolus::Definition;
-use pactolus::harness::Allocations;
+use pactolus::harness::{Allocations, Harness, event};
 use pactolus::prelude::*;
 use tempfile::TempDir;
 
@@ -136,4 +137,20 @@ fn the_counter_counts() {
     let boxes: Vec<Box<u32>> = (0..1000).map(Box::new).collect();
     let counted = Allocations::made() - before;
     assert!(counted >= 1000, "{counted} for {} boxes", boxes.len());
+}
+
+#[test]
+fn the_harness_names_a_stage_that_allocates() {
+    let allocates = does(|event, _| {
+        if event.serial() == 2 {
+            drop(std::hint::black_box(vec![event.serial(); 9]));
+        }
+        Ok(Keep)
+    });
+    let harness = Harness::of("Summing", does(|_, _| Ok(Keep))).then("Copying", allocates);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| harness.check(vec![event(1); 4])));
+    let panic = panic.unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.starts_with("stage \"Copying\" makes 1 allocation for event 2: "), "{text}");
+    assert!(harness.check(vec![event(1); 2]).event(1).is_kept());
 }

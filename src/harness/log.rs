@@ -17,6 +17,8 @@ pub(crate) struct Log(Arc<Mutex<Logged>>);
 pub(crate) struct Logged {
     /// In the order in which stages have ended.
     pub(crate) steps: Vec<Step>,
+    /// Names of the tests that modules have booked.
+    pub(crate) tests: Vec<String>,
     /// As they were when the run had ended.
     pub(crate) histograms: Histograms,
 }
@@ -64,6 +66,11 @@ impl Log {
             allocations,
         };
         self.with(|logged| logged.steps.push(step));
+    }
+
+    /// Modules are prepared, with these tests.
+    pub(crate) fn booked(&self, tests: &[String]) {
+        self.with(|logged| logged.tests = tests.to_vec());
     }
 
     /// The run has ended.

@@ -18,6 +18,8 @@ pub struct Seen {
     /// Those that no request wants have none.
     requested: Vec<Vec<usize>>,
     made: Vec<SeenEvent>,
+    /// Names of the tests that modules have booked.
+    tests: Vec<String>,
     histograms: Histograms,
     report: Report,
 }
@@ -75,6 +77,7 @@ impl Seen {
             events: Vec::new(),
             requested: Vec::new(),
             made: Vec::new(),
+            tests: logged.tests,
             histograms: logged.histograms,
             report,
         };
@@ -145,16 +148,17 @@ impl Seen {
         &self.made
     }
 
-    /// The count of a test.
+    /// The count of a test; 0 if it was never set.
     ///
     /// # Panics
     /// If no module has booked it.
     #[track_caller]
     pub fn test(&self, name: &str) -> u64 {
-        let tests = &self.run().tests;
-        let names = tests.iter().map(|(name, _)| &**name);
-        match tests.iter().find(|(test, _)| test.eq_ignore_ascii_case(name)) {
+        let counts = &self.run().tests;
+        let names = self.tests.iter().map(|name| &**name);
+        match counts.iter().find(|(test, _)| test.eq_ignore_ascii_case(name)) {
             Some((_, count)) => *count,
+            None if names.clone().any(|test| test.eq_ignore_ascii_case(name)) => 0,
             None => panic!("test \"{name}\": {}", known("no module has booked it", name, names)),
         }
     }
