@@ -45,7 +45,15 @@ pub enum Verdict {
 /// A module without memory between events: it runs on any block on any thread.
 ///
 /// Its fields are its parameters, see [`Record`]; its name comes from where it is mounted.
-pub trait Module: Record + Send + Sync {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no `Module`",
+    label = "needs `impl Module for {Self}`",
+    note = "`.module()` mounts what implements `Module`, whose `event` takes `&self`",
+    note = "what implements `Sequential`, with `&mut self`, is mounted with `.sequential()`"
+)]
+// The compiler shows this line to who gives a module a field that threads cannot share.
+#[rustfmt::skip]
+pub trait Module: Record + Send + Sync { // keeps nothing between events; what does implements `Sequential`
     /// The banks it reads and appends, for the rehearsal before the first event.
     fn banks(&self) -> Banks {
         Banks::default()
@@ -74,7 +82,7 @@ pub trait Module: Record + Send + Sync {
     ///
     /// # Errors
     /// Any: it costs this event, is counted, and the next event comes.
-    fn event(&self, event: &Event<'_>, context: &Context<'_>) -> Result<Verdict>;
+    fn event(&self, event: &Event<'_>, context: &Context<'_>) -> Result<Verdict>; // `&mut self`: see `Sequential`
 
     /// End of run, with what was folded from all blocks, if the stage is on then.
     ///
@@ -89,6 +97,12 @@ pub trait Module: Record + Send + Sync {
 /// A module with memory between events: it sees them one after the other in run order.
 ///
 /// Each run begins with a fresh copy of the module as it was mounted.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no `Sequential` module",
+    label = "needs `impl Sequential for {Self}`",
+    note = "`.sequential()` mounts what implements `Sequential`, whose `event` takes `&mut self`",
+    note = "what implements `Module`, with `&self`, is mounted with `.module()`"
+)]
 pub trait Sequential: Record + Send {
     /// The banks it reads and appends, for the rehearsal before the first event.
     fn banks(&self) -> Banks {
@@ -271,6 +285,7 @@ impl Context<'_> {
     /// # Panics
     /// If the test was not booked in `prepare`; the stage reports it and the event is lost.
     #[inline]
+    #[track_caller]
     pub fn set(&self, test: Test, value: bool) {
         self.board.set(test, value);
         self.notes.watch.note(("test", test.index(), value));
@@ -293,6 +308,7 @@ impl Context<'_> {
     /// # Panics
     /// If the histogram was not booked in `prepare`; the stage reports it and the event is lost.
     #[inline]
+    #[track_caller]
     pub fn fill<H: Histo>(&self, histogram: H, at: impl At<H>) {
         let point = at.at();
         self.notes.watch.note(("fill", histogram.index(), point.map(f64::to_bits)));
