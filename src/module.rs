@@ -82,7 +82,7 @@ pub trait Module: Record + Send + Sync { // keeps nothing between events; what d
     ///
     /// # Errors
     /// Any: it costs this event, is counted, and the next event comes.
-    fn event(&self, event: &Event<'_>, context: &Context<'_>) -> Result<Verdict>; // `&mut self`: see `Sequential`
+    fn event(&self, event: &Event<'_>, context: &Context<'_>) -> Result<Verdict>;
 
     /// End of run, with what was folded from all blocks, if the stage is on then.
     ///

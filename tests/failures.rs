@@ -138,7 +138,10 @@ fn a_bank_of_another_type_costs_the_event() {
         .on(Request::new("Trigger", 1).bank(ADC0))
         .module("reads", does(|e, _| e.get(ADC0)?.map(|_| Keep).ok_or("no bank".into())));
     let report = analyse(&analyzer, &bench.writing());
-    assert_eq!(report.runs[0].failures[0].reason, "bank ADC0: WORD wanted, DWORD found: declare it as BankDef<u32>");
+    assert_eq!(
+        report.runs[0].failures[0].reason,
+        "bank ADC0: WORD wanted, DWORD found: declare it as BankDef<u32>"
+    );
     assert_eq!(names(&bench.written()), [(1, 1)]);
 }
 
@@ -157,7 +160,13 @@ fn an_array_shorter_than_its_bank_costs_the_event() {
     let failures = &report.runs[0].failures;
     assert_eq!(failures.len(), 1);
     let failure = (failures[0].serial, &*failures[0].reason);
-    assert_eq!(failure, (1, "parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements: give it 3, in the definition, a -c file or the ODB"));
+    assert_eq!(
+        failure,
+        (
+            1,
+            "parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements: give it 3, in the definition, a -c file or the ODB"
+        )
+    );
     let sums: Vec<_> = bench.written().iter().map(|e| dwords(e, "SUMS").unwrap()).collect();
     assert_eq!(sums, [vec![11, 22], vec![], vec![11]]);
 }

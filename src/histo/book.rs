@@ -102,11 +102,6 @@ mod private {
 }
 
 /// A number that can be filled. Integers beyond 2^53 are rounded; true is 1.
-#[diagnostic::on_unimplemented(
-    message = "a histogram cannot be filled with `{Self}`",
-    label = "no number",
-    note = "fill it with numbers: of an `Option`, what is inside (`if let Some(x) = ...`); of a bank, one element (`adc.at(i)`)"
-)]
 pub trait Coordinate: Copy {
     /// The number as a float.
     fn coordinate(self) -> f64;
@@ -137,7 +132,8 @@ impl Coordinate for bool {
     message = "a `{H}` cannot be filled with `{Self}`",
     label = "not what this histogram takes",
     note = "`Hist1` takes `x`, `Hist2` `(x, y)`, `Profile` `(x, value)`, `Strip` `value`",
-    note = "`WeightedHist1` takes `(x, weight)`, `WeightedHist2` `(x, y, weight)`, `WeightedProfile` `(x, value, weight)`"
+    note = "`WeightedHist1` takes `(x, weight)`, `WeightedHist2` `(x, y, weight)`, `WeightedProfile` `(x, value, weight)`",
+    note = "of an `Option`, what is inside: `if let Some(x) = ...`; of a bank, its elements: `for x in adc.iter()`"
 )]
 pub trait At<H> {
     #[doc(hidden)]

@@ -21,7 +21,8 @@ impl Parse for KeyAttribute {
         if input.peek(LitStr) {
             let name: LitStr = input.parse()?;
             if name.value().is_empty() || name.value().contains('/') {
-                let why = "the name of a key is not empty and holds no slash: write one name, as \"Pedestal\"";
+                let why =
+                    "the name of a key is not empty and holds no slash: write one name, as \"Pedestal\"";
                 return Err(syn::Error::new(name.span(), why));
             }
             key.name = Some(name);
@@ -65,9 +66,17 @@ fn unknown(word: &Ident) -> String {
         "maximum" | "high" | "upper" => Some("max"),
         "length" | "size" | "count" => Some("len"),
         "bank" | "each" => Some("per"),
-        "unit" => return "a unit stands in the documentation of the field, in brackets: /// Gain [MeV/count]".into(),
-        "name" => return "the name of the key stands first, without a word: #[key(\"Pedestal\", default = 0)]".into(),
-        other => ["default", "min", "max", "len", "per", "skip"].into_iter().find(|known| known.starts_with(other)),
+        "unit" => {
+            return "a unit stands in the documentation of the field, in brackets: /// Gain [MeV/count]"
+                .into();
+        }
+        "name" => {
+            return "the name of the key stands first, without a word: #[key(\"Pedestal\", default = 0)]"
+                .into();
+        }
+        other => {
+            ["default", "min", "max", "len", "per", "skip"].into_iter().find(|known| known.starts_with(other))
+        }
     };
     let meant = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
     format!("`default`, `min`, `max`, `len`, `per` or `skip` wanted, `{word}` found{meant}")
