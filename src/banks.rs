@@ -32,6 +32,11 @@ impl<T: Element> From<BankDef<T>> for BankUse {
 }
 
 /// One bank or a tuple of banks: `ADC0`, `(ADC0, TDC0)`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a bank nor a tuple of two to eight banks",
+    label = "a `BankDef` wanted, or several in parentheses",
+    note = "as in `Banks::read(ADC0)` and `Banks::read((ADC0, TDC0))`; more than eight are put in tuples of tuples"
+)]
 pub trait BankSet {
     /// Adds each bank to `uses`.
     fn collect(self, uses: &mut Vec<BankUse>);

@@ -17,7 +17,7 @@ use crate::module::{Booked, BoxError, Setup};
 use crate::recorded::RecordedRun;
 use crate::request::Request;
 use crate::sink::Sinks;
-use crate::stage::{AnySequential, Body, Either, Length, Mountable, Stage, guarded};
+use crate::stage::{AnySequential, Body, Either, Length, Mountable, Stage, guarded, note_places};
 use crate::{Error, Run};
 
 /// A run whose first event may come.
@@ -262,6 +262,7 @@ impl Analyzer {
         if on {
             self.prepare(mounted, module.record(), tree).map_err(failed)?;
             // A panic of a module is an error like another, here too.
+            note_places();
             let declared = |bank: BankName| self.elements(mounted, bank);
             let mut setup = Setup::new(run, name, booked, &declared);
             guarded(|| module.prepare(&mut setup)).map_err(failed)?;

@@ -24,6 +24,11 @@ impl Mounted {
         bank
     }
 
+    /// What the module calls this bank of its mount.
+    fn own(&self, bank: BankName) -> BankName {
+        self.banks.iter().find(|(_, name)| *name == bank).map_or(bank, |(own, _)| *own)
+    }
+
     /// Whether it sees the events one after the other.
     pub(crate) fn is_sequential(&self) -> bool {
         matches!(self.module.0, Either::Sequential(_))
@@ -81,7 +86,10 @@ pub enum WiringError {
         bank: BankName,
     },
     /// Two stages append the same bank.
-    #[error("stages \"{first}\" and \"{second}\" of request \"{request}\" both append bank {bank}")]
+    #[error(
+        "stages \"{first}\" and \"{second}\" of request \"{request}\" both append bank {bank}: take one of them out, or give \"{second}\" a bank of its own in the definition, as banks = {{ {own} = \"{}\" }}",
+        another(*bank)
+    )]
     SecondWriter {
         /// The request.
         request: String,
@@ -91,9 +99,13 @@ pub enum WiringError {
         second: String,
         /// The bank.
         bank: BankName,
+        /// What the module of the other stage calls it.
+        own: BankName,
     },
     /// Two parties disagree on the type of a bank.
-    #[error("stage \"{stage}\" of request \"{request}\" uses bank {bank} as {wanted}, {by} as {found}")]
+    #[error(
+        "stage \"{stage}\" of request \"{request}\" uses bank {bank} as {wanted}, {by} as {found}: give it one type in both places"
+    )]
     Type {
         /// The request.
         request: String,
@@ -110,7 +122,7 @@ pub enum WiringError {
     },
     /// A stage uses banks of events that have none.
     #[error(
-        "stage \"{stage}\" uses bank {bank}, but events of request \"{request}\" are FIXED and have no banks"
+        "stage \"{stage}\" uses bank {bank}, but events of request \"{request}\" are FIXED and have no banks: read them with Event::fixed, or leave \"fixed\" out of the request"
     )]
     Fixed {
         /// The request.
@@ -135,7 +147,10 @@ pub enum WiringError {
         name: String,
     },
     /// A name cannot be one of an ODB directory.
-    #[error("{name:?} cannot name a request or stage: it is a directory of the ODB")]
+    #[error(
+        "{name:?} cannot name a request or stage, which is a directory of the ODB: take a name without a slash, and none of {}",
+        RESERVED.join(", ")
+    )]
     Name {
         /// The name.
         name: String,
@@ -146,6 +161,12 @@ pub enum WiringError {
         /// The name.
         name: String,
     },
+}
+
+/// A name for a bank like this one.
+fn another(bank: BankName) -> BankName {
+    let [a, b, c, last] = bank.bytes();
+    BankName::new([a, b, c, if last == b'2' { b'3' } else { b'2' }])
 }
 
 /// What the analyzer itself keeps in its directory of the ODB.
@@ -233,6 +254,7 @@ fn walk(chain: &Chain, all: &[Chain], warnings: &mut Vec<String>) -> Result<(), 
                         first: first.clone(),
                         second: stage.name.clone(),
                         bank: bank.name,
+                        own: stage.own(bank.name),
                     }));
                 }
                 same_type(request, &stage.name, &bank, found)?;
@@ -279,9 +301,10 @@ fn undeclared(
             }));
         }
     }
+    let (name, size) = (bank.name, bank.elements.map(|n| format!("[{n}]")).unwrap_or_default());
     warnings.push(format!(
-        "stage \"{}\" reads bank {}, which request \"{}\" does not declare",
-        stage.name, bank.name, chain.request.name
+        "stage \"{}\" reads bank {name}, which request \"{}\" does not declare: if the frontend makes it, add {name} = \"{}{size}\" to the banks of the request, else mount the module that appends it",
+        stage.name, chain.request.name, bank.tid
     ));
     Ok(())
 }

@@ -11,10 +11,14 @@ use pactolus_formats::{Bank, BankDef, BankName, DamageKind, Element, EventView, 
 #[non_exhaustive]
 pub enum AppendError {
     /// Events are append-only: what exists is never changed.
-    #[error("bank {0} cannot be appended: the event has one of that name")]
+    #[error(
+        "bank {0} cannot be appended: the event has one of that name, which is never changed: give the new one another name"
+    )]
     Exists(BankName),
     /// A FIXED event is one structure and has no banks.
-    #[error("bank {0} cannot be appended: the event is in FIXED format and has no banks")]
+    #[error(
+        "bank {0} cannot be appended: the event is in FIXED format and has no banks: put it into a new one, with Context::queue"
+    )]
     Fixed(BankName),
 }
 

@@ -58,7 +58,15 @@ pub enum Verdict {
 /// A module without memory between events: it runs on any block on any thread.
 ///
 /// Its fields are its parameters, see [`Record`]; its name comes from where it is mounted.
-pub trait Module: Record + Send + Sync {
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no `Module`",
+    label = "needs `impl Module for {Self}`",
+    note = "`.module()` mounts what implements `Module`, whose `event` takes `&self`",
+    note = "what implements `Sequential`, with `&mut self`, is mounted with `.sequential()`"
+)]
+// The compiler shows this line to who gives a module a field that threads cannot share.
+#[rustfmt::skip]
+pub trait Module: Record + Send + Sync { // keeps nothing between events; what does implements `Sequential`
     /// The banks it reads and appends, for the rehearsal before the first event.
     fn banks(&self) -> Banks {
         Banks::default()
@@ -102,6 +110,12 @@ pub trait Module: Record + Send + Sync {
 /// A module with memory between events: it sees them one after the other in run order.
 ///
 /// Each run begins with a fresh copy of the module as it was mounted.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no `Sequential` module",
+    label = "needs `impl Sequential for {Self}`",
+    note = "`.sequential()` mounts what implements `Sequential`, whose `event` takes `&mut self`",
+    note = "what implements `Module`, with `&self`, is mounted with `.module()`"
+)]
 pub trait Sequential: Record + Send {
     /// The banks it reads and appends, for the rehearsal before the first event.
     fn banks(&self) -> Banks {
@@ -284,6 +298,7 @@ impl Context<'_> {
     /// # Panics
     /// If the test was not booked in `prepare`; the stage reports it and the event is lost.
     #[inline]
+    #[track_caller]
     pub fn set(&self, test: Test, value: bool) {
         self.board.set(test, value);
         self.notes.watch.note(("test", test.index(), value));
@@ -306,6 +321,7 @@ impl Context<'_> {
     /// # Panics
     /// If the histogram was not booked in `prepare`; the stage reports it and the event is lost.
     #[inline]
+    #[track_caller]
     pub fn fill<H: Histo>(&self, histogram: H, at: impl At<H>) {
         let point = at.at();
         self.notes.watch.note(("fill", histogram.index(), point.map(f64::to_bits)));

@@ -1,7 +1,8 @@
 //! A stage: a module mounted under a name, with its switch, parameters, counts and time.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Once};
 
 use pactolus_formats::BankName;
 
@@ -48,10 +49,39 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(panic_text(&*panic).into()))
 }
 
+thread_local! {
+    /// Where this thread has panicked last.
+    static PLACE: Cell<Option<String>> = const { Cell::new(None) };
+}
+
+/// From here on, the place of a panic is known: only a hook is told of it. The one that was there is
+/// called as before.
+pub(crate) fn note_places() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let place = info.location().map(|at| format!("{}:{}", at.file(), at.line()));
+            let _ = PLACE.try_with(|last| last.set(place));
+            before(info);
+        }));
+    });
+}
+
+/// What a panic of this thread has said, and where.
 #[cold]
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|s| &**s));
-    format!("panicked: {}", text.unwrap_or("without a message"))
+    let text = text.unwrap_or("without a message");
+    let place = PLACE.take().map(|place| format!(" at {place}")).unwrap_or_default();
+    // Most often it is a bank, and the standard library cannot know.
+    let mend = match text {
+        "called `Option::unwrap()` on a `None` value" => {
+            "; where the event has no such bank, go on without: let Some(bank) = event.get(...)? else { return Ok(Keep) }"
+        }
+        _ => "",
+    };
+    format!("panicked{place}: {text}{mend}")
 }
 
 /// A module of either kind, as the catalogue makes it and a request mounts it.
@@ -145,7 +175,10 @@ impl Length {
 
 /// A parameter array is too short for a bank.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("parameter \"{key}\" has {len} values, but bank {bank} has {elements} elements")]
+#[error(
+    "parameter \"{key}\" has {len} values, but bank {bank} has {elements} elements: \
+     give it {elements}, in the definition, a -c file or the ODB"
+)]
 pub struct TooShort {
     /// The parameter.
     pub key: String,

@@ -244,8 +244,12 @@ impl Board {
     /// # Panics
     /// If the test was not booked: the stage reports it.
     #[inline]
+    #[track_caller]
     pub(crate) fn set(&self, test: Test, value: bool) {
-        assert!((test.0 as usize) < self.tests.get(), "a test is set that `prepare` has not booked");
+        assert!(
+            (test.0 as usize) < self.tests.get(),
+            "a test is set that was not booked: book it in prepare, as self.good = setup.test(\"Good\")"
+        );
         self.tally.borrow_mut().set(test.0 as usize, value);
     }
 

@@ -23,7 +23,10 @@ fn what_exists_is_never_changed() {
     );
     let report = analyse(&analyzer, &bench.writing());
     let reason = &report.runs[0].failures[0].reason;
-    assert_eq!(reason, "bank ADC0 cannot be appended: the event has one of that name");
+    assert_eq!(
+        reason,
+        "bank ADC0 cannot be appended: the event has one of that name, which is never changed: give the new one another name"
+    );
 }
 
 /// An event of a big-endian frontend with two banks.

@@ -214,7 +214,7 @@ fn what_cannot_be_taken_leaves_the_epoch_in_force_and_is_said_once() {
     let [short, switch] = &report.warnings[..] else { panic!("{:?}", report.warnings) };
     assert_eq!(
         short,
-        "run 42, before event 3: the change of /Analyzer/Parameters/Sums/Offset: 10 20 -> 5 does not take effect, epoch 0 goes on: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 2 elements"
+        "run 42, before event 3: the change of /Analyzer/Parameters/Sums/Offset: 10 20 -> 5 does not take effect, epoch 0 goes on: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 2 elements: give it 2, in the definition, a -c file or the ODB"
     );
     assert!(switch.starts_with("run 42, before event 5: the change of "), "{switch}");
     assert!(switch.contains(SWITCH), "{switch}");

@@ -161,7 +161,7 @@ fn a_wrong_bank_type_is_refused() {
     check_definition(
         "WORD[4]",
         "DWORD[4]",
-        "pactolus: stage \"ADC calibration\" of request \"Trigger\" uses bank ADC0 as WORD, the request declares it as DWORD",
+        "pactolus: stage \"ADC calibration\" of request \"Trigger\" uses bank ADC0 as WORD, the request declares it as DWORD: give it one type in both places",
     );
 }
 
@@ -170,7 +170,7 @@ fn a_second_writer_of_a_bank_is_refused() {
     check_definition(
         "[[request.module]]\ntype = \"AdcSum\"",
         "[[request.module]]\ntype = \"AdcCalib\"\nname = \"again\"\n[[request.module]]\ntype = \"AdcSum\"",
-        "pactolus: stages \"ADC calibration\" and \"again\" of request \"Trigger\" both append bank CADC",
+        "pactolus: stages \"ADC calibration\" and \"again\" of request \"Trigger\" both append bank CADC: take one of them out, or give \"again\" a bank of its own in the definition, as banks = { CADC = \"CAD2\" }",
     );
 }
 
@@ -188,14 +188,14 @@ fn a_short_parameter_array_is_refused() {
     check_definition(
         "[174, 194, 176, 182]",
         "[174, 194, 176]",
-        "pactolus: stage \"ADC calibration\", run 42: parameter \"Pedestal\" has 3 values, but bank ADC0 has 4 elements",
+        "pactolus: stage \"ADC calibration\", run 42: parameter \"Pedestal\" has 3 values, but bank ADC0 has 4 elements: give it 4, in the definition, a -c file or the ODB",
     );
     let short = "[Analyzer/Parameters/ADC calibration]\nPedestal = INT[2] :\n[0] 1\n[1] 2\n";
     let place = Place::new().with("short.odb", short);
     check_with(
         &place,
         &["-c", "@short.odb"],
-        "pactolus: stage \"ADC calibration\", run 42: parameter \"Pedestal\" has 2 values, but bank ADC0 has 4 elements",
+        "pactolus: stage \"ADC calibration\", run 42: parameter \"Pedestal\" has 2 values, but bank ADC0 has 4 elements: give it 4, in the definition, a -c file or the ODB",
     );
 }
 

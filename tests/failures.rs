@@ -55,8 +55,8 @@ fn an_error_and_a_panic_cost_one_event_each() {
     let report = analyse(&analyzer, &bench.writing());
     let failures = &report.runs[0].failures;
     let said: Vec<_> = failures.iter().map(|f| (f.event, f.id, f.serial, &*f.stage, &*f.reason)).collect();
-    let wanted =
-        [(5, 1, 3, "breaks", "three is too much"), (7, 1, 5, "breaks", "panicked: five is far too much")];
+    let place = "panicked at tests/failures.rs:50: five is far too much";
+    let wanted = [(5, 1, 3, "breaks", "three is too much"), (7, 1, 5, "breaks", place)];
     assert_eq!(said, wanted);
     assert_eq!(names(&bench.written()), [(1, 0), (1, 1), (1, 2), (1, 4), (1, 6), (1, 7)]);
     assert!(!report.is_clean() && report.failed() == 2);
@@ -138,7 +138,10 @@ fn a_bank_of_another_type_costs_the_event() {
         .on(Request::new("Trigger", 1).bank(ADC0))
         .module("reads", does(|e, _| e.get(ADC0)?.map(|_| Keep).ok_or("no bank".into())));
     let report = analyse(&analyzer, &bench.writing());
-    assert_eq!(report.runs[0].failures[0].reason, "bank ADC0: WORD wanted, DWORD found");
+    assert_eq!(
+        report.runs[0].failures[0].reason,
+        "bank ADC0: WORD wanted, DWORD found: declare it as BankDef<u32>"
+    );
     assert_eq!(names(&bench.written()), [(1, 1)]);
 }
 
@@ -157,7 +160,13 @@ fn an_array_shorter_than_its_bank_costs_the_event() {
     let failures = &report.runs[0].failures;
     assert_eq!(failures.len(), 1);
     let failure = (failures[0].serial, &*failures[0].reason);
-    assert_eq!(failure, (1, "parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements"));
+    assert_eq!(
+        failure,
+        (
+            1,
+            "parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements: give it 3, in the definition, a -c file or the ODB"
+        )
+    );
     let sums: Vec<_> = bench.written().iter().map(|e| dwords(e, "SUMS").unwrap()).collect();
     assert_eq!(sums, [vec![11, 22], vec![], vec![11]]);
 }

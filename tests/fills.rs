@@ -361,7 +361,7 @@ fn what_cannot_be_booked_refuses_the_run() {
 fn filling_what_was_not_booked_costs_the_event() {
     let report = booked(|_| Ok(())).unwrap();
     assert_eq!(report.failed(), report.runs[0].requests[0].account.matched);
-    assert!(report.runs[0].failures[0].reason.contains("`prepare` has not booked"));
+    assert!(report.runs[0].failures[0].reason.contains("was not booked: book it in prepare"));
 }
 
 #[test]

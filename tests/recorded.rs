@@ -566,7 +566,7 @@ fn what_cannot_be_applied_is_refused_before_anything_is_written() {
         Analyzer::new("Analyzer").on(trigger).module("Sums", Adds { offset: vec![0; limit] })
     };
     let told = refused(&strict(3), &job());
-    assert!(told.contains("parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements"), "{told}");
+    assert!(told.contains("parameter \"Offset\" has 2 values, but bank ADC0 has 3 elements: give it 3, in the definition, a -c file or the ODB"), "{told}");
     // Values that are none, and such that a module refuses.
     let wrong = |values: serde_json::Value| {
         let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
@@ -580,7 +580,7 @@ fn what_cannot_be_applied_is_refused_before_anything_is_written() {
     assert!(told.ends_with(wanted), "{told}");
     let short = session.job(again.path()).epochs(wrong(serde_json::json!(["5"])).unwrap());
     let told = refused(&analyzer(), &short);
-    let wanted = "run_wrong.json: run 42: epoch 1: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 2 elements";
+    let wanted = "run_wrong.json: run 42: epoch 1: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 2 elements: give it 2, in the definition, a -c file or the ODB";
     assert!(told.ends_with(wanted), "{told}");
     // An output may not take the place of the record.
     let over = Job::new().input(&session.inputs[0]).epochs(Recorded::read(&record).unwrap());

@@ -453,7 +453,7 @@ fn a_slip_between_two_runs_does_not_end_the_job() {
     let [warning] = &report.warnings[..] else { panic!("{:?}", report.warnings) };
     assert_eq!(
         warning,
-        "run 43 does not begin with what is in the ODB, the values of the run before stay in force: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 4 elements"
+        "run 43 does not begin with what is in the ODB, the values of the run before stay in force: stage \"Sums\": parameter \"Offset\" has 1 values, but bank ADC0 has 4 elements: give it 4, in the definition, a -c file or the ODB"
     );
     // It is told when it happens.
     assert_eq!(told, [(43, 0, warning.clone())]);

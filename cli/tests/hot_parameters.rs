@@ -265,7 +265,7 @@ fn the_summary_tells_epochs_and_what_was_refused() {
     assert_eq!(
         err,
         format!(
-            "warning: run 42, before event 4: the change of {pedestal} 1 2 does not take effect, epoch 0 goes on: stage \"ADC calibration\": parameter \"Pedestal\" has 2 values, but bank ADC0 has 4 elements"
+            "warning: run 42, before event 4: the change of {pedestal} 1 2 does not take effect, epoch 0 goes on: stage \"ADC calibration\": parameter \"Pedestal\" has 2 values, but bank ADC0 has 4 elements: give it 4, in the definition, a -c file or the ODB"
         )
     );
 }

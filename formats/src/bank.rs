@@ -195,11 +195,34 @@ impl fmt::Display for WrongType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let WrongType { bank, wanted, wanted_size, found, bytes } = self;
         if *wanted == Tid::Struct && *found == Tid::Struct.name() {
-            write!(f, "bank {bank}: structs of {wanted_size} bytes wanted, {bytes} bytes found")
+            let mend = "give the struct that derives Bank the members of the bank";
+            write!(f, "bank {bank}: structs of {wanted_size} bytes wanted, {bytes} bytes found: {mend}")
         } else {
-            write!(f, "bank {bank}: {wanted} wanted, {found} found")
+            write!(f, "bank {bank}: {wanted} wanted, {found} found")?;
+            match Tid::from_name(found).and_then(rust_type) {
+                Some(rust) => write!(f, ": declare it as BankDef<{rust}>"),
+                None => Ok(()),
+            }
         }
     }
+}
+
+/// The Rust type that reads elements of this type.
+fn rust_type(tid: Tid) -> Option<&'static str> {
+    Some(match tid {
+        Tid::Byte | Tid::Char | Tid::Bitfield | Tid::String | Tid::Array => "u8",
+        Tid::Sbyte => "i8",
+        Tid::Word => "u16",
+        Tid::Short => "i16",
+        Tid::Dword => "u32",
+        Tid::Int => "i32",
+        Tid::Int64 => "i64",
+        Tid::Uint64 => "u64",
+        Tid::Float => "f32",
+        Tid::Double => "f64",
+        Tid::Bool => "bool",
+        Tid::Struct | Tid::Key | Tid::Link => return None,
+    })
 }
 
 impl std::error::Error for WrongType {}
@@ -239,7 +262,10 @@ impl<'a, T: Element> Values<'a, T> {
     #[inline]
     #[track_caller]
     pub fn at(&self, i: usize) -> T {
-        T::read(&self.data[i * T::SIZE..][..T::SIZE], self.order)
+        match self.data.get(i * T::SIZE..).and_then(|rest| rest.get(..T::SIZE)) {
+            Some(bytes) => T::read(bytes, self.order),
+            None => beyond(i, self.len()),
+        }
     }
 
     /// Element `i`, or `None` beyond the end.
@@ -268,6 +294,12 @@ impl<'a, T: Element> Values<'a, T> {
         let whole = self.len() * T::SIZE;
         bytemuck::try_cast_slice(&self.data[..whole]).ok()
     }
+}
+
+#[cold]
+#[track_caller]
+fn beyond(i: usize, len: usize) -> ! {
+    panic!("element {i} of a bank of {len} elements: stay below its len(), or ask with get({i})")
 }
 
 impl<'a, T: Element + fmt::Debug> fmt::Debug for Values<'a, T> {

@@ -20,6 +20,12 @@ pub enum Order {
 }
 
 /// A type that a bank can hold: numbers, `bool`, and structs with `#[derive(Bank)]`.
+#[diagnostic::on_unimplemented(
+    message = "a bank cannot hold elements of type `{Self}`",
+    label = "no element of a bank",
+    note = "elements are u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, bool, or a struct with `#[derive(Bank, Clone, Copy)]`",
+    note = "a bank of several numbers is a `BankDef` of one of them: `BankDef<f32>`, not `BankDef<Vec<f32>>`"
+)]
 pub trait Element: Copy + Send + Sync + 'static {
     /// The bank type this Rust type stands for.
     const TID: Tid;
@@ -114,6 +120,11 @@ impl Element for bool {
 }
 
 /// A member of a `#[derive(Bank)]` struct: one element, or a fixed array of elements.
+#[diagnostic::on_unimplemented(
+    message = "a struct with `#[derive(Bank)]` cannot have a member of type `{Self}`",
+    label = "no member of a bank's struct",
+    note = "members are u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, bool, and arrays of them such as `[f32; 4]`"
+)]
 pub trait Member: Copy {
     /// Type of one element.
     const TID: Tid;

@@ -42,6 +42,11 @@ use crate::{Error, Number, Path, Result, Tree, Value};
 ///
 /// `#[key(skip)]` is a field of the struct alone, made by `Default`. The documentation of the
 /// field describes the key; the last `[..]` in it is the unit.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no parameters yet: it is no `Record`",
+    label = "is no `Record`",
+    note = "write `#[derive(Record, Clone)]` above `struct {Self}`: its fields are its parameters, none are fine, too"
+)]
 pub trait Record {
     /// An instance with the default of every field.
     fn defaults() -> Self

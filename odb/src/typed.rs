@@ -6,6 +6,12 @@ use crate::value::Strings;
 use crate::{Error, Value};
 
 /// One element of a key as a Rust type: the numbers, `bool` and `String`.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` cannot be a parameter",
+    label = "no type of a parameter",
+    note = "parameters are numbers, `bool`, `String`, and `Vec` or arrays of them",
+    note = "a field that is no parameter, as a handle of a histogram or a table made in `prepare`, needs `#[key(skip)]`"
+)]
 pub trait Element: Clone + Default + Send + Sync + 'static {
     /// The MIDAS type that a new key of this type gets.
     const TID: Tid;
@@ -21,6 +27,12 @@ pub trait Element: Clone + Default + Send + Sync + 'static {
 }
 
 /// A Rust type that a whole key can be read into: an [`Element`], a `Vec` or an array of them.
+#[diagnostic::on_unimplemented(
+    message = "a key cannot be read as `{Self}`",
+    label = "no type of a key",
+    note = "parameters are numbers, `bool`, `String`, and `Vec` or arrays of them",
+    note = "a field that is no parameter, as a handle of a histogram or a table made in `prepare`, needs `#[key(skip)]`"
+)]
 pub trait Typed: Sized + Clone + Into<Value> {
     /// The type of one element.
     type Element: Element;

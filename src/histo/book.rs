@@ -128,6 +128,13 @@ impl Coordinate for bool {
 }
 
 /// Where to fill a histogram with handle `H`: a number, or a tuple of numbers.
+#[diagnostic::on_unimplemented(
+    message = "a `{H}` cannot be filled with `{Self}`",
+    label = "not what this histogram takes",
+    note = "`Hist1` takes `x`, `Hist2` `(x, y)`, `Profile` `(x, value)`, `Strip` `value`",
+    note = "`WeightedHist1` takes `(x, weight)`, `WeightedHist2` `(x, y, weight)`, `WeightedProfile` `(x, value, weight)`",
+    note = "of an `Option`, what is inside: `if let Some(x) = ...`; of a bank, its elements: `for x in adc.iter()`"
+)]
 pub trait At<H> {
     #[doc(hidden)]
     fn at(self) -> [f64; 3];

@@ -37,6 +37,7 @@ impl Fills {
     /// # Panics
     /// If the histogram was not booked: the stage reports it.
     #[inline]
+    #[track_caller]
     pub(crate) fn fill<H: Histo>(&self, handle: H, at: impl At<H>, time: u32) {
         self.put(handle, at.at(), time);
     }
@@ -44,9 +45,10 @@ impl Fills {
     /// # Panics
     /// As [`fill`](Fills::fill).
     #[inline]
+    #[track_caller]
     pub(crate) fn put<H: Histo>(&self, handle: H, point: [f64; 3], time: u32) {
         let mut slots = self.slots.borrow_mut();
-        let slot = slots.get_mut(handle.index() as usize).unwrap_or_else(|| unbooked());
+        let Some(slot) = slots.get_mut(handle.index() as usize) else { unbooked() };
         H::put(slot, point, time);
     }
 
@@ -72,8 +74,9 @@ fn is_small(shape: &Shape) -> bool {
 }
 
 #[cold]
+#[track_caller]
 fn unbooked() -> ! {
-    panic!("a histogram is filled that `prepare` has not booked")
+    panic!("a histogram is filled that was not booked: book it in prepare, as self.energy = setup.book(...)?")
 }
 
 /// The fills of one histogram.

@@ -14,6 +14,9 @@ pub fn derive_bank(input: TokenStream) -> TokenStream {
     expand(&input).unwrap_or_else(Error::into_compile_error).into()
 }
 
+const STRUCTS: &str = "derive(Bank) wants a struct with named fields, one for each member of the bank: \
+                       struct Hit { time: f32, channel: u32 }";
+
 /// The path of the formats crate as the user's crate sees it.
 fn formats() -> Tokens {
     let named = |found, inner: Tokens| match found {
@@ -34,10 +37,10 @@ fn formats() -> Tokens {
 
 fn expand(input: &DeriveInput) -> syn::Result<Tokens> {
     let Data::Struct(data) = &input.data else {
-        return Err(Error::new(input.span(), "derive(Bank) works on structs with named fields"));
+        return Err(Error::new(input.span(), STRUCTS));
     };
     let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new(input.span(), "derive(Bank) works on structs with named fields"));
+        return Err(Error::new(input.span(), STRUCTS));
     };
     let formats = formats();
     let name = &input.ident;

@@ -21,10 +21,9 @@ impl Parse for KeyAttribute {
         if input.peek(LitStr) {
             let name: LitStr = input.parse()?;
             if name.value().is_empty() || name.value().contains('/') {
-                return Err(syn::Error::new(
-                    name.span(),
-                    "the name of a key is not empty and holds no slash",
-                ));
+                let why =
+                    "the name of a key is not empty and holds no slash: write one name, as \"Pedestal\"";
+                return Err(syn::Error::new(name.span(), why));
             }
             key.name = Some(name);
             if !input.is_empty() {
@@ -43,8 +42,7 @@ impl Parse for KeyAttribute {
                     "len" => &mut key.len,
                     "per" => &mut key.per,
                     _ => {
-                        let known = "`default`, `min`, `max`, `len`, `per` or `skip` expected";
-                        return Err(syn::Error::new(word.span(), known));
+                        return Err(syn::Error::new(word.span(), unknown(&word)));
                     }
                 };
                 input.parse::<Token![=]>()?;
@@ -58,4 +56,28 @@ impl Parse for KeyAttribute {
         }
         Ok(key)
     }
+}
+
+/// Words that are known, and those that may have been meant.
+fn unknown(word: &Ident) -> String {
+    let meant = match word.to_string().to_lowercase().as_str() {
+        "def" | "defualt" | "defautl" | "initial" | "value" => Some("default"),
+        "minimum" | "low" | "lower" => Some("min"),
+        "maximum" | "high" | "upper" => Some("max"),
+        "length" | "size" | "count" => Some("len"),
+        "bank" | "each" => Some("per"),
+        "unit" => {
+            return "a unit stands in the documentation of the field, in brackets: /// Gain [MeV/count]"
+                .into();
+        }
+        "name" => {
+            return "the name of the key stands first, without a word: #[key(\"Pedestal\", default = 0)]"
+                .into();
+        }
+        other => {
+            ["default", "min", "max", "len", "per", "skip"].into_iter().find(|known| known.starts_with(other))
+        }
+    };
+    let meant = meant.map(|meant| format!(": did you mean `{meant}`?")).unwrap_or_default();
+    format!("`default`, `min`, `max`, `len`, `per` or `skip` wanted, `{word}` found{meant}")
 }

@@ -9,17 +9,26 @@ use crate::field::{Field, Shape};
 
 pub(crate) fn record(input: &DeriveInput) -> syn::Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
-        return Err(syn::Error::new_spanned(&input.ident, "a Record is a struct with named fields"));
+        return Err(syn::Error::new_spanned(
+            &input.ident,
+            "a Record is a struct with named fields, one for each parameter",
+        ));
     };
     if let Fields::Unnamed(fields) = &data.fields {
-        return Err(syn::Error::new_spanned(fields, "the fields of a Record need names, as its keys do"));
+        return Err(syn::Error::new_spanned(
+            fields,
+            "the fields of a Record need names, as its keys do: struct Calib { gain: f32 }",
+        ));
     }
     let all: Vec<Field<'_>> = data.fields.iter().map(Field::read).collect::<syn::Result<_>>()?;
     let root = root()?;
     let keys: Vec<&Field<'_>> = all.iter().filter(|field| !field.key.skip).collect();
     for (at, field) in keys.iter().enumerate() {
         if keys[..at].iter().any(|other| same_key(&other.name, &field.name)) {
-            return Err(syn::Error::new_spanned(field.ident, format!("two fields of key '{}'", field.name)));
+            return Err(syn::Error::new_spanned(
+                field.ident,
+                format!("two fields of key '{0}': give one another name, as #[key(\"{0} 2\")]", field.name),
+            ));
         }
     }
 

@@ -34,14 +34,20 @@ impl<'a> Field<'a> {
         let mut key = None;
         for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("key")) {
             if key.replace(attribute.parse_args::<KeyAttribute>()?).is_some() {
-                return Err(syn::Error::new(attribute.span(), "one `#[key]` to a field"));
+                return Err(syn::Error::new(
+                    attribute.span(),
+                    "one `#[key]` to a field: put all into the first, separated by commas",
+                ));
             }
         }
         let key = key.unwrap_or_default();
         let shape = shape(&field.ty);
         if let (Some(wrong), false) = (key.len.as_ref().or(key.per.as_ref()), matches!(shape, Shape::Vec(_)))
         {
-            return Err(syn::Error::new(wrong.span(), "`len` and `per` are for a field of type Vec"));
+            return Err(syn::Error::new(
+                wrong.span(),
+                "`len` and `per` are for a field of type Vec: write Vec<f32> for one value per element",
+            ));
         }
         let name = key.name.as_ref().map_or_else(|| ident_text(ident), |name| name.value());
         let (description, unit) = documentation(field);
