@@ -124,14 +124,13 @@ pub use event::{AppendError, Event};
 pub use events::Events;
 pub use feed::{Ended, is_stopping};
 pub use fold::{LiveProgress, Progress};
-pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop, check_runs, expand, has_run};
+pub use job::{InputFile, Job, OutputFile, OutputKind, Reads, Stop};
 pub use ledger::{Failure, Offered, Requested};
 pub use live::Live;
 pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequential, Setup, Verdict};
 pub use online::{Arrival, Arrivals, Follow, Lag, Queue};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
-pub use provenance::sha256_of;
 pub use recent::{Shm, StopAt};
 pub use recorded::Recorded;
 pub use report::{
@@ -140,8 +139,15 @@ pub use report::{
 };
 pub use request::{Request, RequestedBank, Sampling};
 pub use run::Run;
-pub use run_files::{directory_of, in_run_order, is_run_file};
 pub use shard::{Parts, Shard, ShardReport, is_part};
 pub use stage::TooShort;
 pub use test::Test;
 pub use verify::{Case, Cause, Compared, Culprit, Follower, Verified, Verify, Witness};
+
+// What `pactolus-cli` needs as well, so that names of files mean the same everywhere; no part of the public API.
+#[doc(hidden)]
+pub use {
+    job::{check_runs, expand, has_run},
+    provenance::sha256_of,
+    run_files::{directory_of, in_run_order, is_run_file},
+};

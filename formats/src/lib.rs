@@ -47,6 +47,7 @@ mod tid;
 #[cfg(feature = "tuple")]
 pub mod tuple;
 mod whole;
+#[doc(hidden)] // The crates above write their own files with it; no part of the public API.
 pub mod wire;
 
 pub use bank::{Bank, BankDef, BankName, Values, WrongType};
