@@ -1,5 +1,6 @@
 //! The analyzer: requests, each with its chain of stages.
 
+use std::fmt;
 use std::io::Write;
 
 use pactolus_formats::BankName;
@@ -50,6 +51,16 @@ pub struct Analyzer {
     pub(crate) parameters: Vec<(String, String, Parameter)>,
     /// The text of the definition it was made from.
     pub(crate) definition: Option<String>,
+}
+
+impl fmt::Debug for Analyzer {
+    /// Its requests, each with the names of its stages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stages = |chain: &Chain| chain.stages.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
+        let chains = self.chains.iter().map(|chain| (&chain.request.name, stages(chain)));
+        write!(f, "{:?} ", self.name)?;
+        f.debug_map().entries(chains).finish()
+    }
 }
 
 impl Analyzer {

@@ -6,6 +6,7 @@ use pactolus_formats::{BankDef, BankName, Element, Layout, Tid};
 
 /// One bank of a declaration.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct BankUse {
     /// Its name.
     pub name: BankName,
@@ -73,6 +74,7 @@ tuples! { A B; A B C; A B C D; A B C D E; A B C D E F; A B C D E F G; A B C D E 
 /// assert_eq!(banks.reads().len(), 2);
 /// ```
 #[derive(Clone, Debug, Default)]
+#[must_use = "`banks` answers with it"]
 pub struct Banks {
     reads: Vec<BankUse>,
     writes: Vec<BankUse>,

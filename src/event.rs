@@ -1,6 +1,7 @@
 //! The event as a module sees it: raw banks in place, appended banks in an arena.
 
 use std::cell::Cell;
+use std::fmt;
 
 use bumpalo::Bump;
 use pactolus_formats::mid::layout::{Area, BankKind, Banks as Walk};
@@ -101,6 +102,15 @@ pub struct Event<'a> {
     last: Cell<Option<&'a Appended<'a>>>,
     /// The mount's own names for banks: (as the module says, as in the event).
     names: Cell<&'a [(BankName, BankName)]>,
+}
+
+impl fmt::Debug for Event<'_> {
+    /// Its header, and its banks with their types and lengths.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bank = |bank: Bank<'_>| format!("{}: {}[{}]", bank.name, bank.type_name(), bank.len());
+        let banks: Vec<String> = self.banks().map(bank).collect();
+        f.debug_struct("Event").field("header", self.header()).field("banks", &banks).finish()
+    }
 }
 
 impl<'a> Event<'a> {

@@ -135,6 +135,7 @@ pub(crate) struct Entered {
 
 /// An event that a stage lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Failure {
     /// The stage, or the request if its output failed.
     pub stage: String,

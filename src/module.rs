@@ -16,6 +16,7 @@
 //! alone until it is on.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::sync::Arc;
 
 use pactolus_formats::mid;
@@ -250,6 +251,7 @@ impl<'a> Setup<'a> {
 
 /// What a run has come to, for [`Module::eor`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EndOfRun<'a> {
     /// The run.
     pub run: &'a Run,
@@ -280,6 +282,20 @@ pub(crate) struct Notes {
     pub(crate) queue: RefCell<Vec<NewEvent>>,
     /// Takes in what else a module does to an event, where somebody compares.
     pub(crate) watch: Watch,
+}
+
+impl fmt::Debug for Setup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Setup { run, stage, booked, .. } = self;
+        f.debug_struct("Setup").field("run", run).field("stage", stage).field("booked", booked).finish()
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Context { run, epoch, header, .. } = self;
+        f.debug_struct("Context").field("run", run).field("epoch", epoch).field("header", header).finish()
+    }
 }
 
 impl Context<'_> {

@@ -16,6 +16,7 @@ use crate::ledger::{Failure, Offered, Requested};
 
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Written {
     /// Its name.
     pub path: PathBuf,
@@ -45,6 +46,7 @@ pub struct RequestReport {
 
 /// One stage in one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct StageReport {
     /// Its name.
     pub name: String,
@@ -64,6 +66,7 @@ pub struct StageReport {
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct RunReport {
     /// Run number.
     pub run: u32,
@@ -120,6 +123,7 @@ impl RunReport {
 
 /// A histogram in one line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct HistogramReport {
     /// Its name, a path.
     pub name: String,
@@ -145,6 +149,7 @@ impl HistogramReport {
 
 /// A parameter with its origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Explained {
     /// Its path.
     pub path: String,
@@ -157,6 +162,7 @@ pub struct Explained {
 /// Behind epoch 0: what others have changed in a shared ODB while the run went on, and from which event on
 /// it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct EpochReport {
     /// Its number in the run.
     pub epoch: u32,
@@ -189,6 +195,7 @@ impl fmt::Display for Change {
 
 /// Broken bytes in an input, with the place where reading went on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct InputDamage {
     /// The file.
     pub input: PathBuf,
@@ -266,6 +273,7 @@ impl WithoutText {
 
 /// The sums of runs that are not reported one by one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Earlier {
     /// How many there are.
     pub runs: u64,

@@ -324,6 +324,7 @@ impl Scan {
 
 /// What is in a file.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Scanned {
     /// How it is compressed.
     #[serde(serialize_with = "compression_name")]

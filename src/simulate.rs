@@ -26,9 +26,9 @@ use rand_pcg::rand_core::Rng;
 /// Event id of the Trigger events.
 pub const TRIGGER: u16 = 1;
 /// Event id of the Scaler events.
-pub const SCALER: u16 = 2;
+pub(crate) const SCALER: u16 = 2;
 /// One data event in so many is a Scaler event; also data events per second of simulated time.
-pub const SCALER_PERIOD: u64 = 50;
+pub(crate) const SCALER_PERIOD: u64 = 50;
 
 /// Pedestals of the sample experiment [counts].
 const PEDESTALS: [u32; 4] = [174, 194, 176, 182];

@@ -179,6 +179,7 @@ impl Length {
     "parameter \"{key}\" has {len} values, but bank {bank} has {elements} elements: \
      give it {elements}, in the definition, a -c file or the ODB"
 )]
+#[non_exhaustive]
 pub struct TooShort {
     /// The parameter.
     pub key: String,

@@ -95,6 +95,7 @@ impl fmt::Display for Case {
 
 /// How a combination compares with the reference, which is the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Compared {
     /// How the work was divided.
     #[serde(flatten)]

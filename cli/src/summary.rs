@@ -143,7 +143,7 @@ pub(crate) fn print_run(run: &RunReport, verbose: bool, out: &mut dyn Write) -> 
 /// What others have changed while the run went on.
 fn print_epochs(run: &RunReport, verbose: bool, out: &mut dyn Write) -> io::Result<()> {
     let most = if verbose { usize::MAX } else { SHOWN };
-    for EpochReport { epoch, first_event, changes, more } in run.epochs.iter().take(most) {
+    for EpochReport { epoch, first_event, changes, more, .. } in run.epochs.iter().take(most) {
         writeln!(out, "  epoch {epoch} from event {first_event} on:")?;
         let shown = if verbose { changes.len() } else { changes.len().min(5) };
         for change in &changes[..shown] {

@@ -85,11 +85,13 @@ impl<T> BankDef<T> {
     }
 
     /// States how many elements the bank has, or at most has.
+    #[must_use]
     pub const fn size(self, elements: usize) -> BankDef<T> {
         BankDef { size: Some(elements), ..self }
     }
 
     /// States the unit of the elements.
+    #[must_use]
     pub const fn unit(self, unit: &'static str) -> BankDef<T> {
         BankDef { unit, ..self }
     }
@@ -107,6 +109,17 @@ impl<T> BankDef<T> {
     /// The unit, or an empty string.
     pub const fn unit_name(&self) -> &'static str {
         self.unit
+    }
+}
+
+impl<T: Element> fmt::Debug for BankDef<T> {
+    /// `CADC: FLOAT[4] MeV`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, T::TID)?;
+        if let Some(elements) = self.size {
+            write!(f, "[{elements}]")?;
+        }
+        if self.unit.is_empty() { Ok(()) } else { write!(f, " {}", self.unit) }
     }
 }
 
@@ -178,6 +191,7 @@ impl<'a> Bank<'a> {
 
 /// A bank was read as a type that it does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WrongType {
     /// The bank.
     pub bank: BankName,

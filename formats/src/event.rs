@@ -79,6 +79,9 @@ impl Header {
     pub const SIZE: usize = 16;
 
     /// Parses a header; the rest of `input` is what follows it.
+    ///
+    /// # Errors
+    /// If there are fewer than [`SIZE`](Header::SIZE) bytes.
     #[inline]
     pub fn parse(input: &[u8]) -> IResult<&[u8], Header> {
         map(take(Header::SIZE), Header::read).parse(input)

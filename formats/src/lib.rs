@@ -27,6 +27,16 @@
 //! # Ok(()) }
 //! ```
 //!
+//! | to | use |
+//! |---|---|
+//! | read a file, whatever its compression | [`Input`], which looks at the first bytes, and [`mid::Reader`] or [`asc::Reader`] |
+//! | read values of a bank | [`BankDef`], [`Bank::values`]; a struct with `#[derive(Bank)]` |
+//! | know what was broken | [`Damage`]: what, and at which byte; reading goes on behind it |
+//! | write events | [`mid`], [`asc`], packed by [`Compression`] |
+//! | write tables | [`mod@tuple`] |
+//!
+//! Where the numbers come from, and the bytes one by one, is on the page of each format.
+//!
 //! This floor knows no ODB, no module, no network and no clock. It never trusts a length, and
 //! allocates by what has arrived, not by what is claimed.
 
@@ -47,6 +57,7 @@ mod tid;
 #[cfg(feature = "tuple")]
 pub mod tuple;
 mod whole;
+#[doc(hidden)] // The crates above write their own files with it; no part of the public API.
 pub mod wire;
 
 pub use bank::{Bank, BankDef, BankName, Values, WrongType};

@@ -8,7 +8,8 @@ use std::io::Write;
 mod digits;
 mod whole;
 
-pub use whole::{hex, push_hex, push_signed, push_unsigned, put_signed, put_unsigned};
+pub(crate) use whole::push_signed;
+pub use whole::{hex, push_hex, push_unsigned, put_signed, put_unsigned};
 
 /// Where the digits begin while a number is put together: before them is room for `-0.000`.
 const FRONT: usize = 8;

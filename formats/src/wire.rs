@@ -240,6 +240,7 @@ impl Wire for Tid {
 /// place.put(&mut bytes);
 /// assert_eq!(Bytes::new(&bytes).value(), Ok(place));
 /// ```
+#[doc(hidden)]
 #[macro_export]
 macro_rules! record {
     ($name:ty { $($field:ident),* $(,)? }) => {

@@ -10,7 +10,7 @@ pub const CADC: BankDef<f32> = BankDef::new(b"CADC");
 /// Subtracts the pedestal of each channel and multiplies by its gain.
 ///
 /// Half a count is added, as in MIDAS's sample: a count of n stands for n to n + 1.
-#[derive(Record, Clone)]
+#[derive(Record, Clone, Debug)]
 pub struct AdcCalib {
     /// Pedestal of each channel [counts]
     #[key("Pedestal", default = 0, per = ADC0)]

@@ -19,7 +19,7 @@ pub struct Asum {
 }
 
 /// Adds up the amplitudes above a threshold, in the order of the channels.
-#[derive(Record, Clone)]
+#[derive(Record, Clone, Debug)]
 pub struct AdcSum {
     /// Only amplitudes above this count
     #[key("ADC threshold", default = 5.0)]

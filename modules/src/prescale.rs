@@ -4,7 +4,7 @@ use pactolus::prelude::*;
 
 /// Keeps the events whose serial number is a multiple of `Modulo`, or skips them and keeps the
 /// others. It goes by the serial number, so the answer is the same in any order.
-#[derive(Record, Clone)]
+#[derive(Record, Clone, Debug)]
 pub struct Prescale {
     /// One event in so many; 0 and 1 let all events pass
     #[key("Modulo", default = 0)]

@@ -8,7 +8,7 @@ pub const SCLR: BankDef<u32> = BankDef::new(b"SCLR").unit("counts");
 pub const ACUM: BankDef<f64> = BankDef::new(b"ACUM").unit("counts");
 
 /// Adds up scaler counts over the run. It needs the events in their order.
-#[derive(Record, Clone)]
+#[derive(Record, Clone, Debug)]
 pub struct ScalerSum {
     #[key(skip)]
     sums: Vec<f64>,

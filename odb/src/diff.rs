@@ -52,7 +52,7 @@ pub fn lines(differences: &[Difference]) -> Vec<Line> {
 }
 
 /// As [`lines`], where only these elements count.
-pub fn lines_of(differences: &[Difference], elements: Index) -> Vec<Line> {
+pub(crate) fn lines_of(differences: &[Difference], elements: Index) -> Vec<Line> {
     let (first, last) = match elements {
         Index::One(index) => (index, index),
         Index::Range(first, last) => (first, last),

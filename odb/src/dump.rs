@@ -106,6 +106,7 @@ pub enum Item {
 
 /// Something in a dump that was passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Remark {
     /// Line, from 1.
     pub line: usize,

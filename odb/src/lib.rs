@@ -17,10 +17,18 @@
 //! # Ok::<(), pactolus_odb::Error>(())
 //! ```
 //!
-//! The rooms, from the ground up: [`Value`], [`Key`] and [`Path`]; the [`Tree`] of them, without
-//! locks; the [`Store`] that shares a tree; [`Odb`], the handle that programs use; [`Hotlink`],
-//! which knows when something changed; [`Watch`], which waits for it; [`Record`], a struct kept in step with a directory; and
-//! [`dump`], the text forms `.odb`, XML and JSON; [`diff`], what differs as text; [`shell`], commands with `odbedit`'s words.
+//! | to | use |
+//! |---|---|
+//! | read and set keys | [`Odb`], the handle that programs use: [`Odb::local`] in this process, [`Odb::open`] shared with others |
+//! | change several keys at once | [`Odb::change`], a transaction on the [`Tree`]; [`Odb::snapshot`] to look at all of it |
+//! | keep a struct in step with a directory | [`Record`](trait@Record), and `#[derive(Record)]` |
+//! | know that something has changed | [`Hotlink`], or [`Watch`], which waits for it |
+//! | read and write `.odb`, XML and JSON | [`dump`] |
+//! | say what differs | [`diff`] |
+//! | give somebody a prompt | [`shell`], commands with `odbedit`'s words |
+//! | keep it elsewhere | the trait [`Store`] |
+//!
+//! Below are [`Value`], [`Key`] and [`Path`]. [`Error`] is all that can go wrong, each with the path of the key.
 //!
 //! This crate knows no event, no run and no file system.
 

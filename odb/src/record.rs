@@ -147,6 +147,7 @@ impl Field {
     ///
     /// # Errors
     /// As [`Record::load`].
+    #[doc(hidden)]
     pub fn load<T: Typed>(&self, tree: &Tree, path: &Path, field: &mut T) -> Result<()> {
         let Some(at) = self.find(tree, path)? else { return Ok(()) };
         let at = at.to_string();
@@ -163,6 +164,7 @@ impl Field {
     ///
     /// # Errors
     /// As [`Record::create`].
+    #[doc(hidden)]
     pub fn create<T: Typed>(
         &self,
         tree: &mut Tree,

@@ -24,7 +24,7 @@ pub use load::{Load, Loaded};
 pub use walk::Walk;
 
 /// How many links one path may lead through before it is called a circle.
-pub const MAX_LINKS: usize = 16;
+pub(crate) const MAX_LINKS: usize = 16;
 
 /// Directories and keys, with MIDAS's rules.
 ///

@@ -286,7 +286,7 @@ impl Value {
 
     /// Appends an element read as MIDAS reads text: `0x` is hexadecimal, then C's `atoi` and `atof`.
     /// Nothing is refused, rubbish is 0. A link is replaced.
-    pub fn push_text(&mut self, text: &[u8]) {
+    pub(crate) fn push_text(&mut self, text: &[u8]) {
         let whole = || text::lenient_integer(text);
         match self {
             // `as`: a number too large wraps, as in C.

@@ -221,7 +221,7 @@ impl Axis {
     }
 
     /// Whether bins are at the same places: titles do not matter.
-    pub fn same_bins(&self, other: &Axis) -> bool {
+    pub(crate) fn same_bins(&self, other: &Axis) -> bool {
         self.bins == other.bins
     }
 }

@@ -85,9 +85,9 @@ pub enum BookingError {
 ///
 /// [`Context::fill`]: crate::Context::fill
 pub trait Histo: Copy + private::Sealed {
-    /// What the histogram shows.
+    #[doc(hidden)]
     const KIND: Kind;
-    /// Whether fills have weights.
+    #[doc(hidden)]
     const WEIGHTED: bool;
     #[doc(hidden)]
     fn from_index(index: u32) -> Self;

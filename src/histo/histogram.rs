@@ -513,6 +513,7 @@ fn times_power(x: f64, exponent: i32) -> f64 {
 /// Two histograms cannot be added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("histogram \"{name}\" has other bins")]
+#[non_exhaustive]
 pub struct OtherBins {
     /// The histogram.
     pub name: String,

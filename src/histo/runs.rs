@@ -14,6 +14,7 @@ use crate::report::Written;
 
 /// Histograms of several files, added.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Added {
     /// The sums, in the order of the first file.
     pub histograms: Histograms,

@@ -30,6 +30,7 @@ pub struct Buffer(pub(super) i32);
 
 /// What a [`receive`](Client::receive) has brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Received {
     /// Events that were appended.
     pub events: u64,
@@ -41,7 +42,7 @@ pub struct Received {
 
 impl Received {
     /// Whether events have left the buffer, be they appended or not.
-    pub fn has_some(&self) -> bool {
+    pub(crate) fn has_some(&self) -> bool {
         self.events > 0 || !self.truncated.is_empty()
     }
 }

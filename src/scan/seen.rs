@@ -55,6 +55,7 @@ fn form_name<S: Serializer>(form: &Option<dump::Kind>, serializer: S) -> Result<
 
 /// A run: what lies between BOR and EOR.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct RunSeen {
     /// Run number.
     pub number: u32,
@@ -85,6 +86,7 @@ impl RunSeen {
 
 /// A kind of bank header in a byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct AreaSeen {
     /// Flags of the area.
     pub flags: u32,

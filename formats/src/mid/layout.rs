@@ -92,6 +92,9 @@ impl Area {
     pub const SIZE: usize = 8;
 
     /// Parses the header of the area; the rest is its banks.
+    ///
+    /// # Errors
+    /// If there are fewer than [`SIZE`](Area::SIZE) bytes.
     #[inline]
     pub fn parse(input: &[u8]) -> IResult<&[u8], Area> {
         map(take(Area::SIZE), Area::read).parse(input)

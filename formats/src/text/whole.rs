@@ -44,7 +44,7 @@ pub fn push_unsigned(out: &mut Vec<u8>, value: u64) {
 
 /// Appends `value` as `%d` does.
 #[inline]
-pub fn push_signed(out: &mut Vec<u8>, value: i64) {
+pub(crate) fn push_signed(out: &mut Vec<u8>, value: i64) {
     if value < 0 {
         out.push(b'-');
     }

@@ -55,7 +55,7 @@ impl Tree {
     ///
     /// # Errors
     /// Those of [`Tree::find`].
-    pub fn diff_keys(&self, path: &str, other: &Tree, other_path: &str) -> Result<Vec<Difference>> {
+    pub(crate) fn diff_keys(&self, path: &str, other: &Tree, other_path: &str) -> Result<Vec<Difference>> {
         let (left, right) = (self.find(path)?, other.find(other_path)?);
         let mut found = Vec::new();
         two(left.key, right.key, left.path, &mut found);

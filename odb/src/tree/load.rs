@@ -18,6 +18,7 @@ pub struct Load<'f> {
 
 /// What became of each key of a dump.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Loaded {
     /// Keys set or made.
     pub set: Vec<Path>,

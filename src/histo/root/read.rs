@@ -18,7 +18,7 @@ impl Histograms {
     ///
     /// # Errors
     /// A sentence, if this is broken, or other JSON.
-    pub fn from_json(input: impl Read) -> Result<(Histograms, Value), String> {
+    pub(crate) fn from_json(input: impl Read) -> Result<(Histograms, Value), String> {
         let top: Top = serde_json::from_reader(input).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => format!("not as pactolus writes it: {error}"),
             serde_json::error::Category::Io => error.to_string(),
