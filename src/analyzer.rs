@@ -7,10 +7,10 @@ use pactolus_formats::BankName;
 
 use crate::catalogue::Catalogue;
 use crate::chain::{Chain, Mounted, rehearse};
-use crate::definition::{Definition, Parameter};
+use crate::definition::{Definition, Mount, Parameter, Step, refused, unknown};
 use crate::fold;
 use crate::job::{Job, OutputFile};
-use crate::layers::Base;
+use crate::layers::{Base, same_name};
 use crate::module::{Module, Sequential};
 use crate::report::Report;
 use crate::request::Request;
@@ -73,24 +73,16 @@ impl Analyzer {
     /// The analyzer that a definition describes, with modules from `catalogue`.
     ///
     /// # Errors
-    /// If the definition names a module that the catalogue does not have.
+    /// If the definition names a module that the catalogue does not have, or of a module a parameter
+    /// or bank that it does not know.
     pub fn from_definition(definition: &Definition, catalogue: &Catalogue) -> Result<Analyzer, Error> {
         let mut analyzer = Analyzer::new(&definition.name);
         analyzer.parameters.clone_from(&definition.parameters);
         analyzer.definition = Some(definition.text.clone());
-        for (request, mounts) in &definition.requests {
+        for (i, (request, mounts)) in definition.requests.iter().enumerate() {
             let mut stages = Vec::new();
-            for mount in mounts {
-                let module = catalogue.make(&mount.module).map_err(|message| Error::Definition {
-                    place: format!("request \"{}\"", request.name),
-                    message,
-                })?;
-                stages.push(Mounted {
-                    name: mount.name.clone(),
-                    module,
-                    parameters: mount.parameters.clone(),
-                    banks: mount.banks.clone(),
-                });
+            for (j, mount) in mounts.iter().enumerate() {
+                stages.push(mounted(definition, (i, j), mount, catalogue)?);
             }
             analyzer.chains.push(Chain { request: request.clone(), stages });
         }
@@ -192,4 +184,43 @@ impl Analyzer {
             banks.filter(|b| b.name == own).find_map(|b| b.elements)
         })
     }
+}
+
+/// The module of a mount, which is the `j`-th of the `i`-th request.
+fn mounted(
+    definition: &Definition,
+    (i, j): (usize, usize),
+    mount: &Mount,
+    catalogue: &Catalogue,
+) -> Result<Mounted, Error> {
+    let request = format!("request {:?}", definition.requests[i].0.name);
+    let refuse = |keys: &[&str], place: &str, message| {
+        let mount = [Step::Key("request"), Step::Element(i), Step::Key("module"), Step::Element(j)];
+        let way = mount.into_iter().chain(keys.iter().map(|key| Step::Key(key)));
+        refused(definition, &way.collect::<Vec<_>>(), place, message)
+    };
+    let mut module = catalogue.make(&mount.module).map_err(|message| refuse(&["type"], &request, message))?;
+    let place = format!("module {:?}", mount.name);
+    let whole = format!("{request}, {place}");
+    let fields = module.record().fields();
+    for name in mount.parameters.keys() {
+        if !fields.iter().any(|field| same_name(field.name, name)) {
+            let message = unknown("parameter", name, &whole, fields.iter().map(|field| field.name));
+            return Err(refuse(&["parameters", name], &place, message));
+        }
+    }
+    let known = module.known_banks();
+    // One that declares none may read any.
+    if let Some((own, _)) = mount.banks.iter().find(|(own, _)| !known.is_empty() && !known.contains(own)) {
+        let names: Vec<String> = known.iter().map(BankName::to_string).collect();
+        let own = own.to_string();
+        let message = unknown("bank", &own, &whole, names.iter().map(String::as_str));
+        return Err(refuse(&["banks", &own], &place, message));
+    }
+    Ok(Mounted {
+        name: mount.name.clone(),
+        module,
+        parameters: mount.parameters.clone(),
+        banks: mount.banks.clone(),
+    })
 }

@@ -349,15 +349,18 @@ impl Analyzer {
         let listed = self.chains.iter().map(|c| c.request.banks.len());
         let silent = chains.iter().zip(listed).filter(|(c, listed)| *listed > 0 && c.off.len() == *listed);
         let names: Vec<String> = silent.map(|(c, _)| format!("\"{}\"", c.name)).collect();
-        if names.is_empty() {
-            return Vec::new();
-        }
-        vec![format!(
-            "no bank of {} is written: their switches in {}/Bank switches are all off",
-            names.join(", "),
-            self.root()
-        )]
+        none_written(&names, &self.root()).into_iter().collect()
     }
+}
+
+/// What to say of requests none of whose banks is written.
+pub(crate) fn none_written(names: &[String], root: &str) -> Option<String> {
+    (!names.is_empty()).then(|| {
+        format!(
+            "no bank of {} is written: their switches in {root}/Bank switches are all off",
+            names.join(", ")
+        )
+    })
 }
 
 /// Requests from the experiment's own ODB, and one for all that it does not name.

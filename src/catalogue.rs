@@ -65,6 +65,11 @@ impl Catalogue {
         self.makers.iter().map(|(name, _)| &**name)
     }
 
+    /// A new module of each type, with its name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, Mountable)> {
+        self.makers.iter().map(|(name, make)| (&**name, make()))
+    }
+
     /// A new module of this type name.
     pub(crate) fn make(&self, name: &str) -> Result<Mountable, String> {
         match self.makers.iter().find(|(known, _)| known == name) {
@@ -72,8 +77,11 @@ impl Catalogue {
             None => {
                 let known: Vec<&str> = self.names().collect();
                 Err(match nearest(name, self.names()) {
-                    Some(near) => format!("unknown module type \"{name}\", the nearest is \"{near}\""),
-                    None => format!("unknown module type \"{name}\", known are {}", known.join(", ")),
+                    Some(near) => format!("unknown module type {name:?}, the nearest is {near:?}"),
+                    None if known.is_empty() => {
+                        format!("unknown module type {name:?}: this program has no modules")
+                    }
+                    None => format!("unknown module type {name:?}, known are {}", known.join(", ")),
                 })
             }
         }

@@ -38,42 +38,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pactolus_formats::{BankName, Layout, Tid};
-use serde::Deserialize;
+use pactolus_odb::nearest;
 
 use crate::histo::{Axis, is_number, natural};
 use crate::request::{Request, RequestedBank, Sampling};
 
-/// Why a definition was refused.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DefinitionError {
-    /// The file could not be read.
-    #[error("cannot read the definition {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// Not TOML, or an unknown or missing key.
-    #[error("{}: {message}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong, with its line.
-        message: String,
-    },
-    /// A value that means nothing.
-    #[error("{}: {place}: {message}", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// Which entry: `request "Trigger", bank "ADC0"`.
-        place: String,
-        /// What is wrong.
-        message: String,
-    },
-}
+mod error;
+mod file;
+mod keys;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use error::DefinitionError;
+use file::{AxisDef, BankDef, BankTable, FileDef, ModuleDef, Named, ParameterDef, RequestDef, TypeText};
+pub(crate) use keys::{Step, refused, unknown};
+pub(crate) use schema::value_as_json;
 
 /// A whole definition.
 #[derive(Clone, Debug)]
@@ -112,86 +92,6 @@ pub struct Mount {
     pub banks: Vec<(BankName, BankName)>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileDef {
-    #[serde(default = "analyzer")]
-    name: String,
-    #[serde(default)]
-    parameters: toml::Table,
-    #[serde(default)]
-    request: Vec<RequestDef>,
-}
-
-fn analyzer() -> String {
-    "Analyzer".into()
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RequestDef {
-    name: String,
-    #[serde(default = "every")]
-    id: i32,
-    #[serde(default = "every")]
-    mask: i32,
-    #[serde(default = "nonblocking")]
-    sampling: String,
-    #[serde(default)]
-    reserve: u32,
-    #[serde(default = "system")]
-    buffer: String,
-    #[serde(default)]
-    tests: bool,
-    #[serde(default = "on")]
-    switch: bool,
-    fixed: Option<toml::Table>,
-    #[serde(default)]
-    banks: toml::Table,
-    #[serde(default)]
-    module: Vec<ModuleDef>,
-}
-
-fn every() -> i32 {
-    -1
-}
-
-fn nonblocking() -> String {
-    "nonblocking".into()
-}
-
-fn system() -> String {
-    "SYSTEM".into()
-}
-
-fn on() -> bool {
-    true
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ModuleDef {
-    r#type: String,
-    name: Option<String>,
-    #[serde(default)]
-    parameters: toml::Table,
-    #[serde(default)]
-    banks: toml::Table,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BankEntry {
-    r#type: String,
-    #[serde(default)]
-    unit: String,
-    #[serde(default)]
-    description: String,
-    switch: Option<bool>,
-    fields: Option<toml::Table>,
-    histogram: Option<toml::Value>,
-}
-
 impl Definition {
     /// Reads a definition from a file.
     ///
@@ -210,8 +110,9 @@ impl Definition {
     /// If the text is no TOML, or has unknown keys or meaningless values.
     pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Definition, DefinitionError> {
         let path = path.as_ref();
-        let file: FileDef = toml::from_str(text)
-            .map_err(|e| DefinitionError::Syntax { path: path.to_owned(), message: one_line(text, &e) })?;
+        let syntax = |message: String| DefinitionError::Syntax { path: path.to_owned(), message };
+        keys::check(text).map_err(syntax)?;
+        let file: FileDef = toml::from_str(text).map_err(|e| syntax(keys::one_line(text, &e)))?;
         let refuse =
             |place: String, message: String| DefinitionError::Value { path: path.to_owned(), place, message };
         if file.name.is_empty() || file.name.contains(|c: char| c == '/' || c.is_control()) {
@@ -219,13 +120,10 @@ impl Definition {
             return Err(refuse(format!("name {:?}", file.name), message));
         }
         let mut parameters = Vec::new();
-        for (dir, keys) in file.parameters {
-            let place = format!("parameters \"{dir}\"");
-            let toml::Value::Table(keys) = keys else {
-                return Err(refuse(place, "a table of parameters wanted".into()));
-            };
-            for (key, value) in keys {
-                let parameter = parameter(value).map_err(|m| refuse(format!("{place}, \"{key}\""), m))?;
+        for (dir, keys) in file.parameters.0 {
+            for (key, value) in keys.0 {
+                let place = || format!("parameters \"{dir}\", \"{key}\"");
+                let parameter = parameter(value).map_err(|m| refuse(place(), m))?;
                 parameters.push((dir.clone(), key, parameter));
             }
         }
@@ -238,35 +136,14 @@ impl Definition {
     }
 }
 
-/// `line 3: unknown field ...` instead of a drawing over several lines.
-fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().trim().replace('\n', ", ");
-    match error.span() {
-        Some(span) => {
-            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            format!("line {line}: {message}")
+fn parameter(def: ParameterDef) -> Result<Parameter, String> {
+    match def {
+        ParameterDef::Plain(value) => Ok(Parameter { tid: None, value: value.0 }),
+        ParameterDef::Typed(typed) => {
+            let known =
+                |name: String| Tid::from_name(&name).ok_or_else(|| format!("unknown type \"{name}\""));
+            Ok(Parameter { tid: typed.r#type.map(known).transpose()?, value: typed.value.0 })
         }
-        None => message,
-    }
-}
-
-fn parameter(value: toml::Value) -> Result<Parameter, String> {
-    match value {
-        toml::Value::Table(mut table) => {
-            let tid = match table.remove("type") {
-                Some(toml::Value::String(name)) => {
-                    Some(Tid::from_name(&name).ok_or_else(|| format!("unknown type \"{name}\""))?)
-                }
-                Some(_) => return Err("\"type\" is the name of a MIDAS type".into()),
-                None => None,
-            };
-            let value = table.remove("value").ok_or("\"value\" is missing")?;
-            match table.keys().next() {
-                Some(key) => Err(format!("unknown key \"{key}\", known are type and value")),
-                None => Ok(Parameter { tid, value }),
-            }
-        }
-        value => Ok(Parameter { tid: None, value }),
     }
 }
 
@@ -284,11 +161,11 @@ fn request(def: RequestDef) -> Result<(Request, Vec<Mount>), Refused> {
         own(format!("sampling \"all\", \"nonblocking\" or \"recent\" wanted, \"{}\" found", def.sampling))
     })?;
     let fixed = def.fixed.map(|fields| layout(&fields)).transpose().map_err(own)?.map(Arc::new);
-    if fixed.is_some() && !def.banks.is_empty() {
+    if fixed.is_some() && !def.banks.0.is_empty() {
         return Err(own("an event is either fixed or has banks".into()));
     }
     let mut banks = Vec::new();
-    for (name, value) in def.banks {
+    for (name, value) in def.banks.0 {
         let bank = bank(&name, value, def.switch).map_err(|m| (format!(", bank \"{name}\""), m))?;
         banks.push(bank);
     }
@@ -316,36 +193,23 @@ fn mount(def: ModuleDef) -> Result<Mount, String> {
         BankName::parse(name).ok_or_else(|| format!("\"{name}\": a bank name has one to four bytes"))
     };
     let mut banks = Vec::new();
-    for (own, mounted) in def.banks {
-        let toml::Value::String(mounted) = mounted else {
-            return Err(format!("banks: the name of a bank wanted for \"{own}\""));
-        };
+    for (own, mounted) in def.banks.0 {
         banks.push((bank_name(&own)?, bank_name(&mounted)?));
     }
     let name = def.name.unwrap_or_else(|| def.r#type.clone());
     Ok(Mount { module: def.r#type, name, parameters: def.parameters, banks })
 }
 
-fn bank(name: &str, value: toml::Value, switch: bool) -> Result<RequestedBank, String> {
+fn bank(name: &str, def: BankDef, switch: bool) -> Result<RequestedBank, String> {
     let bank_name = BankName::parse(name).ok_or("a bank name has one to four bytes")?;
-    let entry = match value {
-        toml::Value::String(r#type) => BankEntry {
-            r#type,
-            unit: String::new(),
-            description: String::new(),
-            switch: None,
-            fields: None,
-            histogram: None,
-        },
-        value => value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?,
-    };
-    let (tid, elements) = type_and_count(&entry.r#type)?;
+    let entry = BankTable::from(def);
+    let (tid, elements) = type_and_count(&entry.r#type.0)?;
     let layout = entry.fields.map(|fields| layout(&fields)).transpose()?.map(Arc::new);
     if layout.is_some() && tid != Tid::Struct {
         return Err("only a STRUCT has fields".into());
     }
     let histograms = match entry.histogram {
-        Some(marked) => histograms(tid, layout.as_deref(), marked)?,
+        Some(marked) => histograms(tid, layout.as_deref(), marked.0)?,
         None => Vec::new(),
     };
     Ok(RequestedBank {
@@ -368,7 +232,7 @@ fn histograms(tid: Tid, fields: Option<&Layout>, marked: toml::Value) -> Result<
             let mut axes = Vec::new();
             for (member, axis) in members {
                 let field = fields.fields().iter().find(|f| f.name.eq_ignore_ascii_case(&member));
-                let field = field.ok_or_else(|| format!("histogram: there is no field \"{member}\""))?;
+                let field = field.ok_or_else(|| no_field(&member, fields))?;
                 let axis = axis_of(field.tid, axis).map_err(|e| format!("histogram of \"{member}\": {e}"))?;
                 axes.push((field.name.clone(), axis));
             }
@@ -386,19 +250,10 @@ fn histograms(tid: Tid, fields: Option<&Layout>, marked: toml::Value) -> Result<
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AxisEntry {
-    bins: Option<u32>,
-    low: Option<f64>,
-    high: Option<f64>,
-    first: Option<i64>,
-    last: Option<i64>,
-    edges: Option<Vec<f64>>,
-    #[serde(default)]
-    title: String,
-    #[serde(default)]
-    unit: String,
+fn no_field(name: &str, fields: &Layout) -> String {
+    let near = nearest(name, fields.fields().iter().map(|field| field.name.as_str()));
+    let near = near.map(|near| format!(", the nearest is \"{near}\"")).unwrap_or_default();
+    format!("histogram: there is no field \"{name}\"{near}")
 }
 
 fn axis_of(tid: Tid, value: toml::Value) -> Result<Axis, String> {
@@ -413,7 +268,7 @@ fn axis_of(tid: Tid, value: toml::Value) -> Result<Axis, String> {
     if !value.is_table() {
         return Err(format!("true, or an axis {WANTED}, {value} found"));
     }
-    let entry: AxisEntry = value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
+    let entry: AxisDef = value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
     let axis = match (entry.bins, entry.low, entry.high, entry.first, entry.last, entry.edges) {
         (Some(bins), Some(low), Some(high), None, None, None) => Axis::regular(bins as usize, low, high),
         (None, None, None, Some(first), Some(last), None) => Axis::integer(first, last),
@@ -438,10 +293,9 @@ fn type_and_count(text: &str) -> Result<(Tid, Option<usize>), String> {
     Ok((Tid::from_name(name.trim()).ok_or_else(wrong)?, count))
 }
 
-fn layout(fields: &toml::Table) -> Result<Layout, String> {
+fn layout(fields: &Named<TypeText>) -> Result<Layout, String> {
     let mut layout = Layout::new();
-    for (name, value) in fields {
-        let text = value.as_str().ok_or_else(|| format!("field \"{name}\": a type wanted"))?;
+    for (name, TypeText(text)) in &fields.0 {
         let (tid, count) = type_and_count(text).map_err(|m| format!("field \"{name}\": {m}"))?;
         match (tid.size(), count) {
             (0, Some(size)) if tid == Tid::String => layout.push(name, tid, 1, size),
@@ -454,28 +308,4 @@ fn layout(fields: &toml::Table) -> Result<Layout, String> {
         return Err("a structure of more than 2 GiB".into());
     }
     Ok(layout)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Analyzer, Catalogue};
-
-    fn parse(keys: &str) -> Result<Definition, DefinitionError> {
-        Definition::parse(&format!("[[request]]\nname = \"Rare\"\n{keys}\n"), "analyzer.toml")
-    }
-
-    #[test]
-    fn events_are_reserved_of_one_id_only() {
-        let reserve = |keys: &str| parse(keys).unwrap().requests[0].0.reserve;
-        assert_eq!((reserve("id = 4"), reserve("id = 4\nreserve = 8")), (0, 8));
-        let error = parse("id = 4\nreserve = -1").unwrap_err().to_string();
-        assert_eq!(error, "analyzer.toml: line 4: invalid value: integer `-1`, expected u32");
-        let every = Analyzer::from_definition(&parse("reserve = 8").unwrap(), &Catalogue::new()).unwrap();
-        assert_eq!(
-            every.rehearse().unwrap_err().to_string(),
-            "request \"Rare\" takes every event: reserve keeps the newest of one id, so give its id, or leave reserve out"
-        );
-        assert!(Analyzer::new("A").on(Request::new("Rare", 4).reserve(8)).rehearse().is_ok());
-    }
 }

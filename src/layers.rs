@@ -44,7 +44,7 @@ pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
 #[derive(Clone)]
 pub(crate) struct Base {
     pub(crate) tree: Tree,
-    origins: Origins,
+    pub(crate) origins: Origins,
     warnings: Vec<String>,
     /// The first key that is protected and was not written.
     skipped: Option<String>,

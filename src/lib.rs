@@ -166,6 +166,7 @@ mod source;
 mod stage;
 mod test;
 mod verify;
+pub mod wiring;
 
 pub use analyzer::Analyzer;
 pub use attached::Experiment;

@@ -29,6 +29,15 @@ impl Sampling {
         }
     }
 
+    /// Its word in a definition.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Sampling::All => "all",
+            Sampling::NonBlocking => "nonblocking",
+            Sampling::Recent => "recent",
+        }
+    }
+
     /// The sampling of this word: `all`, `nonblocking`, `recent`.
     pub fn from_name(name: &str) -> Option<Sampling> {
         match name {

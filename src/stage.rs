@@ -124,6 +124,19 @@ impl Mountable {
         }
     }
 
+    /// Every bank that it names, each once.
+    pub(crate) fn known_banks(&mut self) -> Vec<BankName> {
+        let banks = self.banks();
+        let per = self.record().fields().into_iter().filter_map(|field| Some(BankName::new(field.per?.name)));
+        let mut known: Vec<BankName> = Vec::new();
+        for name in banks.reads().iter().chain(banks.writes()).map(|bank| bank.name).chain(per) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        known
+    }
+
     pub(crate) fn prepare(&mut self, setup: &mut Setup<'_>) -> Result<()> {
         match &mut self.0 {
             Either::Wide(m) => m.prepare(setup),

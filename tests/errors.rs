@@ -215,7 +215,7 @@ fn an_unknown_parameter_is_refused() {
     check_definition(
         "Pedestal =",
         "Pedestl =",
-        "pactolus: definition, module \"ADC calibration\": unknown parameter \"Pedestl\", the nearest is \"Pedestal\"",
+        "pactolus: @analyzer.toml: line 11: unknown parameter \"Pedestl\" in request \"Trigger\", module \"ADC calibration\": the nearest is \"Pedestal\"",
     );
 }
 
@@ -503,7 +503,7 @@ fn a_definition_that_is_no_toml_is_refused() {
     check_definition(
         "id = 1",
         "id = \"one\"",
-        "pactolus: @analyzer.toml: line 4: invalid type: string \"one\", expected i32",
+        "pactolus: @analyzer.toml: line 4: request \"Trigger\": \"id\": a whole number wanted, \"one\" found",
     );
     check(
         &["@run00042.mid", "-a", "@none.toml", "-o", "@out.mid"],
@@ -520,22 +520,22 @@ fn an_unknown_key_of_a_definition_is_refused() {
     check_definition(
         "[[request]]",
         "nmae = \"X\"\n[[request]]",
-        "pactolus: @analyzer.toml: line 2: unknown field `nmae`, expected one of `name`, `parameters`, `request`",
+        "pactolus: @analyzer.toml: line 2: unknown key \"nmae\": the nearest is \"name\"",
     );
     check_definition(
         "id = 1",
         "idd = 1",
-        "pactolus: @analyzer.toml: line 4: unknown field `idd`, expected one of `name`, `id`, `mask`, `sampling`, `reserve`, `buffer`, `tests`, `switch`, `fixed`, `banks`, `module`",
+        "pactolus: @analyzer.toml: line 4: unknown key \"idd\" in request \"Trigger\": the nearest is \"id\"",
     );
     check_definition(
         "name = \"ADC summing\"",
         "nam = \"ADC summing\"",
-        "pactolus: @analyzer.toml: line 15: unknown field `nam`, expected one of `type`, `name`, `parameters`, `banks`",
+        "pactolus: @analyzer.toml: line 15: unknown key \"nam\" in request \"Trigger\", module \"AdcSum\": the nearest is \"name\"",
     );
     check_definition(
         "\"WORD[4]\"",
         "{ type = \"WORD[4]\", unti = \"counts\" }",
-        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": unknown field `unti`, expected one of `type`, `unit`, `description`, `switch`, `fields`, `histogram`",
+        "pactolus: @analyzer.toml: line 6: unknown key \"unti\" in request \"Trigger\", bank \"ADC0\": the nearest is \"unit\"",
     );
 }
 
@@ -573,12 +573,12 @@ fn an_unknown_module_is_refused_with_the_nearest() {
     check_definition(
         "\"AdcSum\"",
         "\"AdcSun\"",
-        "pactolus: definition, request \"Trigger\": unknown module type \"AdcSun\", the nearest is \"AdcSum\"",
+        "pactolus: @analyzer.toml: line 14: unknown module type \"AdcSun\", the nearest is \"AdcSum\"",
     );
     check_definition(
         "\"AdcSum\"",
         "\"Waveform\"",
-        "pactolus: definition, request \"Trigger\": unknown module type \"Waveform\", known are AdcCalib, AdcSum, ScalerSum, Prescale, Skipper",
+        "pactolus: @analyzer.toml: line 14: unknown module type \"Waveform\", known are AdcCalib, AdcSum, ScalerSum, Prescale, Skipper",
     );
 }
 

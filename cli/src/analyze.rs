@@ -22,7 +22,7 @@ use crate::telling::{How, left_out};
 use crate::{App, DAMAGED, ENDED, OK, Outcome, STOPPED, inputs, shard, shared, summary};
 
 /// What the definition that a program brings along is called in messages.
-const BUILT_IN: &str = "built-in definition";
+pub(crate) const BUILT_IN: &str = "built-in definition";
 
 /// How often the tables of a live run are closed, unless the user says.
 const ROTATE: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ mod facts;
 mod grid;
 mod groups;
 mod list;
-mod number;
+pub(crate) mod number;
 mod output;
 mod picture;
 mod png;

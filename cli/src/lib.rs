@@ -15,6 +15,7 @@ mod analyze;
 mod args;
 mod attach;
 mod bridge;
+mod check;
 mod demo;
 mod dump;
 mod follow;
@@ -149,6 +150,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Hist(args) => hist::run(app, &args, out),
         Command::Midas(args) => midas::run(app, &args, out, err),
         Command::Odb(args) => odb::run(app, &args, out, err),
+        Command::Check(args) => check::run(app, &args, out),
         Command::Bridge(args) => bridge::run(app, &args, out, err),
         Command::Shm(args) => shm::run(&args, out, err),
         Command::Simulate(args) => simulate::run(app, &args, out, err),
@@ -270,6 +272,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Analyze(Box<args::AnalyzeArgs>),
+    Check(check::CheckArgs),
     Merge(merge::MergeArgs),
     Dump(dump::DumpArgs),
     Scan(scan::ScanArgs),

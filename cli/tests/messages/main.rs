@@ -21,6 +21,7 @@ mod mserver;
 
 mod asc;
 mod attach;
+mod definitions;
 mod hist;
 mod histograms;
 mod inputs;
@@ -211,6 +212,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         odb::all,
         tables::all,
         rotated::all,
+        definitions::all,
         inputs::all,
         live::all,
         histograms::all,
