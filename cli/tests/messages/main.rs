@@ -27,6 +27,7 @@ mod inputs;
 mod live;
 mod mid;
 mod midas;
+mod new;
 mod odb;
 mod outputs;
 mod packed;
@@ -208,6 +209,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         asc::all,
         midas::all,
         attach::all,
+        new::all,
         odb::all,
         tables::all,
         rotated::all,
@@ -372,6 +374,11 @@ const SOURCES: &[&str] = &[
     "cli/src/merge/tables.rs",
     "cli/src/midas/login.rs",
     "cli/src/midas/show.rs",
+    "cli/src/manual.rs",
+    "cli/src/new.rs",
+    "cli/src/new/added.rs",
+    "cli/src/new/names.rs",
+    "cli/src/new/source.rs",
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
     "cli/src/odb/place.rs",
