@@ -102,8 +102,8 @@ fn a_crate_has_all_that_it_needs() {
 #[test]
 fn what_is_made_is_formatted_whatever_its_names() {
     let place = TempDir::new().unwrap();
-    let long = "a".repeat(31);
-    for (name, module) in [("a", "z"), ("my-analyzer", "amplitude"), (&*long, &*long), ("lab", "abs")] {
+    let long = ["a".repeat(31), "a".repeat(24)];
+    for (name, module) in [("a", "z"), ("my-analyzer", "amplitude"), (&*long[0], &*long[1]), ("lab", "abs")] {
         well(place.path(), &format!("new {name} --module {module}"));
         let root = place.path().join(name);
         well(&root, "new --module b_0");

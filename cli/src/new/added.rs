@@ -35,26 +35,23 @@ pub(super) fn add(module: ModuleName, out: &mut dyn Write) -> Outcome {
     writeln!(out, "Made {} and {}.", files[0].0, files[1].0)?;
     let registered = change(&root.join("src/lib.rs"), |text| registered(text, &module))?;
     let mounted = change(&root.join("analyzer.toml"), |text| mounted(text, &names))?;
-    match registered {
-        true => writeln!(out, "Changed src/lib.rs: {} is in the catalogue.", module.kind)?,
-        false => writeln!(
-            out,
-            "\nsrc/lib.rs is not as it was made, and was left as it is. Add to it by hand\n  {}\nand in \
-             catalogue(), behind the other modules,\n  {}",
-            declaration(&module),
-            in_catalogue(&module)
-        )?,
+    if registered {
+        writeln!(out, "Changed src/lib.rs: {} is in the catalogue.", module.kind)?;
+    } else {
+        writeln!(out)?;
+        writeln!(out, "src/lib.rs is not as it was made, and was left as it is. Add to it by hand")?;
+        writeln!(out, "  {}", declaration(&module))?;
+        writeln!(out, "and in catalogue(), behind the other modules,")?;
+        writeln!(out, "  {}", in_catalogue(&module))?;
     }
-    match mounted {
-        true => writeln!(out, "Changed analyzer.toml: it is mounted on the events with ADC0.")?,
-        false => {
-            let lines: String = names.mount().lines().map(|line| format!("  {line}\n")).collect();
-            write!(
-                out,
-                "\nanalyzer.toml is not as it was made, and was left as it is. Add to it by hand, below the \
-                 [[request]]\nof the events with ADC0,\n{}",
-                lines.replace("  \n", "\n")
-            )?;
+    if mounted {
+        writeln!(out, "Changed analyzer.toml: it is mounted on the events with ADC0.")?;
+    } else {
+        writeln!(out)?;
+        writeln!(out, "analyzer.toml is not as it was made, and was left as it is. Add to it by hand,")?;
+        writeln!(out, "below the [[request]] of the events with ADC0,")?;
+        for line in names.mount().lines() {
+            writeln!(out, "{}", format!("  {line}").trim_end())?;
         }
     }
     Ok(if registered && mounted { OK } else { DAMAGED })

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// Longer names make lines that nobody can read.
-const LONGEST: usize = 31;
+/// Letters of a name [crate, module]. That of a module stands three times in its line of the catalogue, and is
+/// a name in the ODB, which has at most 31.
+const LONGEST: [usize; 2] = [31, 24];
 
 /// Words of Rust, in this or a later edition.
 const RUST: &[&str] = &[
@@ -133,7 +134,8 @@ const BANKS: &[&str] = &["ACUM", "ADC0", "ASUM", "CADC", "SCLR", "TDC0"];
 pub(crate) enum BadName {
     Crate(String),
     Module(String),
-    Long(String),
+    /// The name, and how long it may be.
+    Long(String, usize),
     /// The name, and whose it is.
     Taken(String, &'static str),
 }
@@ -151,8 +153,8 @@ impl fmt::Display for BadName {
                 "{name:?}: the name of a module begins with a small letter, and has small letters, digits and \
                  _ only: peak_finder"
             ),
-            BadName::Long(name) => {
-                write!(f, "{name:?}: a name has at most {LONGEST} letters, this one has {}", name.len())
+            BadName::Long(name, most) => {
+                write!(f, "{name:?}: a name has at most {most} letters, this one has {}", name.len())
             }
             BadName::Taken(name, whose) => write!(f, "{name:?}: this name is taken by {whose}: give another"),
         }
@@ -177,7 +179,7 @@ impl CrateName {
             return Err(BadName::Crate(name.to_owned()));
         }
         let ident = name.replace('-', "_");
-        check(name, &ident)?;
+        check(name, &ident, LONGEST[0])?;
         Ok(CrateName { package: name.to_owned(), ident })
     }
 }
@@ -198,7 +200,7 @@ impl ModuleName {
         if !begins || !name.chars().all(letters) || words.iter().any(|word| word.is_empty()) {
             return Err(BadName::Module(name.to_owned()));
         }
-        check(name, name)?;
+        check(name, name, LONGEST[1])?;
         let kind: String = words.iter().map(|word| capital(word)).collect();
         if FILES.contains(&name) {
             return Err(BadName::Taken(name.to_owned(), "a file of every crate"));
@@ -219,9 +221,9 @@ impl ModuleName {
     }
 }
 
-fn check(name: &str, ident: &str) -> Result<(), BadName> {
-    if name.len() > LONGEST {
-        return Err(BadName::Long(name.to_owned()));
+fn check(name: &str, ident: &str, most: usize) -> Result<(), BadName> {
+    if name.len() > most {
+        return Err(BadName::Long(name.to_owned(), most));
     }
     let small = ident.to_ascii_lowercase();
     let whose = match &*small {
@@ -261,8 +263,9 @@ mod tests {
         {
             assert!(ModuleName::new(name).is_err(), "{name}");
         }
-        assert!(ModuleName::new(&"a".repeat(LONGEST)).is_ok());
-        assert!(matches!(ModuleName::new(&"a".repeat(LONGEST + 1)), Err(BadName::Long(_))));
+        assert!(ModuleName::new(&"a".repeat(24)).is_ok());
+        assert!(matches!(ModuleName::new(&"a".repeat(25)), Err(BadName::Long(_, 24))));
+        assert!(matches!(CrateName::new(&"a".repeat(32)), Err(BadName::Long(_, 31))));
     }
 
     #[test]

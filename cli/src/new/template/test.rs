@@ -10,7 +10,8 @@ static ALLOCATOR: Allocations = Allocations;
 
 /// The module as a stage, with parameters that are easy to reckon with.
 fn stage() -> Harness {
-    Harness::of("Amplitude", Amplitude::defaults())
+    let module = Amplitude::defaults();
+    Harness::of("Amplitude", module)
         .parameter("Pedestal", [100, 200])
         .parameter("Gain", [1.0, 0.5])
 }
