@@ -46,7 +46,7 @@ pub(crate) fn man(args: &ManArgs, out: &mut dyn Write) -> Outcome {
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
     let Some(directory) = &args.directory else {
-        Man::new(program).render(out)?;
+        page(&program).render(out)?;
         return Ok(OK);
     };
     fs::create_dir_all(directory)
@@ -56,9 +56,14 @@ pub(crate) fn man(args: &ManArgs, out: &mut dyn Write) -> Outcome {
     Ok(OK)
 }
 
+/// The page of a command.
+fn page(command: &Command) -> Man {
+    Man::new(command.clone()).source(concat!("pactolus ", env!("CARGO_PKG_VERSION"))).manual("Pactolus")
+}
+
 /// Writes the pages of a command and of those below it; how many.
 fn pages(command: &Command, directory: &Path) -> Result<usize, Box<dyn std::error::Error>> {
-    let page = Man::new(command.clone());
+    let page = page(command);
     let mut text = Vec::new();
     page.render(&mut text)?;
     WholeFile::write(directory.join(page.get_filename()), &text).map_err(Error::Output)?;

@@ -47,9 +47,9 @@ Examples:
   pactolus new lxe --module drift_time --pactolus ~/src/pactolus
   cd my-analyzer && pactolus new --module peak_finder
 
-Exit codes: 0 all well; 1 the module is there, but lines were left to be added by
-hand; 2 could not run, nothing was made; 5 a file could not be written, nothing
-was made.";
+Exit codes: 0 all well; 1 the module is there, but lines were left to be added
+by hand; 2 could not run, nothing was made; 5 a file could not be written,
+nothing was made.";
 
 /// Module of a new crate, unless another is named.
 const FIRST: &str = "amplitude";
@@ -85,7 +85,6 @@ fn new_crate(app: &App, args: &NewArgs, path: &Path, out: &mut dyn Write) -> Out
     let names = Names { package: &name.package, ident: &name.ident, module: &module, bank: &bank };
     fs::create_dir(path).map_err(failed("create", path))?;
     if let Err(error) = fill(path, &names, &source) {
-        // Half a crate is worse than none.
         let _ = fs::remove_dir_all(path);
         return Err(error.into());
     }
@@ -139,7 +138,11 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         fs::create_dir_all(directory).map_err(failed("create", directory))?;
     }
     let mut file = fs::File::create_new(path).map_err(failed("create", path))?;
-    file.write_all(bytes).map_err(failed("write", path))
+    file.write_all(bytes).map_err(|error| {
+        // Half a file is worse than none.
+        let _ = fs::remove_file(path);
+        failed("write", path)(error)
+    })
 }
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {

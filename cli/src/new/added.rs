@@ -26,7 +26,7 @@ pub(super) fn add(module: ModuleName, out: &mut dyn Write) -> Outcome {
     }
     for (i, (file, text)) in files.iter().enumerate() {
         if let Err(error) = write(&root.join(file), text.as_bytes()) {
-            for (made, _) in &files[..=i] {
+            for (made, _) in &files[..i] {
                 let _ = fs::remove_file(root.join(made));
             }
             return Err(error.into());
