@@ -25,8 +25,10 @@ mod lines;
 mod live;
 mod live_input;
 mod login;
+mod manual;
 mod merge;
 mod midas;
+mod new;
 mod odb;
 mod patient;
 mod program;
@@ -156,6 +158,9 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Simulate(args) => simulate::run(app, &args, out, err),
         Command::Verify(args) => verify::run(app, &args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
+        Command::New(args) => new::run(app, &args, out),
+        Command::Man(args) => manual::man(&args, out),
+        Command::Completions(args) => manual::completions(app, &args, out),
     });
     match outcome {
         Ok(code) => code,
@@ -284,4 +289,7 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     Verify(verify::VerifyArgs),
     Demo(demo::DemoArgs),
+    New(new::NewArgs),
+    Man(manual::ManArgs),
+    Completions(manual::CompletionsArgs),
 }

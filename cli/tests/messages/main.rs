@@ -28,6 +28,7 @@ mod inputs;
 mod live;
 mod mid;
 mod midas;
+mod new;
 mod odb;
 mod outputs;
 mod packed;
@@ -209,6 +210,7 @@ fn every_message_of_the_page_is_printed_with_its_exit_code() {
         asc::all,
         midas::all,
         attach::all,
+        new::all,
         odb::all,
         tables::all,
         rotated::all,
@@ -374,6 +376,11 @@ const SOURCES: &[&str] = &[
     "cli/src/merge/tables.rs",
     "cli/src/midas/login.rs",
     "cli/src/midas/show.rs",
+    "cli/src/manual.rs",
+    "cli/src/new.rs",
+    "cli/src/new/added.rs",
+    "cli/src/new/names.rs",
+    "cli/src/new/source.rs",
     "cli/src/odb/convert.rs",
     "cli/src/odb/commands.rs",
     "cli/src/odb/place.rs",
@@ -546,6 +553,26 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "a merge has the ODB of its parts, not a shared one",
     "a merge has the values of its parts, not recorded ones",
     "a shared ODB may change from one combination to the next",
+    // What `new` and `man` tell when all is well, and parts of what they tell else.
+    "Wrote ... pages into ....",
+    "Made ...: the module ... (src/....rs), its test (tests/....rs), the definition",
+    "that mounts it (analyzer.toml), and a run of ... events (runs/run00001.mid).",
+    "Made ... and ....",
+    "Changed src/lib.rs: ... is in the catalogue.",
+    "Changed analyzer.toml: it is mounted on the events with ADC0.",
+    "and in catalogue(), behind the other modules,",
+    "below the [[request]] of the events with ADC0,",
+    "a file of every crate",
+    "the prelude of Rust or Pactolus",
+    "the language Rust",
+    // Lines of a crate.
+    "pub mod ...;",
+    "pub fn catalogue() -> Catalogue",
+    "{ path = ... }",
+    "{ git = ... }",
+    "name = \"...\"",
+    // It takes a directory that is deleted.
+    "the working directory is gone: ...",
     // Never printed: what was wrong at first is.
     "bzip2 stream is corrupt",
     // There with fewer dots.
