@@ -9,7 +9,7 @@ use crate::analyzer::Analyzer;
 use crate::chain::{Chain, Mounted};
 use crate::columns::{columns, table};
 use crate::copies::Copies;
-use crate::epoch::{Epoch, Format, RunChain, unique};
+use crate::epoch::{Epoch, Format, RunChain, Watching, unique};
 use crate::histo::{Automatic, Store};
 use crate::job::{Job, OutputKind};
 use crate::layers::{Base, EventDefinition, Files, Origins, Settled, bank_switch, fill, setting};
@@ -225,7 +225,7 @@ impl Analyzer {
             wanted: Sinks::wanted(job),
             selection: job.selection,
             strict: job.strict,
-            watch: job.watch.as_ref().map(|_| self.reads()),
+            watch: job.watch.as_ref().map(|by| Watching { reads: self.reads(), log: by.log().cloned() }),
         };
         Ok(Made { epoch, sequential })
     }

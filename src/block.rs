@@ -8,16 +8,17 @@ use bumpalo::Bump;
 use pactolus_formats::event::Kind;
 use pactolus_formats::mid::{self, Block};
 use pactolus_formats::tuple::Columns;
-use pactolus_formats::{Bank, DamageKind, EventView};
+use pactolus_formats::{DamageKind, EventView};
 
 use crate::copies::Copy;
 use crate::emit;
 use crate::epoch::Epoch;
 use crate::event::{Event, Index};
+use crate::harness::allocations;
 use crate::histo::Fills;
 use crate::job::Stop;
 use crate::ledger::{BadBanks, Failure, Message};
-use crate::module::{BoxError, Context, NewEvent, Notes, Result, Verdict};
+use crate::module::{self, BoxError, Context, Notes, Result, Verdict};
 use crate::partial::{Deferred, Partial, TableKey, To};
 use crate::stage::{AnySequential, Body, Stage, guarded, panic_text};
 use crate::test::{Board, Tally};
@@ -236,7 +237,7 @@ impl Worker {
         sequential: &mut [Box<dyn AnySequential>],
     ) {
         for new in self.notes.queue.take() {
-            let bytes = encode(&new);
+            let bytes = new.encode();
             if let Some((view, _)) = EventView::parse(&bytes) {
                 let place = Place { from: number + 1, created: true, ..place };
                 self.offer(epoch, place, view, sequential);
@@ -447,15 +448,22 @@ fn closely<'a>(
     sequential: &mut [Box<dyn AnySequential>],
     partial: &mut Partial,
 ) -> Result<Verdict> {
-    let reads = epoch.watch.as_ref().map(|reads| &reads[stage.number as usize]);
+    let watch = epoch.watch.as_ref();
+    let reads = watch.map(|watch| &watch.reads[stage.number as usize]);
     let entry = reads.map(|reads| Entry::new(reads, place.number, event, context.notes));
+    let queued = context.notes.queue.borrow().len();
+    let made = allocations();
     let start = Instant::now();
     let verdict = guarded(|| stage.event(event, context, sequential));
     let account = &mut partial.counts.stages[stage.number as usize];
     account.timed += 1;
     account.nanos += start.elapsed().as_nanos() as u64;
+    let allocated = allocations() - made;
     if let Some(entry) = entry {
         partial.watched.push(entry.seen(stage.number, event, &verdict, context.notes));
+    }
+    if let Some(log) = watch.and_then(|watch| watch.log.as_ref()) {
+        log.add((stage.number, event), &verdict, (context.notes, queued), allocated);
     }
     verdict
 }
@@ -478,33 +486,11 @@ fn messages(place: Place, stage: u32, notes: &Notes, partial: &mut Partial) {
 
 #[cold]
 fn failure(stage: &str, view: &EventView<'_>, place: Place, reason: &BoxError) -> Failure {
-    let mut text = reason.to_string();
-    let mut cause = reason.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
     Failure {
         stage: stage.to_owned(),
         id: view.header.id,
         serial: view.header.serial,
         event: place.number,
-        reason: text,
+        reason: module::reason(reason),
     }
-}
-
-/// The bytes of an event that a module made.
-fn encode(new: &NewEvent) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let banks = new.banks.iter().map(|(name, tid, data)| Bank {
-        name: *name,
-        code: tid.code(),
-        data,
-        order: pactolus_formats::Order::Little,
-    });
-    match mid::write_event(&mut bytes, &new.header, mid::layout::BankKind::Bank32, banks) {
-        Ok(true) => {}
-        _ => bytes.extend_from_slice(&new.header.to_bytes()),
-    }
-    bytes
 }

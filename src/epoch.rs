@@ -7,6 +7,7 @@ use pactolus_formats::{Bank, BankName, Header, Layout};
 
 use crate::Run;
 use crate::copies::Copies;
+use crate::harness::Log;
 use crate::histo::{Automatic, Store};
 use crate::request::wants;
 use crate::stage::Stage;
@@ -130,8 +131,16 @@ pub(crate) struct Epoch {
     pub(crate) selection: Selection,
     /// Stop at the first event that fails.
     pub(crate) strict: bool,
-    /// The banks that each stage declares to read, where somebody compares what stages do.
-    pub(crate) watch: Option<Vec<Vec<BankName>>>,
+    /// Somebody looks at what stages do.
+    pub(crate) watch: Option<Watching>,
+}
+
+/// What those who look at stages go by.
+pub(crate) struct Watching {
+    /// The banks that each stage declares to read.
+    pub(crate) reads: Vec<Vec<BankName>>,
+    /// Takes all of it down.
+    pub(crate) log: Option<Log>,
 }
 
 /// A number that no epoch had before.

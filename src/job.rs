@@ -58,7 +58,7 @@ pub fn check_runs((first, last): (u32, u32)) -> Result<(), Error> {
     }
 }
 
-/// A file to read, or `-` for standard input.
+/// A file to read, or `-` for standard input, or the bytes of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputFile {
     /// Its path.
@@ -66,6 +66,8 @@ pub struct InputFile {
     /// The run number, should the file not say: from a range of runs, else the first digits of the
     /// file's name.
     pub run: Option<u32>,
+    /// What is in it, if it is not on the disk.
+    bytes: Option<Arc<[u8]>>,
 }
 
 impl InputFile {
@@ -75,12 +77,37 @@ impl InputFile {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let digits: String =
             name.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-        InputFile { path, run: digits.parse().ok() }
+        InputFile { path, run: digits.parse().ok(), bytes: None }
+    }
+
+    /// ... with this run number, should the file not say.
+    #[must_use]
+    pub fn with_run(mut self, run: Option<u32>) -> InputFile {
+        self.run = run;
+        self
+    }
+
+    /// What a file of this name would hold: no file is read.
+    pub fn of_bytes(name: impl Into<PathBuf>, bytes: impl Into<Arc<[u8]>>) -> InputFile {
+        InputFile { bytes: Some(bytes.into()), ..InputFile::new(name) }
+    }
+
+    /// What is in it, if it is not on the disk.
+    pub(crate) fn bytes(&self) -> Option<&Arc<[u8]>> {
+        self.bytes.as_ref()
+    }
+
+    /// Its size in bytes, if that is known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.bytes {
+            Some(bytes) => Some(bytes.len() as u64),
+            None => Some(std::fs::metadata(&self.path).ok()?.len()),
+        }
     }
 
     /// Whether this is standard input.
     pub fn is_stdin(&self) -> bool {
-        self.path.as_os_str() == "-"
+        self.path.as_os_str() == "-" && self.bytes.is_none()
     }
 
     /// The subrun that a name like `run00042sub0003.mid.gz` tells: what stands before `sub`, and
@@ -582,7 +609,7 @@ impl Job {
 
     /// The files that no output may replace. Their true names are looked up here, once.
     pub fn reads(&self) -> Reads {
-        let inputs = self.inputs.iter().map(|input| &input.path);
+        let inputs = self.inputs.iter().filter(|input| input.bytes.is_none()).map(|input| &input.path);
         let files = inputs.chain(&self.odb_load).chain(&self.keep).map(PathBuf::as_path);
         let files = files.chain(self.epochs.iter().map(Recorded::path));
         Reads {

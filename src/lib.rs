@@ -81,6 +81,7 @@ mod event;
 mod events;
 mod feed;
 mod fold;
+pub mod harness;
 pub mod histo;
 mod hot;
 mod job;

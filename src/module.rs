@@ -18,7 +18,9 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use pactolus_formats::{BankName, Header, Tid};
+use pactolus_formats::mid;
+use pactolus_formats::mid::layout::BankKind;
+use pactolus_formats::{Bank, BankDef, BankName, Element, Header, Order, Tid};
 use pactolus_odb::Record;
 use rand_pcg::Pcg64Mcg;
 
@@ -32,6 +34,17 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The result of a module's methods.
 pub type Result<T, E = BoxError> = std::result::Result<T, E>;
+
+/// An error with its causes, in one line.
+pub(crate) fn reason(error: &BoxError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
 
 /// Whether an event goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,29 +337,108 @@ impl Context<'_> {
     }
 }
 
-/// An event that a module makes.
-#[derive(Clone, Debug, Default)]
+/// An event that is made: by a module ([`Context::queue`]), or by a test of one
+/// ([`harness::event`](crate::harness::event)).
+///
+/// ```
+/// use pactolus::prelude::*;
+/// const PEAK: BankDef<f32> = BankDef::new(b"PEAK");
+/// let event = NewEvent::new(50, 1, 7, 1_700_000_000).bank(PEAK, &[12.5]);
+/// assert_eq!(event.get(PEAK), Some(vec![12.5]));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewEvent {
     pub(crate) header: Header,
     pub(crate) banks: Vec<(BankName, Tid, Vec<u8>)>,
+    /// Of a FIXED event, which has no banks.
+    fixed: Option<Vec<u8>>,
 }
 
 impl NewEvent {
-    /// An event without banks.
+    /// An event without banks: event id, trigger mask, serial number, time stamp [Unix seconds].
     pub fn new(id: u16, mask: u16, serial: u32, time: u32) -> NewEvent {
-        NewEvent { header: Header { id, mask, serial, time, size: 0 }, banks: Vec::new() }
+        NewEvent { header: Header { id, mask, serial, time, size: 0 }, banks: Vec::new(), fixed: None }
     }
 
-    /// Adds a bank.
+    /// Adds a bank of these elements.
     #[must_use]
-    pub fn bank<T: pactolus_formats::Element>(
-        mut self,
-        def: pactolus_formats::BankDef<T>,
-        values: &[T],
-    ) -> NewEvent {
-        let mut bytes = vec![0; values.len() * T::SIZE];
-        values.iter().zip(bytes.chunks_exact_mut(T::SIZE)).for_each(|(v, slot)| v.write(slot));
-        self.banks.push((def.name(), T::TID, bytes));
+    pub fn bank<T: Element>(mut self, def: BankDef<T>, values: &[T]) -> NewEvent {
+        self.banks.push((def.name(), T::TID, bytes_of(values)));
         self
     }
+
+    /// Adds a bank of any type, from bytes as they stand in a file, little-endian.
+    #[must_use]
+    pub fn bytes(mut self, name: BankName, tid: Tid, bytes: &[u8]) -> NewEvent {
+        self.banks.push((name, tid, bytes.to_vec()));
+        self
+    }
+
+    /// Makes it a FIXED event, which is one structure and has no banks.
+    #[must_use]
+    pub fn fixed<T: Element>(mut self, value: T) -> NewEvent {
+        self.fixed = Some(bytes_of(&[value]));
+        self
+    }
+
+    /// ... with this trigger mask.
+    #[must_use]
+    pub fn mask(mut self, mask: u16) -> NewEvent {
+        self.header.mask = mask;
+        self
+    }
+
+    /// ... with this serial number.
+    #[must_use]
+    pub fn serial(mut self, serial: u32) -> NewEvent {
+        self.header.serial = serial;
+        self
+    }
+
+    /// ... with this time stamp [Unix seconds].
+    #[must_use]
+    pub fn time(mut self, time: u32) -> NewEvent {
+        self.header.time = time;
+        self
+    }
+
+    /// Its header; the size is that of no file.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The elements of bank `def`; `None` if it has no such bank, or one of another type.
+    pub fn get<T: Element>(&self, def: BankDef<T>) -> Option<Vec<T>> {
+        let (name, tid, data) = self.banks.iter().find(|(name, ..)| *name == def.name())?;
+        let bank = Bank { name: *name, code: tid.code(), data, order: Order::Little };
+        bank.values::<T>().ok().map(|values| values.iter().collect())
+    }
+
+    /// As a `.mid` file has it.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if let Some(payload) = &self.fixed {
+            bytes.extend(Header { size: payload.len() as u32, ..self.header }.to_bytes());
+            bytes.extend(payload);
+            return bytes;
+        }
+        let banks = self.banks.iter().map(|(name, tid, data)| Bank {
+            name: *name,
+            code: tid.code(),
+            data,
+            order: Order::Little,
+        });
+        match mid::write_event(&mut bytes, &self.header, BankKind::Bank32, banks) {
+            Ok(true) => {}
+            _ => bytes.extend_from_slice(&self.header.to_bytes()),
+        }
+        bytes
+    }
+}
+
+/// As they stand in a file.
+fn bytes_of<T: Element>(values: &[T]) -> Vec<u8> {
+    let mut bytes = vec![0; values.len() * T::SIZE];
+    values.iter().zip(bytes.chunks_exact_mut(T::SIZE)).for_each(|(value, slot)| value.write(slot));
+    bytes
 }

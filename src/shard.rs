@@ -18,7 +18,7 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use crate::analyzer::Analyzer;
-use crate::job::{InputFile, Job, OutputFile, Stop};
+use crate::job::{Job, OutputFile, Stop};
 use crate::layers::Base;
 use crate::line::drive;
 use crate::report::{Broken, Report, WithoutText, Written};
@@ -199,7 +199,7 @@ impl Analyzer {
         if !job.epochs.is_empty() {
             return refused("recorded epochs are applied to a whole job: leave --shard out, or --epochs");
         }
-        if job.inputs.iter().any(InputFile::is_stdin) {
+        if job.inputs.iter().any(|input| input.is_stdin() || input.bytes().is_some()) {
             return refused("every shard reads the whole input, and standard input can be read once only");
         }
         if job.outputs.iter().any(OutputFile::is_stdout) {

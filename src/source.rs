@@ -130,7 +130,7 @@ impl<'j> Source<'j> {
             (Some(live), Some(online)) => live.feed(job, &online.gauge),
             _ => Box::new(Listed::new(job, pool, halt.clone())),
         };
-        let sizes = job.inputs.iter().map(|i| std::fs::metadata(&i.path).map(|m| m.len()).ok());
+        let sizes = job.inputs.iter().map(InputFile::size);
         Source {
             analyzer,
             job,

@@ -62,7 +62,8 @@ pub struct Verify {
     pub shards: Vec<u32>,
     /// Names of the outputs, without directories.
     pub outputs: Vec<String>,
-    /// The directory in which one for the outputs is made, and removed in the end.
+    /// The directory in which one for outputs and parts is made, and removed in the end. Without either,
+    /// nothing is written.
     pub scratch: PathBuf,
 }
 
@@ -218,7 +219,8 @@ impl Verify {
                 self.scratch.display()
             )));
         }
-        let scratch = Scratch::new(&self.scratch)?;
+        let writes = !self.outputs.is_empty() || !self.shards.is_empty();
+        let scratch = writes.then(|| Scratch::new(&self.scratch)).transpose()?;
         let mut cases = self.cases(job);
         let mut verified = Verified::default();
         let mut reference: Option<Outcome> = None;
@@ -228,7 +230,7 @@ impl Verify {
         while let Some(&case) = cases.get(verified.cases.len()) {
             let number = verified.cases.len();
             progress(number, cases.len(), &case);
-            let outcome = self.case(analyzer, job, &case, &scratch)?;
+            let outcome = self.case(analyzer, job, &case, scratch.as_ref())?;
             if outcome.report.stopped {
                 verified.stopped = true;
                 break;
@@ -262,12 +264,18 @@ impl Verify {
         Ok(verified)
     }
 
-    /// Does the job in one combination, in a directory of its own.
-    fn case(&self, analyzer: &Analyzer, job: &Job, case: &Case, scratch: &Scratch) -> Result<Outcome, Error> {
-        let directory = Scratch::new(&scratch.0)?;
-        let outputs = self.outputs.iter().map(|name| {
-            let path = directory.0.join(name);
-            OutputFile::new(path.to_string_lossy())
+    /// Does the job in one combination, in a directory of its own if it writes anything.
+    fn case(
+        &self,
+        analyzer: &Analyzer,
+        job: &Job,
+        case: &Case,
+        scratch: Option<&Scratch>,
+    ) -> Result<Outcome, Error> {
+        let directory = scratch.map(|scratch| Scratch::new(&scratch.0)).transpose()?;
+        let outputs = directory.iter().flat_map(|directory| {
+            let paths = self.outputs.iter().map(|name| directory.0.join(name));
+            paths.map(|path| OutputFile::new(path.to_string_lossy()))
         });
         let witness = Witness::default();
         let job = Job {
@@ -278,12 +286,12 @@ impl Verify {
             watch: Some(witness.clone()),
             ..job.clone()
         };
-        let report = match case.shards {
-            None => analyzer.run(&job)?,
-            Some(shards) => in_shards(analyzer, &job, shards, scratch)?,
+        let report = match (case.shards, scratch) {
+            (Some(shards), Some(scratch)) => in_shards(analyzer, &job, shards, scratch)?,
+            _ => analyzer.run(&job)?,
         };
         let watched = witness.take();
-        let mut outputs = digest::files(&directory.0)?;
+        let mut outputs = directory.map_or(Ok(BTreeMap::new()), |directory| digest::files(&directory.0))?;
         for (run, watched) in report.runs.iter().zip(&watched) {
             for (name, digest) in &watched.histograms {
                 outputs.insert(format!("histogram {name} of run {}", run.run), digest.clone());
@@ -310,7 +318,7 @@ fn in_shards(analyzer: &Analyzer, job: &Job, of: u32, scratch: &Scratch) -> Resu
 
 /// Blocks so small that there are many, as far as the sizes of the files tell.
 fn small(job: &Job) -> usize {
-    let sizes = job.inputs.iter().filter_map(|input| Some(std::fs::metadata(&input.path).ok()?.len()));
+    let sizes = job.inputs.iter().filter_map(InputFile::size);
     (sizes.sum::<u64>() / MANY).clamp(SMALL.0, SMALL.1) as usize
 }
 

@@ -1,64 +1,21 @@
 //! After warm-up nothing is allocated per event, and memory does not grow with the file.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-#![allow(unsafe_code, reason = "only a global allocator can count allocations, and its trait is unsafe")]
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use common::{MidFile, catalogue, definition};
 use pactolus::Definition;
+use pactolus::harness::Allocations;
 use pactolus::prelude::*;
 use tempfile::TempDir;
 
-/// The system's allocator, counting.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-static IN_USE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn took(bytes: usize) {
-    ALLOCATIONS.fetch_add(1, Relaxed);
-    PEAK.fetch_max(IN_USE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
-}
-
-// SAFETY: every call goes to the system's allocator with the arguments as they came; counting
-// touches atomic integers only and allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        took(layout.size());
-        // SAFETY: the caller keeps the contract of `alloc_zeroed`.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: `place` came from the system's allocator with this layout.
-        unsafe { System.dealloc(place, layout) }
-    }
-
-    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        IN_USE.fetch_sub(layout.size(), Relaxed);
-        took(size);
-        // SAFETY: `place` came from the system's allocator with this layout.
-        unsafe { System.realloc(place, layout, size) }
-    }
-}
-
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static COUNTING: Allocations = Allocations;
 
 /// One measurement at a time: the counters are those of the process.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -99,11 +56,11 @@ fn measure(path: &Path, threads: usize, output: Option<&str>) -> (u64, usize) {
         let name = path.with_file_name(format!("out.{extension}"));
         job = job.output(name.to_str().unwrap()).unwrap();
     }
-    let before = ALLOCATIONS.load(Relaxed);
-    let start = IN_USE.load(Relaxed);
-    PEAK.store(start, Relaxed);
+    let before = Allocations::made();
+    Allocations::forget_peak();
+    let start = Allocations::in_use();
     let report = analyzer.run(&job).unwrap();
-    let counts = (ALLOCATIONS.load(Relaxed) - before, PEAK.load(Relaxed) - start);
+    let counts = (Allocations::made() - before, Allocations::peak() - start);
     assert!(report.is_clean() && report.total().delivered >= u64::from(FEW), "{report:?}");
     let kept: u64 = report.runs[0].requests.iter().map(|r| r.account.kept).sum();
     assert_eq!(kept, report.total().offered);
@@ -175,8 +132,8 @@ fn memory_does_not_grow_with_the_file() {
 #[test]
 fn the_counter_counts() {
     let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
-    let before = ALLOCATIONS.load(Relaxed);
+    let before = Allocations::made();
     let boxes: Vec<Box<u32>> = (0..1000).map(Box::new).collect();
-    let counted = ALLOCATIONS.load(Relaxed) - before;
+    let counted = Allocations::made() - before;
     assert!(counted >= 1000, "{counted} for {} boxes", boxes.len());
 }

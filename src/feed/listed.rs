@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pactolus_formats::{Error as FormatError, Input, Pool};
@@ -57,7 +58,10 @@ impl<'j> Listed<'j> {
         let is_pipe = std::fs::metadata(&file.path).is_ok_and(|found| !found.is_file() && !found.is_dir());
         let mut arrived = None;
         let mut hear = |reader: &mut Awaited| arrived = self.at_once.then(|| reader.without_waiting());
-        let (input, digest) = if file.is_stdin() {
+        let (input, digest) = if let Some(bytes) = file.bytes() {
+            let (digested, digest) = Digested::new(io::Cursor::new(Arc::clone(bytes)), later);
+            (self.wide(Input::new_with(digested, &file.path, limits)?), Some(digest))
+        } else if file.is_stdin() {
             let mut reader = awaited(Awaited::new(|| Ok(std::io::stdin()), stops))?;
             hear(&mut reader);
             (Input::new_with(reader, "(standard input)", limits)?, None)

@@ -1,6 +1,5 @@
 //! The runs of a live source, one stream for each, or for each stretch between two losses of the connection.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use pactolus_formats::mid::Block;
@@ -31,7 +30,7 @@ impl Streams {
     }
 
     fn open(&self, continues: bool, gap: Option<String>) -> Result<Next, Error> {
-        let file = InputFile { path: PathBuf::from(&self.name), run: self.run };
+        let file = InputFile::new(&self.name).with_run(self.run);
         let max_age = self.max_age.map(|max_age| (max_age, Ages::default()));
         let ages = max_age.as_ref().map(|(_, ages)| ages.clone());
         let input = Input::new_with(Bytes::new(self.spool.clone(), ages), &file.path, &self.limits)?;

@@ -142,7 +142,7 @@ fn parameters(
 }
 
 /// Names of keys match ignoring case, and with `_` for blank.
-fn same_name(a: &str, b: &str) -> bool {
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
     let plain = |c: char| if c == '_' { ' ' } else { c.to_ascii_lowercase() };
     a.chars().map(plain).eq(b.chars().map(plain))
 }

@@ -67,7 +67,7 @@ impl Head {
         for input in list("inputs")? {
             let path = input["file"].as_str().ok_or("inputs")?;
             let run = input["run"].as_u64().and_then(|run| u32::try_from(run).ok());
-            job.inputs.push(InputFile { path: path.into(), run });
+            job.inputs.push(InputFile::new(path).with_run(run));
         }
         for pattern in texts("outputs")? {
             job.outputs.push(OutputFile::new(pattern).map_err(|_| "outputs")?);

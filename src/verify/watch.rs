@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Event;
 use crate::epoch::Epoch;
+use crate::harness::Log;
 use crate::histo::{Histogram, Histograms};
 use crate::module::{EndOfRun, Notes, Result, Verdict};
 use crate::provenance::hex;
@@ -144,20 +145,37 @@ fn header(header: &Header) -> impl Hash {
 
 /// What the stages of a job did, run by run.
 #[derive(Clone, Debug, Default)]
-pub struct Witness(Arc<Mutex<Vec<Watched>>>);
+pub struct Witness {
+    watched: Arc<Mutex<Vec<Watched>>>,
+    /// Takes down what they did, too, word by word.
+    log: Option<Log>,
+}
 
 impl Witness {
+    /// One that writes it into a log.
+    pub(crate) fn with(log: Log) -> Witness {
+        Witness { log: Some(log), ..Witness::default() }
+    }
+
+    /// Its log.
+    pub(crate) fn log(&self) -> Option<&Log> {
+        self.log.as_ref()
+    }
+
     /// A run has ended, with these histograms.
     pub(crate) fn push(&self, mut watched: Watched, histograms: &Histograms) {
+        if let Some(log) = &self.log {
+            log.ended(histograms);
+        }
         let digest =
             |histogram: &Histogram| (histogram.name().to_owned(), hex(&Sha256::digest(histogram.to_bytes())));
         watched.histograms = histograms.list.iter().map(digest).collect();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).push(watched);
     }
 
     /// All runs so far.
     pub(crate) fn take(&self) -> Vec<Watched> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.watched.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -72,14 +72,24 @@ impl Hand {
         if self.writer.open(bytes) {
             return Ok(());
         }
-        let (ring, map) = (Arc::clone(&self.ring), &self.ring.map);
-        let since = bell::now();
+        let ring = Arc::clone(&self.ring);
+        let (map, since) = (&ring.map, bell::now());
         map.set(word::WAITING, since);
-        let opened = loop {
+        // However it ends, nobody waits then.
+        let opened = self.opened(&ring, bytes);
+        map.set(word::WAITED, map.get(word::WAITED).saturating_add(bell::now().saturating_sub(since)));
+        map.set(word::WAITING, 0);
+        opened
+    }
+
+    /// Opens a frame as soon as nobody holds its place.
+    fn opened(&mut self, ring: &Ring, bytes: u64) -> Result<()> {
+        let map = &ring.map;
+        loop {
             if let Some((slot, position)) = slots::held(map, &ring.layout) {
                 map.set(word::WAITS_FOR, slot as u64 + 1);
                 if self.stop.is_asked() {
-                    break Err(Error::Stopped);
+                    return Err(Error::Stopped);
                 }
                 // The lock of one who is dead can be had.
                 if ring.try_lock(Ring::slot_lock(slot))? {
@@ -94,12 +104,9 @@ impl Hand {
                 }
             }
             if self.writer.open(bytes) {
-                break Ok(());
+                return Ok(());
             }
-        };
-        map.set(word::WAITED, map.get(word::WAITED).saturating_add(bell::now().saturating_sub(since)));
-        map.set(word::WAITING, 0);
-        opened
+        }
     }
 
     #[inline]
