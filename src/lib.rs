@@ -146,3 +146,16 @@ pub use shard::{Parts, Shard, ShardReport, is_part};
 pub use stage::TooShort;
 pub use test::Test;
 pub use verify::{Case, Cause, Compared, Culprit, Follower, Verified, Verify, Witness};
+
+/// The chapters of the guide about events, parameters and histograms.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide/events.md")]
+struct GuideToEvents;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide/parameters.md")]
+struct GuideToParameters;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide/histograms.md")]
+struct GuideToHistograms;
