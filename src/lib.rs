@@ -150,16 +150,25 @@ pub use verify::{Case, Cause, Compared, Culprit, Follower, Verified, Verify, Wit
 // The chapters of the guide about events, parameters and histograms. Their blocks say which file they are
 // (`file=`), which rustdoc does not know.
 #[cfg(doctest)]
-#[allow(rustdoc::invalid_codeblock_attributes, reason = "blocks with a file= are for the runner of the guide")]
+#[allow(
+    rustdoc::invalid_codeblock_attributes,
+    reason = "blocks with a file= are for the runner of the guide"
+)]
 #[doc = include_str!("../docs/guide/events.md")]
 struct GuideToEvents;
 
 #[cfg(doctest)]
-#[allow(rustdoc::invalid_codeblock_attributes, reason = "blocks with a file= are for the runner of the guide")]
+#[allow(
+    rustdoc::invalid_codeblock_attributes,
+    reason = "blocks with a file= are for the runner of the guide"
+)]
 #[doc = include_str!("../docs/guide/parameters.md")]
 struct GuideToParameters;
 
 #[cfg(doctest)]
-#[allow(rustdoc::invalid_codeblock_attributes, reason = "blocks with a file= are for the runner of the guide")]
+#[allow(
+    rustdoc::invalid_codeblock_attributes,
+    reason = "blocks with a file= are for the runner of the guide"
+)]
 #[doc = include_str!("../docs/guide/histograms.md")]
 struct GuideToHistograms;
