@@ -207,3 +207,29 @@ pub use {
     provenance::sha256_of,
     run_files::{directory_of, in_run_order, is_run_file},
 };
+
+// The chapters of the guide about events, parameters and histograms. Their blocks say which file they are
+// (`file=`), which rustdoc does not know.
+#[cfg(doctest)]
+#[allow(
+    rustdoc::invalid_codeblock_attributes,
+    reason = "blocks with a file= are for the runner of the guide"
+)]
+#[doc = include_str!("../docs/guide/events.md")]
+struct GuideToEvents;
+
+#[cfg(doctest)]
+#[allow(
+    rustdoc::invalid_codeblock_attributes,
+    reason = "blocks with a file= are for the runner of the guide"
+)]
+#[doc = include_str!("../docs/guide/parameters.md")]
+struct GuideToParameters;
+
+#[cfg(doctest)]
+#[allow(
+    rustdoc::invalid_codeblock_attributes,
+    reason = "blocks with a file= are for the runner of the guide"
+)]
+#[doc = include_str!("../docs/guide/histograms.md")]
+struct GuideToHistograms;
