@@ -8,6 +8,7 @@ mod run_report;
 mod warnings;
 mod written;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -474,9 +475,12 @@ impl<'j> Fold<'j> {
         let mut errors = std::mem::take(&mut live.errors);
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
             let entered = live.counts.stages[stage.number as usize].entered;
-            let end = EndOfRun { run: &live.epoch.run, entered, tests: &counts, histograms: &histograms };
+            let messages = RefCell::default();
+            let (run, tests, histograms) = (&live.epoch.run, &*counts, &histograms);
+            let end = EndOfRun { run, entered, tests, histograms, messages: &messages };
             let answer = guarded(|| stage.eor(&end, &mut live.sequential));
             live.watched.end(stage.number, &end, &answer);
+            live.counts.say(stage.number, messages.into_inner(), SHOWN);
             if let Err(error) = answer {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }

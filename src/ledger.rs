@@ -360,6 +360,13 @@ impl Counts {
         self.messages.clear();
     }
 
+    /// Adds what a stage says at the end of the run, as long as there are fewer than `most` messages.
+    pub(crate) fn say(&mut self, stage: u32, texts: Vec<String>, most: usize) {
+        let room = most.saturating_sub(self.messages.len());
+        let said = texts.into_iter().take(room).map(|text| Message { event: u64::MAX, stage, text });
+        self.messages.extend(said);
+    }
+
     /// Adds what the fold found in the same block: failures and messages in the order of the events.
     pub(crate) fn join(&mut self, fold: &mut Counts) {
         self.add(fold, usize::MAX);

@@ -151,6 +151,7 @@ mod partial;
 mod pipe;
 pub mod prelude;
 mod provenance;
+mod random;
 mod recent;
 mod recorded;
 mod report;
@@ -187,6 +188,7 @@ pub use module::{BoxError, Context, EndOfRun, Module, NewEvent, Result, Sequenti
 pub use online::{Arrival, Arrivals, Follow, Lag, Queue};
 pub use pactolus_formats as formats;
 pub use pactolus_odb as odb;
+pub use random::Random;
 pub use recent::{Shm, StopAt};
 pub use recorded::Recorded;
 pub use report::{

@@ -23,9 +23,9 @@ use pactolus_formats::mid;
 use pactolus_formats::mid::layout::BankKind;
 use pactolus_formats::{Bank, BankDef, BankName, Element, Header, Order, Tid};
 use pactolus_odb::Record;
-use rand_pcg::Pcg64Mcg;
 
-use crate::histo::{At, Booking, BookingError, Fills, Histo, Histograms, Shape};
+use crate::histo::{At, Booking, BookingError, Fills, Histo, Histogram, Histograms, Shape};
+use crate::random::Random;
 use crate::test::{Board, Test};
 use crate::verify::Watch;
 use crate::{Banks, Event, Run};
@@ -242,6 +242,39 @@ impl<'a> Setup<'a> {
         self.booked.histogram(booking.shape(self.stage, name)?).map(H::from_index)
     }
 
+    /// Books a histogram for each of `channels` channels, counted from 0: `CADC` gives `CADC00`, `CADC01`, ...
+    ///
+    /// ```
+    /// # use pactolus::prelude::*;
+    /// # const ADC0: BankDef<u16> = BankDef::new(b"ADC0").size(4);
+    /// # #[derive(Record, Clone)]
+    /// # struct M { #[key(skip)] amplitudes: Vec<Hist1> }
+    /// # impl Module for M {
+    /// fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
+    ///     let channels = setup.elements(ADC0).unwrap_or(16);
+    ///     self.amplitudes = setup.book_each("CADC", channels, |channel| {
+    ///         Hist1::new(Axis::regular(500, 0.0, 4000.0)).title(format!("Amplitude of channel {channel}"))
+    ///     })?;
+    ///     Ok(())
+    /// }
+    /// # fn event(&self, _: &Event, _: &Context) -> Result<Verdict> { Ok(Keep) }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As of [`book`](Setup::book).
+    pub fn book_each<H: Histo>(
+        &mut self,
+        name: &str,
+        channels: usize,
+        booking: impl Fn(usize) -> Booking<H>,
+    ) -> Result<Vec<H>, BookingError> {
+        let digits = channels.saturating_sub(1).to_string().len().max(2);
+        (0..channels)
+            .map(|channel| self.book(&format!("{name}{channel:0digits$}"), booking(channel)))
+            .collect()
+    }
+
     /// How many elements `bank` has at the most, if the request or a module of the chain declares
     /// it: for one histogram per channel.
     pub fn elements<T>(&self, bank: pactolus_formats::BankDef<T>) -> Option<usize> {
@@ -261,6 +294,42 @@ pub struct EndOfRun<'a> {
     pub tests: &'a [(String, u64)],
     /// The histograms of all stages.
     pub histograms: &'a Histograms,
+    pub(crate) messages: &'a RefCell<Vec<String>>,
+}
+
+impl<'a> EndOfRun<'a> {
+    /// A histogram of this module, with all that the run has filled.
+    ///
+    /// ```
+    /// # use pactolus::prelude::*;
+    /// # #[derive(Record, Clone)]
+    /// # struct M { #[key(skip)] energy: Hist1 }
+    /// # impl Module for M {
+    /// fn eor(&self, run: &EndOfRun) -> Result<()> {
+    ///     let energy = run.histogram(self.energy).stats();
+    ///     run.message(format!("mean energy {:.1} MeV", energy.mean_x));
+    ///     Ok(())
+    /// }
+    /// # fn event(&self, _: &Event, _: &Context) -> Result<Verdict> { Ok(Keep) }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If it was not booked in `prepare`; that is an error of the run.
+    #[track_caller]
+    pub fn histogram<H: Histo>(&self, histogram: H) -> &'a Histogram {
+        match self.histograms.list.get(histogram.index() as usize) {
+            Some(histogram) => histogram,
+            None => panic!(
+                "a histogram is asked for that was not booked: book it in prepare, as self.energy = setup.book(...)?"
+            ),
+        }
+    }
+
+    /// Leaves a message for the user, as [`Context::message`] does.
+    pub fn message(&self, text: impl Into<String>) {
+        self.messages.borrow_mut().push(text.into());
+    }
 }
 
 /// What belongs to the pipeline, lent to a module for one event.
@@ -349,15 +418,31 @@ impl Context<'_> {
         self.notes.messages.borrow_mut().push(text.into());
     }
 
-    /// Random numbers that are the same for this event and stage whenever and wherever it is
-    /// analysed. Use it with the crates `rand` and `rand_distr`.
-    pub fn random(&self) -> Pcg64Mcg {
+    /// Random numbers that are the same for this event and stage whenever and wherever it is analysed. Each call
+    /// begins them anew.
+    ///
+    /// ```
+    /// # use pactolus::prelude::*;
+    /// # #[derive(Record, Clone)]
+    /// # struct Smear {}
+    /// # const CADC: BankDef<f64> = BankDef::new(b"CADC");
+    /// # const SMER: BankDef<f64> = BankDef::new(b"SMER");
+    /// # impl Module for Smear {
+    /// fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
+    ///     let Some(cadc) = event.get(CADC)? else { return Ok(Keep) };
+    ///     let mut random = context.random();
+    ///     event.append_with(SMER, cadc.len(), |i| cadc.at(i) + 2.5 * random.gauss())?;
+    ///     Ok(Keep)
+    /// }
+    /// # }
+    /// ```
+    pub fn random(&self) -> Random {
         let Header { id, serial, .. } = self.header;
         let event = u128::from(self.run.number) << 64 | u128::from(serial) << 32 | u128::from(id);
         // The generator needs well-mixed seeds: an odd multiplier spreads neighbouring events.
         let mixed = (event << 16 | u128::from(self.stage & 0xffff))
             .wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645);
-        Pcg64Mcg::new(mixed ^ mixed >> 64)
+        Random::new(mixed ^ mixed >> 64)
     }
 
     /// Makes a new event. It takes the place of the event in hand in the output and is offered to

@@ -16,7 +16,6 @@ use pactolus::prelude::*;
 use pactolus::simulate::Simulation;
 use pactolus::{Cause, Definition, Verified, Verify};
 use pactolus_modules::{AdcCalib, AdcSum, CADC, Prescale, ScalerSum};
-use rand_pcg::rand_core::Rng;
 use tempfile::TempDir;
 
 /// The sample experiment's ADC has four channels.
@@ -312,7 +311,7 @@ impl Module for Random {
     }
 
     fn event(&self, event: &Event, context: &Context) -> Result<Verdict> {
-        event.append(BADD, &[f64::from(context.random().next_u32())])?;
+        event.append(BADD, &[f64::from(context.random().bits() as u32)])?;
         Ok(Keep)
     }
 }

@@ -32,11 +32,10 @@ impl Module for AdcCalib {
 
     fn prepare(&mut self, setup: &mut Setup) -> Result<()> {
         let channels = setup.elements(ADC0).unwrap_or(self.pedestal.len());
-        for channel in 0..channels {
+        self.amplitudes = setup.book_each("CADC", channels, |channel| {
             let axis = Axis::regular(500, 0.0, 4000.0).title("Amplitude");
-            let histogram = Hist1::new(axis).title(format!("Amplitude of channel {channel}"));
-            self.amplitudes.push(setup.book(&format!("CADC{channel:02}"), histogram)?);
-        }
+            Hist1::new(axis).title(format!("Amplitude of channel {channel}"))
+        })?;
         Ok(())
     }
 

@@ -91,6 +91,16 @@ impl Axis {
         Axis::of(Bins::Regular(Regular::new(bins, first as f64, last as f64 + 1.0, true)))
     }
 
+    /// One bin for each of so many channels, counted from 0.
+    ///
+    /// ```
+    /// use pactolus::prelude::*;
+    /// assert_eq!(Axis::channels(16), Axis::integer(0, 15));
+    /// ```
+    pub fn channels(channels: usize) -> Axis {
+        Axis::integer(0, i64::try_from(channels).unwrap_or(i64::MAX) - 1)
+    }
+
     /// Bins between edges, in rising order.
     pub fn variable(edges: impl Into<Vec<f64>>) -> Axis {
         Axis::of(Bins::Variable(edges.into().into_boxed_slice()))

@@ -14,15 +14,17 @@ pub struct Histograms {
 }
 
 impl Histograms {
-    /// The histogram of this name, a path; of its last part alone, if there is only one such.
+    /// The histogram of this name, a path; of its last parts alone, `ADC0/02` of `Trigger/ADC0/02`, if there is
+    /// only one such.
     pub fn get(&self, name: &str) -> Option<&Histogram> {
         let exact = self.list.iter().find(|h| h.name() == name);
         exact.or_else(|| {
-            let last = |h: &&Histogram| {
-                h.name().eq_ignore_ascii_case(name)
-                    || h.name().rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(name))
+            let ends = |path: &str| {
+                let at = path.len().checked_sub(name.len())?;
+                let is_part = at == 0 || path.as_bytes()[at - 1] == b'/';
+                (is_part && path.get(at..)?.eq_ignore_ascii_case(name)).then_some(())
             };
-            let mut found = self.list.iter().filter(last);
+            let mut found = self.list.iter().filter(|h| ends(h.name()).is_some());
             found.next().filter(|_| found.next().is_none())
         })
     }
