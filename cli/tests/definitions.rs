@@ -227,7 +227,7 @@ fn what_is_refused_is_said_with_its_line() {
     );
     assert_eq!(
         refused("Gain = [1, 2]", "Gain = [1, 20]"),
-        "pactolus: definition, module \"Third\": /Online/Parameters/Third/Gain[1]: at most 10 wanted, 20 found"
+        "pactolus: definition, module \"Third\": /Online/Parameters/Third/Gain[1] is 20, but must be at most 10"
     );
 }
 
