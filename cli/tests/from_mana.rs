@@ -56,7 +56,7 @@ fn lines(text: &str) -> (usize, usize) {
 fn rows(page: &str) -> Vec<Vec<&str>> {
     page.lines()
         .filter(|line| line.starts_with("| "))
-        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .map(|line| line.trim().trim_matches('|').split('|').map(str::trim).collect())
         .collect()
 }
 
