@@ -197,8 +197,8 @@ const FOREIGN: &[(&str, &str)] = &[
     ),
     ("-l", "it kept old histograms from being loaded; nothing is loaded here"),
     ("-L", "it set the record length of HBOOK files; tables are .parquet and .arrow here"),
-    ("-s", "it opened a port for ROOT; there is no such server here"),
-    ("-R", "it started the ROOT server; there is no such server here"),
+    ("-s", "it opened a port for ROOT; histograms are files here, which `pactolus hist` draws"),
+    ("-R", "it started the ROOT server; histograms are files here, which `pactolus hist` draws"),
     ("-t", "it set the number of PVM tasks; use -j for threads"),
     ("-b", "it set the buffer size of PVM; use -j for threads"),
 ];
