@@ -20,7 +20,7 @@ use crate::job::Stop;
 use crate::ledger::{BadBanks, Failure, Message};
 use crate::module::{self, BoxError, Context, Notes, Result, Verdict};
 use crate::partial::{Deferred, Partial, TableKey, To};
-use crate::stage::{AnySequential, Body, Stage, guarded, panic_text};
+use crate::stage::{AnySequential, Body, Stage, forget_place, guarded, panic_text};
 use crate::test::{Board, Tally};
 use crate::verify::Entry;
 
@@ -304,6 +304,7 @@ impl Worker {
         *clock = clock.wrapping_add(1);
         let timed = *clock % TIMED == 1;
         let event = Event::new(view, original, index, fixed, arena);
+        forget_place();
         let mut context = Context {
             run: &epoch.run,
             epoch: epoch.number,

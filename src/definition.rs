@@ -151,12 +151,13 @@ type Refused = (String, String);
 
 fn request(def: RequestDef) -> Result<(Request, Vec<Mount>), Refused> {
     let own = |message: String| (String::new(), message);
-    if !(-1..0x8000).contains(&def.id) {
-        return Err(own(format!("id -1 (every event) or 0 to 32767 wanted, {} found", def.id)));
-    }
-    if !(-1..0x10000).contains(&def.mask) {
-        return Err(own(format!("mask -1 (every mask) or 0 to 65535 wanted, {} found", def.mask)));
-    }
+    let id = i32::try_from(def.id).ok().filter(|id| (-1..0x8000).contains(id));
+    let id = id.ok_or_else(|| own(format!("id -1 (every event) or 0 to 32767 wanted, {} found", def.id)))?;
+    let mask = i32::try_from(def.mask).ok().filter(|mask| (-1..0x10000).contains(mask));
+    let mask =
+        mask.ok_or_else(|| own(format!("mask -1 (every mask) or 0 to 65535 wanted, {} found", def.mask)))?;
+    let reserve = u32::try_from(def.reserve)
+        .map_err(|_| own(format!("reserve 0 (none) or a number of events wanted, {} found", def.reserve)))?;
     let sampling = Sampling::from_name(&def.sampling).ok_or_else(|| {
         own(format!("sampling \"all\", \"nonblocking\" or \"recent\" wanted, \"{}\" found", def.sampling))
     })?;
@@ -176,10 +177,10 @@ fn request(def: RequestDef) -> Result<(Request, Vec<Mount>), Refused> {
     }
     let request = Request {
         name: def.name,
-        id: def.id,
-        mask: def.mask,
+        id,
+        mask,
         sampling,
-        reserve: def.reserve,
+        reserve,
         buffer: def.buffer,
         use_tests: def.tests,
         fixed,
@@ -192,9 +193,15 @@ fn mount(def: ModuleDef) -> Result<Mount, String> {
     let bank_name = |name: &str| {
         BankName::parse(name).ok_or_else(|| format!("\"{name}\": a bank name has one to four bytes"))
     };
-    let mut banks = Vec::new();
+    let mut banks: Vec<(BankName, BankName)> = Vec::new();
     for (own, mounted) in def.banks.0 {
-        banks.push((bank_name(&own)?, bank_name(&mounted)?));
+        let (own, mounted) = (bank_name(&own)?, bank_name(&mounted)?);
+        if let Some((other, _)) = banks.iter().find(|(_, taken)| *taken == mounted) {
+            return Err(format!(
+                "banks: {mounted} stands for {other} and for {own}: give one of them another name"
+            ));
+        }
+        banks.push((own, mounted));
     }
     let name = def.name.unwrap_or_else(|| def.r#type.clone());
     Ok(Mount { module: def.r#type, name, parameters: def.parameters, banks })
@@ -233,6 +240,9 @@ fn histograms(tid: Tid, fields: Option<&Layout>, marked: toml::Value) -> Result<
             for (member, axis) in members {
                 let field = fields.fields().iter().find(|f| f.name.eq_ignore_ascii_case(&member));
                 let field = field.ok_or_else(|| no_field(&member, fields))?;
+                if matches!(axis, toml::Value::Boolean(false)) {
+                    continue;
+                }
                 let axis = axis_of(field.tid, axis).map_err(|e| format!("histogram of \"{member}\": {e}"))?;
                 axes.push((field.name.clone(), axis));
             }

@@ -74,7 +74,7 @@ const START: u32 = 1_700_000_000;
 const ROUNDS: usize = 24;
 
 /// An event of this id, without banks: mask 1; its serial number and time are those of its place in the run,
-/// from 0 on, unless they are given.
+/// from 0 on, unless others than 0 are given.
 ///
 /// ```
 /// use pactolus::harness::event;
@@ -110,7 +110,10 @@ impl Harness {
     /// If the definition is refused.
     #[track_caller]
     pub fn definition(text: &str, catalogue: &Catalogue) -> Harness {
-        let definition = Definition::parse(text, "analyzer.toml").unwrap_or_else(|error| panic!("{error}"));
+        let definition = match Definition::parse(text, "analyzer.toml") {
+            Ok(definition) => definition,
+            Err(error) => panic!("{error}"),
+        };
         match Analyzer::from_definition(&definition, catalogue) {
             Ok(analyzer) => Harness { analyzer },
             Err(error) => panic!("{error}"),
@@ -176,13 +179,17 @@ impl Harness {
     /// If the run cannot begin: the chain is refused, a parameter is wrong, or `prepare` or `bor` fails.
     #[track_caller]
     pub fn run(&self, events: impl IntoIterator<Item = NewEvent>) -> Seen {
-        self.try_run(events).unwrap_or_else(|error| panic!("{error}"))
+        match self.try_run(events) {
+            Ok(seen) => seen,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// The same; a run that cannot begin is an error, to be looked at.
     ///
     /// # Errors
     /// As of [`Analyzer::run`].
+    #[track_caller]
     pub fn try_run(&self, events: impl IntoIterator<Item = NewEvent>) -> Result<Seen, Error> {
         let events = in_places(events);
         let (log, job) = logged(&events);
@@ -256,7 +263,7 @@ impl Harness {
             for (number, stage) in self.analyzer.chains.iter().flat_map(|chain| &chain.stages).enumerate() {
                 let each = (0..ROUNDS).map(|round| seen.allocations(round * events.len() + place, number));
                 // What is made now and then, as a larger arena, is made for many events.
-                let least = each.min().flatten().unwrap_or(0);
+                let least = each.flatten().min().unwrap_or(0);
                 if least > 0 {
                     let s = if least == 1 { "" } else { "s" };
                     return Err(format!(
@@ -279,7 +286,15 @@ fn is_counting() -> bool {
 }
 
 /// The events with serial numbers and times of their places where they have none.
+#[track_caller]
 fn in_places(events: impl IntoIterator<Item = NewEvent>) -> Vec<NewEvent> {
+    let events: Vec<NewEvent> = events.into_iter().collect();
+    for (place, event) in events.iter().enumerate() {
+        assert!(
+            event.header.id < 0x8000,
+            "event {place}: ids from 0x8000 on are MIDAS's own, as of begin of run"
+        );
+    }
     let placed = (0_u32..).zip(events).map(|(place, mut event)| {
         if event.header.serial == 0 {
             event.header.serial = place;

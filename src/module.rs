@@ -494,6 +494,7 @@ impl NewEvent {
     /// Makes it a FIXED event, which is one structure and has no banks.
     #[must_use]
     pub fn fixed<T: Element>(mut self, value: T) -> NewEvent {
+        self.banks.clear();
         self.fixed = Some(bytes_of(&[value]));
         self
     }

@@ -27,11 +27,12 @@ impl Random {
 
     /// Evenly from 0 up to, but without, 1, in steps of 2^-53.
     pub fn uniform(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 * (0.5_f64).powi(53)
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Gaussian, with mean 0 and standard deviation 1: by the formula of Box and Muller (1958), from two even
-    /// numbers.
+    /// numbers. Logarithm and cosine are those of the system: their last bit may differ from one kind of computer to
+    /// another.
     pub fn gauss(&mut self) -> f64 {
         // Not 0, of which there is no logarithm.
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
@@ -58,6 +59,13 @@ impl TryRng for Random {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_numbers_are_those_of_every_version() {
+        let mut random = Random::new(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        assert_eq!([random.bits(), random.bits()], [0xc30f_8bf8_8f35_882a, 0x56b7_b3cb_7a72_3f1d]);
+        assert_eq!(random.uniform().to_bits(), 0x3fef_d43a_9cab_d99b);
+    }
 
     #[test]
     fn the_distributions_are_what_they_say() {

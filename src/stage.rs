@@ -68,6 +68,11 @@ pub(crate) fn note_places() {
     });
 }
 
+/// Forgets where: the next event is another matter.
+pub(crate) fn forget_place() {
+    PLACE.set(None);
+}
+
 /// What a panic of this thread has said, and where.
 #[cold]
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

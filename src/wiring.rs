@@ -31,6 +31,7 @@ use crate::{Error, RequestedBank};
 
 /// What a definition comes to.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Wiring {
     /// Name of the analyzer.
     pub name: String,
@@ -48,6 +49,7 @@ pub struct Wiring {
 
 /// A request with its chain.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct WiredRequest {
     /// Name of the event.
     pub name: String,
@@ -73,6 +75,7 @@ pub struct WiredRequest {
 
 /// A member of a structure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct WiredMember {
     /// Its name.
     pub name: String,
@@ -82,6 +85,7 @@ pub struct WiredMember {
 
 /// A bank of a chain.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct WiredBank {
     /// Its name in the event.
     pub name: String,
@@ -114,6 +118,7 @@ impl WiredBank {
 
 /// Histograms of a marked bank, over one axis.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct WiredHistogram {
     /// Their names.
     pub names: Vec<String>,
@@ -129,6 +134,7 @@ pub struct WiredHistogram {
 
 /// A stage of a chain.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct WiredStage {
     /// Its name.
     pub name: String,
@@ -151,6 +157,7 @@ pub struct WiredStage {
 
 /// A bank as a stage uses it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct WiredUse {
     /// Name in the event.
     pub bank: String,
@@ -162,6 +169,7 @@ pub struct WiredUse {
 
 /// A parameter, with the value that it starts with.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct WiredParameter {
     /// Its name.
     pub key: String,
@@ -171,7 +179,7 @@ pub struct WiredParameter {
     #[serde(serialize_with = "as_json")]
     pub value: Value,
     /// Where the value is from.
-    pub from: Start,
+    pub from: StartsAt,
     /// Unit of the value.
     pub unit: Option<&'static str>,
     /// What it must be at least.
@@ -187,7 +195,7 @@ pub struct WiredParameter {
 /// Where a parameter starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Start {
+pub enum StartsAt {
     /// At the default of the module.
     Module,
     /// Where the definition says.
@@ -196,6 +204,7 @@ pub enum Start {
 
 /// What a definition has, or could have, and nothing uses.
 #[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct Unused {
     /// Banks of the event that a request declares, and no stage reads: raw data.
     pub raw: Vec<UnusedBank>,
@@ -209,6 +218,7 @@ pub struct Unused {
 
 /// A bank that is not used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct UnusedBank {
     /// The request.
     pub request: String,
@@ -361,7 +371,10 @@ impl Walk<'_> {
         let mut module = stage.module.fresh();
         if let Err(short) = self.analyzer.prepare(stage, module.record(), self.tree) {
             // The ODB of a run may say otherwise.
-            warnings.push(format!("stage \"{}\": {short}", stage.name));
+            warnings.push(format!(
+                "stage \"{}\": {short} (analyze refuses that unless a run or -c says otherwise)",
+                stage.name
+            ));
         }
         let directory = format!("{}/Parameters/{}", self.analyzer.root(), stage.name);
         let mut parameters = Vec::new();
@@ -376,7 +389,7 @@ impl Walk<'_> {
                 key: field.name.to_owned(),
                 r#type: typed(&value),
                 value,
-                from: if defined { Start::Definition } else { Start::Module },
+                from: if defined { StartsAt::Definition } else { StartsAt::Module },
                 unit: field.unit,
                 min: field.min,
                 max: field.max,
@@ -441,7 +454,7 @@ fn without_module(
             key: name,
             r#type: typed(&value),
             value,
-            from: Start::Definition,
+            from: StartsAt::Definition,
             unit: None,
             min: None,
             max: None,

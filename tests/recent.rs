@@ -318,7 +318,12 @@ fn a_producer_that_leaves_within_a_run_leaves_a_gap() {
     let name = scene.name();
     let [again, gone] = &*report.runs[0].gaps else { panic!("{:?}", report.runs[0].gaps) };
     assert!(again.starts_with(&format!("the producer of {name} was gone: events of this time, ")), "{again}");
-    assert_eq!(*gone, format!("run 7 is not complete: the producer of {name} was gone"));
+    // By chance, the next one is there before anybody has seen that there was none.
+    let ends = ["was gone", "has begun anew"];
+    assert!(
+        ends.iter().any(|end| *gone == format!("run 7 is not complete: the producer of {name} {end}")),
+        "{gone}"
+    );
     assert!(report.runs[1].gaps.is_empty() && !report.is_clean());
     let outside = "3 events came while no run was going on, and are not analyzed: 3 of id 1";
     assert!(report.warnings.iter().any(|text| text == outside), "{:?}", report.warnings);

@@ -16,8 +16,8 @@ use crate::{App, OK, Outcome};
 
 /// Explain a definition: its chains, banks and parameters, and what is unused.
 ///
-/// Nothing is read but the definition. Without a FILE, that which the program brings along. What
-/// `analyze` would refuse is refused here, too.
+/// Nothing is read but the definition. Without a FILE, that which the program brings along. What `analyze`
+/// would refuse whatever the run and the ODB say is refused here, too; other doubts are warnings.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {

@@ -158,7 +158,7 @@ pub fn run(app: &App, args: &[OsString], out: &mut dyn Write, err: &mut dyn Writ
         Command::Simulate(args) => simulate::run(app, &args, out, err),
         Command::Verify(args) => verify::run(app, &args, out, err),
         Command::Demo(args) => demo::run(app, &args, out),
-        Command::New(args) => new::run(app, &args, out),
+        Command::New(args) => new::run(&args, out),
         Command::Man(args) => manual::man(&args, out),
         Command::Completions(args) => manual::completions(app, &args, out),
     });

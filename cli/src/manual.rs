@@ -38,7 +38,9 @@ pub(crate) struct CompletionsArgs {
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
-  pactolus completions bash > ~/.local/share/bash-completion/completions/pactolus
+  mkdir -p ~/.local/share/bash-completion/completions
+  cd ~/.local/share/bash-completion/completions
+  pactolus completions bash > pactolus
   pactolus completions zsh > ~/.zfunc/_pactolus
   pactolus completions fish > ~/.config/fish/completions/pactolus.fish";
 
@@ -50,7 +52,7 @@ pub(crate) fn man(args: &ManArgs, out: &mut dyn Write) -> Outcome {
         return Ok(OK);
     };
     fs::create_dir_all(directory)
-        .map_err(|e| format!("cannot make the directory {}: {e}", directory.display()))?;
+        .map_err(|e| Error::Output(pactolus::formats::Error::io("make the directory", directory)(e)))?;
     let pages = pages(&program, directory)?;
     writeln!(out, "Wrote {pages} pages into {}.", directory.display())?;
     Ok(OK)

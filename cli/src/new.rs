@@ -13,7 +13,7 @@ use clap::Args;
 use pactolus::Error;
 use pactolus::simulate::Simulation;
 
-use crate::{App, OK, Outcome};
+use crate::{OK, Outcome};
 
 use names::{CrateName, ModuleName};
 use source::Source;
@@ -57,15 +57,15 @@ const FIRST: &str = "amplitude";
 /// Data events of the run that comes with a crate: some 30 kB.
 const EVENTS: u64 = 500;
 
-pub(crate) fn run(app: &App, args: &NewArgs, out: &mut dyn Write) -> Outcome {
+pub(crate) fn run(args: &NewArgs, out: &mut dyn Write) -> Outcome {
     match &args.name {
-        Some(path) => new_crate(app, args, path, out),
+        Some(path) => new_crate(args, path, out),
         None => added::add(ModuleName::new(args.module.as_deref().unwrap_or(FIRST))?, out),
     }
 }
 
 /// Makes a crate.
-fn new_crate(app: &App, args: &NewArgs, path: &Path, out: &mut dyn Write) -> Outcome {
+fn new_crate(args: &NewArgs, path: &Path, out: &mut dyn Write) -> Outcome {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let name = CrateName::new(&name)?;
     let module = ModuleName::new(args.module.as_deref().unwrap_or(FIRST))?;
@@ -88,7 +88,7 @@ fn new_crate(app: &App, args: &NewArgs, path: &Path, out: &mut dyn Write) -> Out
         let _ = fs::remove_dir_all(path);
         return Err(error.into());
     }
-    let (program, file, kind) = (&app.program, &module.file, &module.kind);
+    let (file, kind) = (&module.file, &module.kind);
     writeln!(
         out,
         "Made {shown}: the module {kind} (src/{file}.rs), its test (tests/{file}.rs), the definition"
@@ -102,7 +102,7 @@ To test it, to analyze the run, and to see what the module has filled:
   cargo test
   cargo run -- analyze runs/run00001.mid -o run%05d.parquet
   cargo run -- hist run00001.histos.json Largest
-README.md says what is where; `{program} new --module MODULE` adds a module."
+README.md says what is where; `cargo run -- new --module MODULE` adds a module."
     )?;
     if let Source::Directory(directory) = &source {
         writeln!(

@@ -103,7 +103,9 @@ fn a_crate_has_all_that_it_needs() {
 fn what_is_made_is_formatted_whatever_its_names() {
     let place = TempDir::new().unwrap();
     let long = ["a".repeat(31), "a".repeat(24)];
-    for (name, module) in [("a", "z"), ("my-analyzer", "amplitude"), (&*long[0], &*long[1]), ("lab", "abs")] {
+    for (name, module) in
+        [("a", "z"), ("x", "amplitude"), ("my-analyzer", "amplitude"), (&*long[0], &*long[1]), ("lab", "abs")]
+    {
         well(place.path(), &format!("new {name} --module {module}"));
         let root = place.path().join(name);
         well(&root, "new --module b_0");

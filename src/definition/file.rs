@@ -42,11 +42,11 @@ pub(super) struct RequestDef {
     /// Event id; -1 is every id.
     #[serde(default = "every")]
     #[schemars(range(min = -1, max = 32767))]
-    pub(super) id: i32,
+    pub(super) id: i64,
     /// Trigger mask: one common bit is enough; -1 is every mask.
     #[serde(default = "every")]
     #[schemars(range(min = -1, max = 65535))]
-    pub(super) mask: i32,
+    pub(super) mask: i64,
     /// How events are taken from what is live: `all` (the readout waits), `nonblocking` (what is free),
     /// `recent` (only the newest). Files give every event.
     #[serde(default = "nonblocking")]
@@ -55,7 +55,8 @@ pub(super) struct RequestDef {
     /// So many of the newest of its events in shared memory are kept while the analysis is behind. It
     /// needs an id.
     #[serde(default)]
-    pub(super) reserve: u32,
+    #[schemars(range(min = 0, max = 4294967295u32))]
+    pub(super) reserve: i64,
     /// Event buffer of a live experiment.
     #[serde(default = "system")]
     pub(super) buffer: String,
@@ -76,7 +77,7 @@ pub(super) struct RequestDef {
     pub(super) module: Vec<ModuleDef>,
 }
 
-fn every() -> i32 {
+fn every() -> i64 {
     -1
 }
 
@@ -239,7 +240,7 @@ pub(super) enum ParameterDef {
 #[serde(deny_unknown_fields)]
 pub(super) struct TypedDef {
     /// MIDAS type.
-    #[schemars(with = "TidText")]
+    #[schemars(with = "Option<TidText>")]
     pub(super) r#type: Option<String>,
     /// The value or array.
     pub(super) value: PlainDef,
@@ -344,7 +345,8 @@ pub(super) fn loose(names: &[&str]) -> String {
         ' ' | '_' => "[ _]".to_owned(),
         c if c.is_ascii_alphabetic() => format!("[{}{}]", c.to_ascii_uppercase(), c.to_ascii_lowercase()),
         c if c.is_alphanumeric() => c.to_string(),
-        c if c.is_ascii_punctuation() => format!("\\{c}"),
+        // No others: what need not be escaped must not be, in the dialect of schemas.
+        c if "^$\\.*+?()[]{}|/".contains(c) => format!("\\{c}"),
         c => c.to_string(),
     };
     names.iter().map(|name| name.chars().map(letter).collect::<String>()).collect::<Vec<_>>().join("|")

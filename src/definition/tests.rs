@@ -25,7 +25,10 @@ fn events_are_reserved_of_one_id_only() {
     let reserve = |keys: &str| parse(keys).unwrap().requests[0].0.reserve;
     assert_eq!((reserve("id = 4"), reserve("id = 4\nreserve = 8")), (0, 8));
     let error = parse("id = 4\nreserve = -1").unwrap_err().to_string();
-    assert_eq!(error, "analyzer.toml: line 4: invalid value: integer `-1`, expected u32");
+    assert_eq!(
+        error,
+        "analyzer.toml: request \"Rare\": reserve 0 (none) or a number of events wanted, -1 found"
+    );
     let every = Analyzer::from_definition(&parse("reserve = 8").unwrap(), &Catalogue::new()).unwrap();
     assert_eq!(
         every.rehearse().unwrap_err().to_string(),

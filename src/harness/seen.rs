@@ -40,6 +40,8 @@ pub struct SeenEvent {
 enum End {
     /// No request wants it.
     Unrequested,
+    /// A request wants it, but none of its stages has got it.
+    Unseen,
     Kept,
     Skipped,
     Lost(String),
@@ -232,7 +234,8 @@ fn pass(analyzer: &Analyzer, steps: &mut Steps, event: &NewEvent, from: usize) -
         }
         let mut seen = SeenEvent::unrequested(event);
         seen.request = Some(chain.request.name.clone());
-        seen.end = End::Kept;
+        // Without stages, what is requested is kept.
+        seen.end = if stages.is_empty() { End::Kept } else { End::Unseen };
         for stage in stages {
             let Some(step) = steps.take(stage, &event.header) else { continue };
             seen.step(step);
@@ -286,8 +289,15 @@ impl SeenEvent {
             None => {
                 let names: Vec<String> = self.banks.iter().map(|(name, ..)| name.to_string()).collect();
                 let banks = if names.is_empty() { "no banks".into() } else { names.join(", ") };
-                let lost = self.error().map(|error| format!("; it was lost: {error}")).unwrap_or_default();
-                panic!("bank {}: the event has {banks}{lost}", def.name())
+                let why = match &self.end {
+                    End::Lost(error) => format!("; it was lost: {error}"),
+                    End::Unseen => {
+                        "; no stage has got it: they are off, or it is FIXED and its request is not".into()
+                    }
+                    End::Unrequested => "; no request wants it".into(),
+                    End::Kept | End::Skipped => String::new(),
+                };
+                panic!("bank {}: the event has {banks}{why}", def.name())
             }
         }
     }
@@ -316,7 +326,12 @@ impl SeenEvent {
         &self.header
     }
 
-    /// Whether all stages let it pass.
+    /// The request whose chain this is; `None` if no request wants it.
+    pub fn request(&self) -> Option<&str> {
+        self.request.as_deref()
+    }
+
+    /// Whether stages have got it, and all of them have let it pass.
     pub fn is_kept(&self) -> bool {
         self.end == End::Kept
     }

@@ -1,6 +1,6 @@
 //! What is known of banks and parameters.
 
-use pactolus::wiring::{Start, WiredBank, WiredHistogram, WiredParameter, WiredRequest};
+use pactolus::wiring::{StartsAt, WiredBank, WiredHistogram, WiredParameter, WiredRequest};
 
 use super::page::{WIDTH, wrapped};
 use crate::dump::text::{count, cut, escaped};
@@ -62,7 +62,7 @@ fn described(bank: &WiredBank) -> String {
 }
 
 fn histogram_line(histogram: &WiredHistogram) -> String {
-    let WiredHistogram { names, bins, low, high, unit } = histogram;
+    let WiredHistogram { names, bins, low, high, unit, .. } = histogram;
     let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
     let (bins, low, high) = (count(*bins as u64, "bin"), short(*low, 5), short(*high, 5));
     let which = match names.as_slice() {
@@ -106,8 +106,8 @@ pub(super) fn parameter(page: &mut String, parameter: &WiredParameter) {
         parts.push(format!("one per element of {bank}"));
     }
     parts.push(match parameter.from {
-        Start::Module => "default of the module".into(),
-        Start::Definition => "from the definition".into(),
+        StartsAt::Module => "default of the module".into(),
+        StartsAt::Definition => "from the definition".into(),
     });
     wrapped(page, "        ", &parts.join(", "));
     if !parameter.description.is_empty() {

@@ -10,7 +10,7 @@ pub(super) const WIDTH: usize = 80;
 
 /// The whole page.
 pub(super) fn page(file: &str, wiring: &Wiring) -> String {
-    let Wiring { name, directory, requests, parameters, warnings, unused } = wiring;
+    let Wiring { name, directory, requests, parameters, warnings, unused, .. } = wiring;
     let stages: usize = requests.iter().map(|request| request.stages.len()).sum();
     let mut page = String::new();
     wrapped(

@@ -45,9 +45,11 @@ fn last_part(name: &str) -> &str {
 fn find<'h>(list: &'h [Histogram], name: &str, file: &Path) -> Result<Vec<&'h Histogram>, String> {
     let same = |other: &str| other.to_lowercase() == name.to_lowercase();
     // The more of it agrees, the sooner it is the one that was meant.
+    let end = format!("/{name}");
+    let lower = end.to_lowercase();
     let rules: [&dyn Fn(&Histogram) -> bool; 4] =
-        [&|h| h.name() == name, &|h| last_part(h.name()) == name, &|h| same(h.name()), &|h| {
-            same(last_part(h.name()))
+        [&|h| h.name() == name, &|h| h.name().ends_with(&end), &|h| same(h.name()), &|h| {
+            h.name().to_lowercase().ends_with(&lower)
         }];
     for rule in rules {
         let found: Vec<&Histogram> = list.iter().filter(|h| rule(h)).collect();

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use pactolus::Definition;
 use pactolus::formats::WholeFile;
-use pactolus::{Definition, Error};
 
 use super::names::ModuleName;
 use super::templates::{Names, OF_A_MODULE};
@@ -15,8 +15,7 @@ use crate::{DAMAGED, OK, Outcome};
 /// Adds a module to the crate that the working directory is in.
 pub(super) fn add(module: ModuleName, out: &mut dyn Write) -> Outcome {
     let here = std::env::current_dir().map_err(|e| format!("the working directory is gone: {e}"))?;
-    let (root, package) = crate_around(&here)?;
-    let ident = package.replace('-', "_");
+    let (root, package, ident) = crate_around(&here)?;
     let bank = module.bank(|bank| is_used(&root.join("src"), bank));
     let names = Names { package: &package, ident: &ident, module: &module, bank: &bank };
     let files = OF_A_MODULE.iter().map(|(file, template)| (names.fill_in(file), names.fill_in(template)));
@@ -24,17 +23,20 @@ pub(super) fn add(module: ModuleName, out: &mut dyn Write) -> Outcome {
     if let Some((file, _)) = files.iter().find(|(file, _)| root.join(file).symlink_metadata().is_ok()) {
         return Err(format!("{file} exists, and nothing was changed: give the module another name").into());
     }
-    for (i, (file, text)) in files.iter().enumerate() {
-        if let Err(error) = write(&root.join(file), text.as_bytes()) {
-            for (made, _) in &files[..i] {
-                let _ = fs::remove_file(root.join(made));
-            }
+    let library = Change::of(&root.join("src/lib.rs"), |text| registered(text, &module));
+    let definition = Change::of(&root.join("analyzer.toml"), |text| mounted(text, &names));
+    let (registered, mounted) = (library.is_some(), definition.is_some());
+    let mut done: Vec<Change> = Vec::new();
+    let made = files.iter().map(|(file, text)| Change::new(root.join(file), text));
+    for change in made.chain(library).chain(definition) {
+        if let Err(error) = write(&change.path, change.text.as_bytes()) {
+            // As it was: a half of it would be in the way of the next attempt.
+            done.iter().for_each(Change::undo);
             return Err(error.into());
         }
+        done.push(change);
     }
     writeln!(out, "Made {} and {}.", files[0].0, files[1].0)?;
-    let registered = change(&root.join("src/lib.rs"), |text| registered(text, &module))?;
-    let mounted = change(&root.join("analyzer.toml"), |text| mounted(text, &names))?;
     if registered {
         writeln!(out, "Changed src/lib.rs: {} is in the catalogue.", module.kind)?;
     } else {
@@ -57,8 +59,8 @@ pub(super) fn add(module: ModuleName, out: &mut dyn Write) -> Outcome {
     Ok(if registered && mounted { OK } else { DAMAGED })
 }
 
-/// The directory of the crate around a place, and its name.
-fn crate_around(here: &Path) -> Result<(PathBuf, String), String> {
+/// The directory of the crate around a place, its name, and that of its library.
+fn crate_around(here: &Path) -> Result<(PathBuf, String, String), String> {
     let none = || {
         "there is no crate around this directory: go to one that `pactolus new NAME` has made, or give a NAME"
             .to_owned()
@@ -72,7 +74,9 @@ fn crate_around(here: &Path) -> Result<(PathBuf, String), String> {
     let uses = |name: &str| table.get("dependencies").is_some_and(|all| all.get(name).is_some());
     match name {
         Some(name) if uses("pactolus") && root.join("src/lib.rs").exists() => {
-            Ok((root.to_owned(), name.to_owned()))
+            let library = table.get("lib").and_then(|lib| lib.get("name")?.as_str());
+            let ident = library.map_or_else(|| name.replace('-', "_"), str::to_owned);
+            Ok((root.to_owned(), name.to_owned(), ident))
         }
         _ => Err(format!(
             "{shown} is not that of a crate with modules, which has src/lib.rs and depends on pactolus: \
@@ -96,11 +100,35 @@ fn is_used(sources: &Path, bank: &str) -> bool {
     files.flatten().any(|file| fs::read_to_string(file.path()).is_ok_and(|text| text.contains(&quoted)))
 }
 
-/// Changes a file as `how` says; whether it could.
-fn change(path: &Path, how: impl Fn(&str) -> Option<String>) -> Result<bool, Error> {
-    let Some(text) = fs::read_to_string(path).ok().and_then(|text| how(&text)) else { return Ok(false) };
-    WholeFile::write(path, text.as_bytes()).map_err(Error::Output)?;
-    Ok(true)
+/// A file that is to be written.
+struct Change {
+    path: PathBuf,
+    text: String,
+    /// What was in it.
+    before: Option<String>,
+}
+
+impl Change {
+    /// One that is not there.
+    fn new(path: PathBuf, text: &str) -> Change {
+        Change { path, text: text.to_owned(), before: None }
+    }
+
+    /// One that is there, as `how` says; `None` if it cannot.
+    fn of(path: &Path, how: impl Fn(&str) -> Option<String>) -> Option<Change> {
+        // Where a link leads to, or it would be a file of its own.
+        let path = path.canonicalize().ok()?;
+        let before = fs::read_to_string(&path).ok()?;
+        Some(Change { text: how(&before)?, path, before: Some(before) })
+    }
+
+    /// Makes it as it was, as far as the disk lets us.
+    fn undo(&self) {
+        let _ = match &self.before {
+            Some(before) => WholeFile::write(&self.path, before.as_bytes()).map(drop),
+            None => fs::remove_file(&self.path).map_err(pactolus::formats::Error::io("remove", &self.path)),
+        };
+    }
 }
 
 /// The line of a module in `lib.rs`.

@@ -75,6 +75,8 @@ const FILES: &[&str] = &["lib", "main"];
 const SEEN: &[&str] = &[
     "Allocations",
     "Analyzer",
+    "AsMut",
+    "AsRef",
     "Axis",
     "Bank",
     "BankDef",
@@ -85,16 +87,26 @@ const SEEN: &[&str] = &[
     "Clone",
     "Context",
     "Copy",
+    "Debug",
     "Default",
     "Drop",
     "Element",
     "EndOfRun",
+    "Eq",
     "Err",
     "Event",
+    "Extend",
     "Fn",
+    "FnMut",
+    "FnOnce",
+    "From",
+    "FromIterator",
     "Harness",
+    "Hash",
     "Hist1",
     "Hist2",
+    "Into",
+    "IntoIterator",
     "Iterator",
     "Job",
     "Keep",
@@ -103,6 +115,9 @@ const SEEN: &[&str] = &[
     "None",
     "Ok",
     "Option",
+    "Ord",
+    "PartialEq",
+    "PartialOrd",
     "Profile",
     "Record",
     "Request",
@@ -119,6 +134,11 @@ const SEEN: &[&str] = &[
     "Sync",
     "Test",
     "Tid",
+    "ToOwned",
+    "ToString",
+    "TryFrom",
+    "TryInto",
+    "Unpin",
     "Vec",
     "Verdict",
     "WeightedHist1",
@@ -145,8 +165,8 @@ impl fmt::Display for BadName {
         match self {
             BadName::Crate(name) => write!(
                 f,
-                "{name:?}: the name of a crate begins with a letter, and has letters, digits, - and _ only: \
-                 my-analyzer"
+                "{name:?}: the name of a crate begins with a small letter, and has small letters and digits, with \
+                 single - or _ between them: my-analyzer"
             ),
             BadName::Module(name) => write!(
                 f,
@@ -174,8 +194,10 @@ pub(crate) struct CrateName {
 impl CrateName {
     pub(crate) fn new(name: &str) -> Result<CrateName, BadName> {
         let first = name.chars().next();
-        let letters = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if !first.is_some_and(|c| c.is_ascii_alphabetic()) || !name.chars().all(letters) {
+        let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        // Others make a library of which the compiler says that its name is not in snake case.
+        let words = name.split(['-', '_']).all(|word| !word.is_empty() && word.chars().all(letters));
+        if !first.is_some_and(|c| c.is_ascii_lowercase()) || !words {
             return Err(BadName::Crate(name.to_owned()));
         }
         let ident = name.replace('-', "_");
@@ -207,6 +229,9 @@ impl ModuleName {
         }
         if SEEN.contains(&&*kind) {
             return Err(BadName::Taken(name.to_owned(), "the prelude of Rust or Pactolus"));
+        }
+        if pactolus_modules::catalogue().names().any(|known| known == kind) {
+            return Err(BadName::Taken(name.to_owned(), "a module of MIDAS's sample experiment"));
         }
         Ok(ModuleName { file: name.to_owned(), kind })
     }
@@ -247,20 +272,45 @@ mod tests {
 
     #[test]
     fn a_name_that_cargo_or_rust_would_refuse_is_refused() {
-        for name in ["my-analyzer", "lxe", "Lxe_2"] {
+        for name in ["my-analyzer", "lxe", "lxe_2"] {
             assert!(CrateName::new(name).is_ok(), "{name}");
         }
-        for name in
-            ["", "2nd", "-a", "_a", "a b", "ä", "a.b", "fn", "self", "std", "test", "build", "pactolus-cli"]
-        {
+        for name in [
+            "",
+            "2nd",
+            "-a",
+            "_a",
+            "a b",
+            "ä",
+            "a.b",
+            "Lxe",
+            "a--b",
+            "a-",
+            "fn",
+            "self",
+            "std",
+            "test",
+            "pactolus-cli",
+        ] {
             assert!(CrateName::new(name).is_err(), "{name}");
         }
         for name in ["peaks", "peak_finder", "tof2", "amplitude"] {
             assert!(ModuleName::new(name).is_ok(), "{name}");
         }
-        for name in
-            ["", "Peaks", "peak-finder", "_p", "p_", "a__b", "main", "event", "hist1", "match", "pactolus"]
-        {
+        for name in [
+            "",
+            "Peaks",
+            "peak-finder",
+            "_p",
+            "p_",
+            "a__b",
+            "main",
+            "event",
+            "from",
+            "match",
+            "pactolus",
+            "adc_calib",
+        ] {
             assert!(ModuleName::new(name).is_err(), "{name}");
         }
         assert!(ModuleName::new(&"a".repeat(24)).is_ok());

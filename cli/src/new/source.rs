@@ -68,8 +68,12 @@ impl Source {
                 false => Err(BadSource::NoCheckout(directory)),
             };
         }
-        if text.contains("://") || text.starts_with("git@") {
+        if text.contains("://") {
             return Ok(Source::Git(text.to_owned()));
+        }
+        // As git has it; cargo wants a URL.
+        if let Some((host, path)) = text.strip_prefix("git@").and_then(|rest| rest.split_once(':')) {
+            return Ok(Source::Git(format!("ssh://git@{host}/{path}")));
         }
         let part =
             |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');

@@ -138,7 +138,8 @@ impl Room {
         surroundings(&mut bash, &self.path("bin"));
         let mut child = bash.spawn()?;
         let status = child.wait()?;
-        if script.contains("&\n") || script.trim_end().ends_with('&') {
+        let goes_on = |line: &str| line.ends_with('&') && !line.ends_with("&&");
+        if script.lines().any(|line| goes_on(line.trim_end())) {
             self.background.borrow_mut().push(child.id());
         }
         let said = String::from_utf8_lossy(&fs::read(&file)?).into_owned();

@@ -18,7 +18,7 @@ pub(crate) fn all() -> Provokers {
 
 fn names() -> Provokers {
     provoke! {
-        "\"...\": the name of a crate begins with a letter, and has letters, digits, - and _ only: my-analyzer" => |p| {
+        "\"...\": the name of a crate begins with a small letter, and has small letters and digits, with single - or _ between them: my-analyzer" => |p| {
             p.run("new @2nd")
         };
         "\"...\": the name of a module begins with a small letter, and has small letters, digits and _ only: peak_finder" => |p| {

@@ -1,8 +1,9 @@
 //! The module Amplitude, event by event.
 
-use my_analyzer::amplitude::*;
 use pactolus::harness::{Allocations, Harness, event};
 use pactolus::prelude::*;
+
+use my_analyzer::amplitude::*;
 
 /// Counts what is allocated, so that `check` finds a module that allocates for each event.
 #[global_allocator]
