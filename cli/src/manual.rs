@@ -52,7 +52,7 @@ pub(crate) fn man(args: &ManArgs, out: &mut dyn Write) -> Outcome {
         return Ok(OK);
     };
     fs::create_dir_all(directory)
-        .map_err(|e| Error::Output(pactolus::formats::Error::io("make the directory", directory)(e)))?;
+        .map_err(|e| format!("cannot make the directory {}: {e}", directory.display()))?;
     let pages = pages(&program, directory)?;
     writeln!(out, "Wrote {pages} pages into {}.", directory.display())?;
     Ok(OK)

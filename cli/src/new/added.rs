@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use pactolus::Definition;
 use pactolus::formats::WholeFile;
+use pactolus::{Definition, Error};
 
 use super::names::ModuleName;
 use super::templates::{Names, OF_A_MODULE};
@@ -29,7 +29,7 @@ pub(super) fn add(module: ModuleName, out: &mut dyn Write) -> Outcome {
     let mut done: Vec<Change> = Vec::new();
     let made = files.iter().map(|(file, text)| Change::new(root.join(file), text));
     for change in made.chain(library).chain(definition) {
-        if let Err(error) = write(&change.path, change.text.as_bytes()) {
+        if let Err(error) = change.make() {
             // As it was: a half of it would be in the way of the next attempt.
             done.iter().for_each(Change::undo);
             return Err(error.into());
@@ -120,6 +120,13 @@ impl Change {
         let path = path.canonicalize().ok()?;
         let before = fs::read_to_string(&path).ok()?;
         Some(Change { text: how(&before)?, path, before: Some(before) })
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        match &self.before {
+            Some(_) => WholeFile::write(&self.path, self.text.as_bytes()).map(drop).map_err(Error::Output),
+            None => write(&self.path, self.text.as_bytes()),
+        }
     }
 
     /// Makes it as it was, as far as the disk lets us.

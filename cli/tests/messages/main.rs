@@ -563,6 +563,7 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "and in catalogue(), behind the other modules,",
     "below the [[request]] of the events with ADC0,",
     "a file of every crate",
+    "a module of MIDAS's sample experiment",
     "the prelude of Rust or Pactolus",
     "the language Rust",
     // Lines of a crate.
