@@ -36,12 +36,12 @@ impl Allocations {
         MADE.load(Relaxed)
     }
 
-    /// Memory in use [bytes].
+    /// Memory in use, in bytes.
     pub fn in_use() -> usize {
         IN_USE.load(Relaxed)
     }
 
-    /// The most memory that was in use since [`forget_peak`](Allocations::forget_peak) [bytes].
+    /// The most memory that was in use since [`forget_peak`](Allocations::forget_peak), in bytes.
     pub fn peak() -> usize {
         PEAK.load(Relaxed)
     }
