@@ -4,13 +4,14 @@ use std::fmt;
 use std::io::Write;
 
 use pactolus_formats::BankName;
+use pactolus_odb::Value;
 
 use crate::catalogue::Catalogue;
-use crate::chain::{Chain, Mounted, rehearse};
-use crate::definition::{Definition, Mount, Parameter, Step, refused, unknown};
+use crate::chain::{Chain, Mounted, StartError, rehearse};
+use crate::definition::{Definition, Mount, Step, from_toml, refused, unknown};
 use crate::fold;
 use crate::job::{Job, OutputFile};
-use crate::layers::{Base, same_name};
+use crate::layers::Base;
 use crate::module::{Module, Sequential};
 use crate::report::Report;
 use crate::request::Request;
@@ -48,7 +49,8 @@ use crate::{Error, Progress};
 pub struct Analyzer {
     pub(crate) name: String,
     pub(crate) chains: Vec<Chain>,
-    pub(crate) parameters: Vec<(String, String, Parameter)>,
+    /// Parameters that belong to no module: directory below `Parameters`, key, value.
+    pub(crate) parameters: Vec<(String, String, Value)>,
     /// The text of the definition it was made from.
     pub(crate) definition: Option<String>,
 }
@@ -118,7 +120,7 @@ impl Analyzer {
             self = self.on(Request::new("All", -1));
         }
         if let Some(chain) = self.chains.last_mut() {
-            chain.stages.push(Mounted { name, module, parameters: toml::Table::new(), banks: Vec::new() });
+            chain.stages.push(Mounted { name, module, parameters: Vec::new(), banks: Vec::new() });
         }
         self
     }
@@ -176,12 +178,12 @@ impl Analyzer {
 
     /// Elements of a bank as the request of a stage declares them, or as the modules of its chain do.
     pub(crate) fn elements(&self, stage: &Mounted, bank: BankName) -> Option<usize> {
-        let own = stage.banks.iter().find(|(own, _)| *own == bank).map_or(bank, |(_, mounted)| *mounted);
+        let bank = stage.mounted(bank);
         let chain = self.chains.iter().find(|c| c.stages.iter().any(|s| s.name == stage.name))?;
-        let declared = chain.request.banks.iter().find(|b| b.name == own).and_then(|b| b.elements);
+        let declared = chain.request.banks.iter().find(|b| b.name == bank).and_then(|b| b.elements);
         declared.or_else(|| {
             let banks = chain.stages.iter().flat_map(|s| s.reads().chain(s.writes()));
-            banks.filter(|b| b.name == own).find_map(|b| b.elements)
+            banks.filter(|b| b.name == bank).find_map(|b| b.elements)
         })
     }
 }
@@ -195,20 +197,13 @@ fn mounted(
 ) -> Result<Mounted, Error> {
     let request = format!("request {:?}", definition.requests[i].0.name);
     let refuse = |keys: &[&str], place: &str, message| {
-        let mount = [Step::Key("request"), Step::Element(i), Step::Key("module"), Step::Element(j)];
-        let way = mount.into_iter().chain(keys.iter().map(|key| Step::Key(key)));
+        let mount: [Step; 4] = ["request".into(), i.into(), "module".into(), j.into()];
+        let way = mount.into_iter().chain(keys.iter().map(|key| Step::from(*key)));
         refused(definition, &way.collect::<Vec<_>>(), place, message)
     };
     let mut module = catalogue.make(&mount.module).map_err(|message| refuse(&["type"], &request, message))?;
     let place = format!("module {:?}", mount.name);
     let whole = format!("{request}, {place}");
-    let fields = module.record().fields();
-    for name in mount.parameters.keys() {
-        if !fields.iter().any(|field| same_name(field.name, name)) {
-            let message = unknown("parameter", name, &whole, fields.iter().map(|field| field.name));
-            return Err(refuse(&["parameters", name], &place, message));
-        }
-    }
     let known = module.known_banks();
     // One that declares none may read any.
     if let Some((own, _)) = mount.banks.iter().find(|(own, _)| !known.is_empty() && !known.contains(own)) {
@@ -217,10 +212,20 @@ fn mounted(
         let message = unknown("bank", &own, &whole, names.iter().map(String::as_str));
         return Err(refuse(&["banks", &own], &place, message));
     }
-    Ok(Mounted {
-        name: mount.name.clone(),
-        module,
-        parameters: mount.parameters.clone(),
-        banks: mount.banks.clone(),
-    })
+    let (name, banks) = (mount.name.clone(), mount.banks.clone());
+    let mut mounted = Mounted { name, module, parameters: Vec::new(), banks };
+    for (name, value) in &mount.parameters {
+        let refused = |message| refuse(&["parameters", name], &place, message);
+        let wrong = |message| refused(format!("{whole}, parameter {name:?}: {message}"));
+        let value = from_toml(value).map_err(wrong)?;
+        match mounted.start(name, &value) {
+            Ok(false) => {}
+            Ok(true) => return Err(wrong("it is given twice: keys of the ODB ignore case".into())),
+            Err(StartError::Value(message)) => return Err(wrong(message)),
+            Err(StartError::Unknown(known)) => {
+                return Err(refused(unknown("parameter", name, &whole, known.into_iter())));
+            }
+        }
+    }
+    Ok(mounted)
 }

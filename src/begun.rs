@@ -6,7 +6,7 @@ use pactolus_formats::{BankName, Layout};
 use pactolus_odb::{Odb, Path as OdbPath, Record, Tree};
 
 use crate::analyzer::Analyzer;
-use crate::chain::{Chain, Mounted};
+use crate::chain::{Chain, Mounted, in_fold};
 use crate::columns::{columns, table};
 use crate::copies::Copies;
 use crate::epoch::{Epoch, Format, RunChain, Watching, unique};
@@ -428,12 +428,12 @@ fn shortest(module: &mut Mountable) -> Vec<Length> {
 /// events from the source reach them in the order of the run. Another epoch may decide otherwise: a block
 /// is all of one epoch, and within it either way gives the same order.
 fn put_in_fold(chains: &mut [RunChain], mounted: &[Chain]) {
-    let mut behind = false;
-    for (chain, mounted) in chains.iter_mut().zip(mounted) {
-        let sequential = chain.stages.iter().any(|s| s.on && matches!(s.body, Body::Sequential(_)));
-        let queues = mounted.stages.iter().any(|s| s.module.banks().queues());
-        // A chain that makes events before a sequential stage must know their maker's fate first.
-        chain.in_fold = behind || sequential && queues;
-        behind |= chain.in_fold && queues;
+    let sequential =
+        |chain: &RunChain| chain.stages.iter().any(|s| s.on && matches!(s.body, Body::Sequential(_)));
+    let kinds =
+        chains.iter().zip(mounted).map(|(chain, mounted)| (sequential(chain), mounted.makes_events()));
+    let places = in_fold(kinds);
+    for (chain, place) in chains.iter_mut().zip(places) {
+        chain.in_fold = place;
     }
 }

@@ -81,7 +81,10 @@ impl Catalogue {
                     None if known.is_empty() => {
                         format!("unknown module type {name:?}: this program has no modules")
                     }
-                    None => format!("unknown module type {name:?}, known are {}", known.join(", ")),
+                    None => format!(
+                        "unknown module type {name:?}, known are {}; a module of your own crate is known to its own program: `cargo run -- check`",
+                        known.join(", ")
+                    ),
                 })
             }
         }

@@ -1,8 +1,10 @@
 //! A chain: the stages of one request, and the rehearsal that refuses a wrong one.
 
 use pactolus_formats::{BankName, Field, Layout, Tid};
+use pactolus_odb::{Path as OdbPath, Tree, Value};
 
 use crate::banks::BankUse;
+use crate::definition::{of_type, same_name};
 use crate::request::Request;
 use crate::stage::{Either, Mountable};
 
@@ -10,22 +12,39 @@ use crate::stage::{Either, Mountable};
 pub(crate) struct Mounted {
     pub(crate) name: String,
     pub(crate) module: Mountable,
-    /// Start values of parameters from the definition.
-    pub(crate) parameters: toml::Table,
+    /// Start values of parameters, in place of the module's own: key and value as the module has them.
+    pub(crate) parameters: Vec<(&'static str, Value)>,
     /// Banks that stand for those that the module names.
     pub(crate) banks: Vec<(BankName, BankName)>,
 }
 
 impl Mounted {
-    fn mounted(&self, mut bank: BankUse) -> BankUse {
-        if let Some((_, name)) = self.banks.iter().find(|(own, _)| *own == bank.name) {
-            bank.name = *name;
-        }
-        bank
+    /// A parameter starts with this value; true if another was given before.
+    pub(crate) fn start(&mut self, name: &str, value: &Value) -> Result<bool, StartError> {
+        let mut module = self.module.fresh();
+        let fields = module.record().fields();
+        let Some(field) = fields.iter().find(|field| same_name(field.name, name)) else {
+            return Err(StartError::Unknown(fields.iter().map(|field| field.name).collect()));
+        };
+        let value = of_type(value, field.tid).map_err(StartError::Value)?;
+        // In a tree of its own the module's rules apply to it, and to nothing else.
+        let mut alone = Tree::new();
+        let loaded = alone.create(field.name, value.clone());
+        let loaded = loaded.and_then(|()| module.record().load(&alone, &OdbPath::ROOT));
+        loaded.map_err(|error| StartError::Value(error.to_string().trim_start_matches('/').to_owned()))?;
+        let before = self.parameters.len();
+        self.parameters.retain(|(key, _)| *key != field.name);
+        self.parameters.push((field.name, value));
+        Ok(self.parameters.len() == before)
+    }
+
+    /// What the event calls this bank of the module.
+    pub(crate) fn mounted(&self, bank: BankName) -> BankName {
+        self.banks.iter().find(|(own, _)| *own == bank).map_or(bank, |(_, name)| *name)
     }
 
     /// What the module calls this bank of its mount.
-    fn own(&self, bank: BankName) -> BankName {
+    pub(crate) fn own(&self, bank: BankName) -> BankName {
         self.banks.iter().find(|(_, name)| *name == bank).map_or(bank, |(own, _)| *own)
     }
 
@@ -36,19 +55,51 @@ impl Mounted {
 
     /// The banks that the stage reads, under the names of its mount.
     pub(crate) fn reads(&self) -> impl Iterator<Item = BankUse> {
-        self.module.banks().reads().to_vec().into_iter().map(|bank| self.mounted(bank))
+        self.module.banks().reads().to_vec().into_iter().map(|bank| self.named(bank))
     }
 
     /// The banks that the stage appends, under the names of its mount.
     pub(crate) fn writes(&self) -> impl Iterator<Item = BankUse> {
-        self.module.banks().writes().to_vec().into_iter().map(|bank| self.mounted(bank))
+        self.module.banks().writes().to_vec().into_iter().map(|bank| self.named(bank))
     }
+
+    fn named(&self, bank: BankUse) -> BankUse {
+        BankUse { name: self.mounted(bank.name), ..bank }
+    }
+}
+
+/// Why a parameter cannot start with a value.
+pub(crate) enum StartError {
+    /// The module has no such parameter, but these.
+    Unknown(Vec<&'static str>),
+    /// The value is none of its type, or beyond its limits.
+    Value(String),
 }
 
 /// The stages of one request.
 pub(crate) struct Chain {
     pub(crate) request: Request,
     pub(crate) stages: Vec<Mounted>,
+}
+
+impl Chain {
+    /// Whether a stage makes events.
+    pub(crate) fn makes_events(&self) -> bool {
+        self.stages.iter().any(|stage| stage.module.banks().queues())
+    }
+}
+
+/// Which chains pass all of their stages in the fold: of each, whether a stage is sequential, and whether one
+/// makes events.
+pub(crate) fn in_fold(chains: impl Iterator<Item = (bool, bool)>) -> Vec<bool> {
+    let mut behind = false;
+    let place = |(sequential, makes_events)| {
+        // A chain that makes events before a sequential stage must know their maker's fate first.
+        let in_fold = behind || sequential && makes_events;
+        behind |= in_fold && makes_events;
+        in_fold
+    };
+    chains.map(place).collect()
 }
 
 /// Why the rehearsal refuses a chain.

@@ -34,13 +34,14 @@
 //! fixed = { Temperature = "DOUBLE", "Voltage V" = "FLOAT[3]", Label = "STRING[10]" }
 //! ```
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pactolus_formats::{BankName, Layout, Tid};
-use pactolus_odb::nearest;
+use pactolus_odb::{Value, nearest};
 
-use crate::histo::{Axis, is_number, natural};
+use crate::histo::{Axis, MOST_BINS, is_number, natural};
 use crate::request::{Request, RequestedBank, Sampling};
 
 mod error;
@@ -49,11 +50,12 @@ mod keys;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod value;
 
 pub use error::DefinitionError;
 use file::{AxisDef, BankDef, BankTable, FileDef, ModuleDef, Named, ParameterDef, RequestDef, TypeText};
-pub(crate) use keys::{Step, refused, unknown};
-pub(crate) use schema::value_as_json;
+pub(crate) use keys::{Step, refused, same_name, unknown};
+pub(crate) use value::{as_json, from_toml, of_type};
 
 /// A whole definition.
 #[derive(Clone, Debug)]
@@ -63,20 +65,11 @@ pub struct Definition {
     /// Name of the analyzer and of its directory in the ODB.
     pub name: String,
     /// Parameters that belong to no module: directory below `Parameters`, key, value.
-    pub parameters: Vec<(String, String, Parameter)>,
+    pub parameters: Vec<(String, String, Value)>,
     /// The requests in order, each with its modules.
     pub requests: Vec<(Request, Vec<Mount>)>,
     /// The text it was read from.
     pub text: String,
-}
-
-/// A parameter value in a definition.
-#[derive(Clone, Debug)]
-pub struct Parameter {
-    /// Its MIDAS type; by the TOML value if absent.
-    pub tid: Option<Tid>,
-    /// The value or array.
-    pub value: toml::Value,
 }
 
 /// A module mounted on a request.
@@ -113,67 +106,84 @@ impl Definition {
         let syntax = |message: String| DefinitionError::Syntax { path: path.to_owned(), message };
         keys::check(text).map_err(syntax)?;
         let file: FileDef = toml::from_str(text).map_err(|e| syntax(keys::one_line(text, &e)))?;
-        let refuse =
-            |place: String, message: String| DefinitionError::Value { path: path.to_owned(), place, message };
+        let refuse = |(way, place, message): (Vec<Step>, String, String)| {
+            let line = keys::line_of(text, &way);
+            DefinitionError::Value { path: path.to_owned(), line, place, message }
+        };
         if file.name.is_empty() || file.name.contains(|c: char| c == '/' || c.is_control()) {
             let message = "the name of a directory of the ODB wanted, without a slash".into();
-            return Err(refuse(format!("name {:?}", file.name), message));
+            return Err(refuse((vec!["name".into()], format!("name {:?}", file.name), message)));
         }
         let mut parameters = Vec::new();
         for (dir, keys) in file.parameters.0 {
             for (key, value) in keys.0 {
+                let way = || vec!["parameters".into(), Step::from(&*dir), Step::from(&*key)];
                 let place = || format!("parameters \"{dir}\", \"{key}\"");
-                let parameter = parameter(value).map_err(|m| refuse(place(), m))?;
+                let parameter = parameter(value).map_err(|m| refuse((way(), place(), m)))?;
                 parameters.push((dir.clone(), key, parameter));
             }
         }
         let mut requests = Vec::new();
-        for def in file.request {
+        for (i, def) in file.request.into_iter().enumerate() {
             let place = format!("request \"{}\"", def.name);
-            requests.push(request(def).map_err(|(inner, m)| refuse(format!("{place}{inner}"), m))?);
+            let request = request(def).map_err(|(inner, at, m)| {
+                let way = ["request".into(), i.into()].into_iter().chain(inner).collect();
+                refuse((way, format!("{place}{at}"), m))
+            });
+            requests.push(request?);
         }
         Ok(Definition { path: path.to_owned(), name: file.name, parameters, requests, text: text.to_owned() })
     }
 }
 
-fn parameter(def: ParameterDef) -> Result<Parameter, String> {
-    match def {
-        ParameterDef::Plain(value) => Ok(Parameter { tid: None, value: value.0 }),
-        ParameterDef::Typed(typed) => {
-            let known =
-                |name: String| Tid::from_name(&name).ok_or_else(|| format!("unknown type \"{name}\""));
-            Ok(Parameter { tid: typed.r#type.map(known).transpose()?, value: typed.value.0 })
-        }
-    }
+/// Of the type that it names, else INT, DOUBLE, BOOL or STRING.
+fn parameter(def: ParameterDef) -> Result<Value, String> {
+    let (value, name) = match def {
+        ParameterDef::Plain(value) => (value, None),
+        ParameterDef::Typed(typed) => (typed.value, typed.r#type),
+    };
+    let value = from_toml(&value.0)?;
+    let tid = match name {
+        Some(name) => Tid::from_name(&name).ok_or_else(|| format!("unknown type \"{name}\""))?,
+        None if value.tid() == Tid::Int64 => Tid::Int,
+        None => value.tid(),
+    };
+    of_type(&value, tid)
 }
 
-type Refused = (String, String);
+/// The way from the request, what is added to its place, and why.
+type Refused = (Vec<Step>, String, String);
 
 fn request(def: RequestDef) -> Result<(Request, Vec<Mount>), Refused> {
-    let own = |message: String| (String::new(), message);
+    let own = |key: &str, message: String| (vec![key.into()], String::new(), message);
+    let wanted = |key, wanted: &str, found: &dyn Display| own(key, format!("{wanted} wanted, {found} found"));
     let id = i32::try_from(def.id).ok().filter(|id| (-1..0x8000).contains(id));
-    let id = id.ok_or_else(|| own(format!("id -1 (every event) or 0 to 32767 wanted, {} found", def.id)))?;
+    let id = id.ok_or_else(|| wanted("id", "id -1 (every event) or 0 to 32767", &def.id))?;
     let mask = i32::try_from(def.mask).ok().filter(|mask| (-1..0x10000).contains(mask));
-    let mask =
-        mask.ok_or_else(|| own(format!("mask -1 (every mask) or 0 to 65535 wanted, {} found", def.mask)))?;
+    let mask = mask.ok_or_else(|| wanted("mask", "mask -1 (every mask) or 0 to 65535", &def.mask))?;
     let reserve = u32::try_from(def.reserve)
-        .map_err(|_| own(format!("reserve 0 (none) or a number of events wanted, {} found", def.reserve)))?;
+        .map_err(|_| wanted("reserve", "reserve 0 (none) or a number of events", &def.reserve))?;
     let sampling = Sampling::from_name(&def.sampling).ok_or_else(|| {
-        own(format!("sampling \"all\", \"nonblocking\" or \"recent\" wanted, \"{}\" found", def.sampling))
+        let known = "sampling \"all\", \"nonblocking\" or \"recent\"";
+        wanted("sampling", known, &format!("{:?}", def.sampling))
     })?;
-    let fixed = def.fixed.map(|fields| layout(&fields)).transpose().map_err(own)?.map(Arc::new);
+    let fixed = def.fixed.map(|fields| layout(&fields)).transpose();
+    let fixed = fixed.map_err(|message| own("fixed", message))?.map(Arc::new);
     if fixed.is_some() && !def.banks.0.is_empty() {
-        return Err(own("an event is either fixed or has banks".into()));
+        return Err(own("fixed", "an event is either fixed or has banks".into()));
     }
     let mut banks = Vec::new();
     for (name, value) in def.banks.0 {
-        let bank = bank(&name, value, def.switch).map_err(|m| (format!(", bank \"{name}\""), m))?;
-        banks.push(bank);
+        let bank = bank(&name, value, def.switch).map_err(|message| {
+            (vec!["banks".into(), Step::from(&*name)], format!(", bank \"{name}\""), message)
+        });
+        banks.push(bank?);
     }
     let mut mounts = Vec::new();
-    for module in def.module {
+    for (j, module) in def.module.into_iter().enumerate() {
         let place = format!(", module \"{}\"", module.name.as_ref().unwrap_or(&module.r#type));
-        mounts.push(mount(module).map_err(|m| (place, m))?);
+        let way = || vec!["module".into(), j.into(), "banks".into()];
+        mounts.push(mount(module).map_err(|message| (way(), place, message))?);
     }
     let request = Request {
         name: def.name,
@@ -280,7 +290,11 @@ fn axis_of(tid: Tid, value: toml::Value) -> Result<Axis, String> {
     }
     let entry: AxisDef = value.try_into().map_err(|e: toml::de::Error| e.message().to_owned())?;
     let axis = match (entry.bins, entry.low, entry.high, entry.first, entry.last, entry.edges) {
-        (Some(bins), Some(low), Some(high), None, None, None) => Axis::regular(bins as usize, low, high),
+        (Some(bins), Some(low), Some(high), None, None, None) => {
+            let wanted = || format!("bins 1 to {MOST_BINS} wanted, {bins} found");
+            let bins = usize::try_from(bins).ok().filter(|bins| (1..=MOST_BINS).contains(bins));
+            Axis::regular(bins.ok_or_else(wanted)?, low, high)
+        }
         (None, None, None, Some(first), Some(last), None) => Axis::integer(first, last),
         (None, None, None, None, None, Some(edges)) => Axis::variable(edges),
         _ => return Err(WANTED.into()),
@@ -296,7 +310,8 @@ fn type_and_count(text: &str) -> Result<(Tid, Option<usize>), String> {
     let (name, count) = match text.split_once('[') {
         Some((name, count)) => {
             let count = count.trim_end().strip_suffix(']').ok_or_else(wrong)?;
-            (name, Some(count.trim().parse::<u32>().map_err(|_| wrong())? as usize))
+            let count = count.trim().parse::<u32>().ok().filter(|count| *count > 0);
+            (name, Some(count.ok_or_else(wrong)? as usize))
         }
         None => (text, None),
     };

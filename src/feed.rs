@@ -12,28 +12,27 @@
 
 mod attached;
 mod bytes;
+mod hearing;
 mod late;
 mod listed;
 mod missed;
-mod outside;
 mod piece;
 mod reserved;
 mod spool;
 mod streams;
 
-use std::fmt::Display;
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pactolus_formats::mid::{Block, Stop as Ends};
 use pactolus_formats::{EventView, Header};
 use serde::Serialize;
 
 pub(crate) use attached::Attached;
+pub(crate) use hearing::Hearing;
 pub(crate) use late::Late;
 pub(crate) use listed::Listed;
 pub(crate) use missed::Missed;
-pub(crate) use outside::Outside;
 pub(crate) use piece::{counted_as, headers, places};
 pub(crate) use spool::{Bounds, Item, Spool};
 pub(crate) use streams::Streams;
@@ -188,12 +187,6 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Nothing was heard of `name` for so long, if that is long enough.
-    pub(crate) fn silent(name: &impl Display, heard: Instant, timeout: Option<Duration>) -> Option<Ended> {
-        let timeout = timeout.filter(|timeout| heard.elapsed() >= *timeout)?.as_secs_f64();
-        Some(Ended::TimedOut(format!("no event from {name} for {timeout} s (--live-timeout)")))
-    }
-
     /// ... with the last event that came before.
     pub(crate) fn after(self, seen: Option<Seen>) -> Ended {
         let last = seen.map_or("no event was complete".into(), |Seen { number, id, serial }| {

@@ -48,7 +48,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pactolus_formats::{BankDef, Element};
-use pactolus_odb::{Number, Value};
+use pactolus_odb::Value;
 
 pub use allocations::Allocations;
 pub(crate) use allocations::allocations;
@@ -58,10 +58,9 @@ pub use seen::{Seen, SeenEvent};
 use crate::Error;
 use crate::analyzer::Analyzer;
 use crate::catalogue::Catalogue;
-use crate::chain::Mounted;
-use crate::definition::Definition;
+use crate::chain::{Mounted, StartError};
+use crate::definition::{Definition, unknown};
 use crate::job::{InputFile, Job};
-use crate::layers::same_name;
 use crate::module::{Module, NewEvent, Sequential};
 use crate::request::Request;
 use crate::verify::{Cause, Verify, Witness};
@@ -155,7 +154,8 @@ impl Harness {
     /// value may be a number, a truth value, a text, or an array of them.
     ///
     /// # Panics
-    /// If no stage has that name. A parameter that the module does not have ends the test when it runs.
+    /// If no stage has that name, the module has no such parameter, or the value is none of its type or beyond its
+    /// limits.
     #[must_use]
     #[track_caller]
     pub fn parameter(mut self, key: &str, value: impl Into<Value>) -> Harness {
@@ -164,10 +164,14 @@ impl Harness {
         let is_it =
             |mounted: &&mut Mounted| stage.is_none_or(|stage| mounted.name.eq_ignore_ascii_case(stage));
         match stages.filter(is_it).last() {
-            Some(mounted) => {
-                mounted.parameters.retain(|known, _| !same_name(known, name));
-                mounted.parameters.insert(name.to_owned(), in_toml(key, &value.into()));
-            }
+            Some(mounted) => match mounted.start(name, &value.into()) {
+                Ok(_) => {}
+                Err(StartError::Value(message)) => panic!("parameter {key:?}: {message}"),
+                Err(StartError::Unknown(known)) => {
+                    let place = format!("stage {:?}", mounted.name);
+                    panic!("{}", unknown("parameter", name, &place, known.into_iter()));
+                }
+            },
             None => panic!("parameter {key:?}: there is no such stage; give STAGE/KEY"),
         }
         self
@@ -323,26 +327,6 @@ fn job(events: &[NewEvent]) -> Job {
 fn logged(events: &[NewEvent]) -> (Log, Job) {
     let log = Log::default();
     (log.clone(), Job { watch: Some(Witness::with(log)), ..job(events) })
-}
-
-/// A value as a definition has it.
-#[track_caller]
-fn in_toml(key: &str, value: &Value) -> toml::Value {
-    let one = |index: usize| -> toml::Value {
-        match (value, value.number(index)) {
-            (Value::Bool(values), _) => values[index].into(),
-            (_, Some(Number::Whole(whole))) => match i64::try_from(whole) {
-                Ok(whole) => whole.into(),
-                Err(_) => panic!("parameter {key:?}: {whole} is too large for a definition"),
-            },
-            (_, Some(Number::Real(real))) => real.into(),
-            (_, None) => value.text(index).into(),
-        }
-    };
-    match value.len() {
-        1 => one(0),
-        len => toml::Value::Array((0..len).map(one).collect()),
-    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod state;
 mod store;
 mod table;
 
+pub(crate) use axis::MOST_BINS;
 pub use axis::{Axis, AxisKind};
 pub use book::{
     At, Booking, BookingError, Coordinate, Hist1, Hist2, Histo, Profile, Strip, WeightedHist1, WeightedHist2,

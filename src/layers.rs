@@ -32,7 +32,7 @@ pub(crate) use definitions::{EQUIPMENT, EventDefinition, dumped, event_definitio
 pub(crate) use in_force::{InForce, watched};
 pub(crate) use skipped::Skipped;
 use tree::Makes;
-pub(crate) use tree::{bank_switch, no_tests, same_name, set_run, statistics};
+pub(crate) use tree::{bank_switch, no_tests, set_run, statistics};
 
 /// Which layer last set each parameter, by path in lower case.
 pub(crate) type Origins = BTreeMap<String, String>;

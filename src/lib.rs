@@ -174,7 +174,7 @@ pub use attached::Experiment;
 pub use banks::{BankSet, BankUse, Banks};
 pub use catalogue::Catalogue;
 pub use chain::WiringError;
-pub use definition::{Definition, DefinitionError, Mount, Parameter};
+pub use definition::{Definition, DefinitionError, Mount};
 pub use epoch::Selection;
 pub use error::Error;
 pub use event::{AppendError, Event};

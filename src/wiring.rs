@@ -21,11 +21,11 @@ use crate::analyzer::Analyzer;
 use crate::banks::BankUse;
 use crate::begun::none_written;
 use crate::catalogue::Catalogue;
-use crate::chain::{Chain, Mounted};
-use crate::definition::{Definition, value_as_json};
+use crate::chain::{Chain, Mounted, in_fold};
+use crate::definition::{self, Definition, same_name};
 use crate::histo::{Automatic, Axis};
 use crate::job::Job;
-use crate::layers::{Base, Origins, bank_switch, same_name};
+use crate::layers::{Base, Origins, bank_switch};
 use crate::module::Booked;
 use crate::{Error, RequestedBank};
 
@@ -227,7 +227,7 @@ pub struct UnusedBank {
 }
 
 fn as_json<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
-    value_as_json(value, false).serialize(serializer)
+    definition::as_json(value, false).serialize(serializer)
 }
 
 impl Wiring {
@@ -240,11 +240,14 @@ impl Wiring {
         let mut warnings = analyzer.rehearse()?;
         let Base { tree, origins, .. } = Base::new(&analyzer, &Job::new())?;
         let mut requests = Vec::new();
-        let mut behind = false;
-        for (chain, (_, mounts)) in analyzer.chains.iter().zip(&definition.requests) {
+        // As when a run begins, where all stages are on.
+        let kinds = analyzer.chains.iter();
+        let kinds = kinds.map(|c| (c.stages.iter().any(Mounted::is_sequential), c.makes_events()));
+        let places = in_fold(kinds);
+        for ((chain, (_, mounts)), place) in analyzer.chains.iter().zip(&definition.requests).zip(places) {
             let types: Vec<&str> = mounts.iter().map(|mount| &*mount.module).collect();
             let walk = Walk { analyzer: &analyzer, chain, tree: &tree, origins: &origins };
-            requests.push(walk.request(&types, &mut behind, &mut warnings)?);
+            requests.push(walk.request(&types, place, &mut warnings)?);
         }
         let silent = requests.iter().filter(|r| {
             let mut declared = r.banks.iter().filter(|b| b.declared).peekable();
@@ -269,19 +272,15 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// `behind`: a request before this makes events in the fold.
+    /// `in_fold`: also the stages before the first sequential one.
     fn request(
         &self,
         types: &[&str],
-        behind: &mut bool,
+        mut in_fold: bool,
         warnings: &mut Vec<String>,
     ) -> Result<WiredRequest, Error> {
         let request = &self.chain.request;
         let stages = &self.chain.stages;
-        // As when a run begins, where all stages are on.
-        let queues = stages.iter().any(|stage| stage.module.banks().queues());
-        let mut in_fold = *behind || queues && stages.iter().any(Mounted::is_sequential);
-        *behind |= in_fold && queues;
         let mut wired = Vec::new();
         for (place, (stage, r#type)) in stages.iter().zip(types).enumerate() {
             in_fold |= stage.is_sequential();
@@ -313,11 +312,11 @@ impl Walk<'_> {
     fn uses(&self, place: usize, banks: impl Iterator<Item = BankUse>, reads: bool) -> Vec<WiredUse> {
         let (before, stage) = (&self.chain.stages[..place], &self.chain.stages[place]);
         let wired = |bank: BankUse| {
-            let own = stage.banks.iter().find(|(_, mounted)| *mounted == bank.name);
+            let own = Some(stage.own(bank.name)).filter(|own| *own != bank.name);
             let writer = before.iter().find(|s| reads && s.writes().any(|b| b.name == bank.name));
             WiredUse {
                 bank: bank.name.to_string(),
-                own: own.map(|(own, _)| own.to_string()),
+                own: own.map(|own| own.to_string()),
                 from: writer.map(|stage| stage.name.clone()),
             }
         };
@@ -383,8 +382,6 @@ impl Walk<'_> {
             let value = self.tree.value(&path)?;
             let defined = self.origins.get(&path.to_lowercase()).is_some_and(|from| from == "the definition");
             let per = field.per.map(|bank| BankName::new(bank.name));
-            let mounted =
-                |own: BankName| stage.banks.iter().find(|(b, _)| *b == own).map_or(own, |(_, m)| *m);
             parameters.push(WiredParameter {
                 key: field.name.to_owned(),
                 r#type: typed(&value),
@@ -394,7 +391,7 @@ impl Walk<'_> {
                 min: field.min,
                 max: field.max,
                 description: field.description,
-                per: per.map(|bank| mounted(bank).to_string()),
+                per: per.map(|bank| stage.mounted(bank).to_string()),
             });
         }
         Ok(parameters)

@@ -276,7 +276,9 @@ fn who_comes_late_begins_at_once_and_events_outside_of_runs_are_told() {
     let (report, dir) = attached.stop();
     assert_eq!(serials(&written(&dir, 8)), (1..11).collect::<Vec<_>>());
     assert_eq!(serials(&written(&dir, 9)), [0]);
-    let [late, outside] = report.warnings.as_slice() else { panic!("{:?}", report.warnings) };
+    // Whether so short a pause is noticed goes by the time.
+    let said: Vec<&String> = report.warnings.iter().filter(|said| !said.starts_with("run 8 ")).collect();
+    let [late, outside] = said[..] else { panic!("{:?}", report.warnings) };
     assert!(late.contains("attached to run 8 while it is going on"), "{late}");
     assert!(outside.contains("4 events came while no run was going on"), "{outside}");
 }

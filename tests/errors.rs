@@ -260,12 +260,12 @@ fn a_parameter_value_that_does_not_fit_is_refused() {
     check_definition(
         "[174, 194, 176, 182]",
         "\"much\"",
-        "pactolus: definition, module \"ADC calibration\", parameter \"Pedestal\": STRING much does not fit into INT",
+        "pactolus: @analyzer.toml: line 11: request \"Trigger\", module \"ADC calibration\", parameter \"Pedestal\": STRING much does not fit into INT",
     );
     check_definition(
         "[174, 194, 176, 182]",
         "[174, \"x\", 176, 182]",
-        "pactolus: definition, module \"ADC calibration\", parameter \"Pedestal\": the elements of an array must be of one type",
+        "pactolus: @analyzer.toml: line 11: request \"Trigger\", module \"ADC calibration\", parameter \"Pedestal\": the elements of an array must be of one type",
     );
 }
 
@@ -544,27 +544,27 @@ fn a_meaningless_value_of_a_definition_is_refused() {
     check_definition(
         "WORD[4]",
         "WROD[4]",
-        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": a type like \"WORD\" or \"WORD[4]\" wanted, \"WROD[4]\" found",
+        "pactolus: @analyzer.toml: line 6: request \"Trigger\", bank \"ADC0\": a type like \"WORD\" or \"WORD[4]\" wanted, \"WROD[4]\" found",
     );
     check_definition(
         "WORD[4]",
         "WORD[4",
-        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC0\": a type like \"WORD\" or \"WORD[4]\" wanted, \"WORD[4\" found",
+        "pactolus: @analyzer.toml: line 6: request \"Trigger\", bank \"ADC0\": a type like \"WORD\" or \"WORD[4]\" wanted, \"WORD[4\" found",
     );
     check_definition(
         "ADC0",
         "ADC00",
-        "pactolus: @analyzer.toml: request \"Trigger\", bank \"ADC00\": a bank name has one to four bytes",
+        "pactolus: @analyzer.toml: line 6: request \"Trigger\", bank \"ADC00\": a bank name has one to four bytes",
     );
     check_definition(
         "id = 1",
         "id = 1\nsampling = \"some\"",
-        "pactolus: @analyzer.toml: request \"Trigger\": sampling \"all\", \"nonblocking\" or \"recent\" wanted, \"some\" found",
+        "pactolus: @analyzer.toml: line 5: request \"Trigger\": sampling \"all\", \"nonblocking\" or \"recent\" wanted, \"some\" found",
     );
     check_definition(
         "id = 1",
         "id = 1\nfixed = { T = \"DOUBLE\" }",
-        "pactolus: @analyzer.toml: request \"Trigger\": an event is either fixed or has banks",
+        "pactolus: @analyzer.toml: line 5: request \"Trigger\": an event is either fixed or has banks",
     );
 }
 
@@ -578,7 +578,7 @@ fn an_unknown_module_is_refused_with_the_nearest() {
     check_definition(
         "\"AdcSum\"",
         "\"Waveform\"",
-        "pactolus: @analyzer.toml: line 14: unknown module type \"Waveform\", known are AdcCalib, AdcSum, ScalerSum, Prescale, Skipper",
+        "pactolus: @analyzer.toml: line 14: unknown module type \"Waveform\", known are AdcCalib, AdcSum, ScalerSum, Prescale, Skipper; a module of your own crate is known to its own program: `cargo run -- check`",
     );
 }
 

@@ -227,7 +227,11 @@ fn what_is_refused_is_said_with_its_line() {
     );
     assert_eq!(
         refused("Gain = [1, 2]", "Gain = [1, 20]"),
-        "pactolus: definition, module \"Third\": /Online/Parameters/Third/Gain[1] is 20, but must be at most 10"
+        "pactolus: analyzer.toml: line 25: request \"Trigger\", module \"Third\", parameter \"Gain\": Gain[1] is 20, but must be at most 10"
+    );
+    assert_eq!(
+        refused("{ gain =", "{ GAIN = [1], gain ="),
+        "pactolus: analyzer.toml: line 22: request \"Trigger\", module \"Second\", parameter \"gain\": it is given twice: keys of the ODB ignore case"
     );
 }
 
@@ -324,6 +328,8 @@ fn a_validator_refuses_what_the_program_refuses() {
         ("type.toml", "\"DWORD\"", "\"DWROD\"", "/request/0/banks/SPAR"),
         ("name.toml", "SPAR", "SPARE", "/request/0/banks"),
         ("axis.toml", "low = 0, ", "", "/request/0/banks/ADCA"),
+        ("forms.toml", "low = 0, ", "low = 0, first = 1, ", "/request/0/banks/ADCA"),
+        ("none.toml", "\"DWORD\"", "\"DWORD[0]\"", "/request/0/banks/SPAR"),
         ("module.toml", "type = \"Third\"", "type = \"Fourth\"", "/request/0/module/2/type"),
         ("parameter.toml", "{ gain", "{ gian", "/request/0/module/1/parameters"),
         ("limit.toml", "[1, 2]", "[1, 20]", "/request/0/module/2/parameters/Gain"),

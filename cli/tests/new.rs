@@ -85,7 +85,7 @@ fn a_crate_has_all_that_it_needs() {
     assert!(text(&root, "src/lib.rs").contains(".module::<drift_time::DriftTime>(\"DriftTime\")"));
     assert!(text(&root, "src/drift_time.rs").contains("BankDef::new(b\"DRIF\")"));
     let definition = text(&root, "analyzer.toml");
-    assert!(definition.starts_with("#:schema analyzer.schema.json\n"));
+    assert!(definition.starts_with("#:schema ./analyzer.schema.json\n"));
     let definition = Definition::parse(&definition, "analyzer.toml").unwrap();
     assert_eq!(definition.requests[0].1[0].module, "DriftTime");
 
@@ -145,7 +145,7 @@ fn what_is_refused_leaves_nothing_behind() {
         assert_eq!(files(place.path()), before, "{line}");
         assert!(!place.path().join("a").exists(), "{line}");
     };
-    check("new 2nd", 2, "the name of a crate begins with a letter");
+    check("new 2nd", 2, "the name of a crate begins with a small letter");
     check("new a --module Peaks", 2, "the name of a module begins with a small letter");
     check("new a --pactolus nowhere", 2, "a directory, a git URL or a version wanted");
     check("new b/a", 5, "cannot create b/a");

@@ -17,7 +17,7 @@ use super::gate::Gate;
 use super::runinfo::Places;
 use super::runs::{Runs, Step};
 use super::wanted::Wanted;
-use crate::feed::{Ended, Item, Outside, Spool, headers};
+use crate::feed::{Ended, Hearing, Item, Spool, headers};
 use crate::job::{Job, Stop};
 use crate::midas::{Buffer, Client, Inbox, Mirror, Note, Result, Transition, TransitionKind};
 
@@ -58,8 +58,7 @@ pub(super) struct Puller {
     border: Border,
     /// ... or it was stopped.
     is_stopped: bool,
-    /// Events outside of runs, by id.
-    outside: Outside,
+    hearing: Hearing,
     /// What came when the connection was lost, and whose run is not known.
     held: Option<Vec<u8>>,
     /// The largest event that was met, with its header [bytes].
@@ -68,8 +67,6 @@ pub(super) struct Puller {
     too_big: Vec<u16>,
     /// Our name there, if somebody knows that it is another.
     renamed: Option<String>,
-    /// When something came the last time.
-    heard: Instant,
     /// When the experiment has asked us to end.
     asked: Option<Instant>,
     /// How long it is waited for until the next attempt to connect.
@@ -78,7 +75,6 @@ pub(super) struct Puller {
     is_paused: bool,
     /// The run in hand, if there is one, was found by us.
     is_attached: bool,
-    is_over: bool,
 }
 
 impl Drop for Puller {
@@ -86,7 +82,7 @@ impl Drop for Puller {
     fn drop(&mut self) {
         self.gate.open(false);
         self.mirror.lost("the connection to the experiment is closed");
-        self.over(Some(Ended::Lost(self.experiment.to_string())));
+        self.hearing.over(Some(Ended::Lost(self.experiment.to_string())));
     }
 }
 
@@ -116,6 +112,7 @@ impl Puller {
             ));
         }
         Puller {
+            hearing: Hearing::new(&spool, experiment, experiment.timeout),
             experiment: experiment.clone(),
             wanted,
             watched,
@@ -129,17 +126,14 @@ impl Puller {
             is_unwanted: false,
             border: Border::default(),
             is_stopped: false,
-            outside: Outside::default(),
             held: None,
             largest: 0,
             too_big: Vec::new(),
             renamed: None,
-            heard: Instant::now(),
             asked: None,
             pause: FIRST,
             is_paused: false,
             is_attached: false,
-            is_over: false,
         }
     }
 
@@ -171,7 +165,7 @@ impl Puller {
         self.border.lift();
         (self.is_stopped, self.is_unwanted) = (false, false);
         if self.experiment.runs.is_some_and(|(_, last)| run >= last) {
-            self.over(None);
+            self.hearing.over(None);
         }
     }
 
@@ -209,7 +203,7 @@ impl Puller {
             }
             // Nobody reads what comes, but the readout must not wait for us; and what is written at the end of a
             // job still goes through here.
-            let discards = self.is_over || self.stop.is_asked();
+            let discards = self.hearing.is_over() || self.stop.is_asked();
             if !discards && self.spool.is_full(SHORTEST) {
                 continue;
             }
@@ -224,7 +218,7 @@ impl Puller {
             if !discards && self.is_draining() {
                 self.end(client)?;
                 looked = None;
-            } else if self.is_silent_too_long() {
+            } else if self.hearing.is_silent_too_long() {
                 continue;
             }
             self.inbox.wait(idle);
@@ -237,12 +231,14 @@ impl Puller {
     fn hear(&mut self, client: &mut Client, told: Transition) -> Result<()> {
         let current = self.runs.current();
         match told.kind {
-            TransitionKind::Start if current.is_some_and(|run| run != told.run) && !self.is_over => {
+            TransitionKind::Start
+                if current.is_some_and(|run| run != told.run) && !self.hearing.is_over() =>
+            {
                 return self.see_next(client);
             }
             TransitionKind::Start if current.is_none() => self.begin(client, told.run)?,
             TransitionKind::Start => {}
-            _ if current.is_some() && !self.is_over => {
+            _ if current.is_some() && !self.hearing.is_over() => {
                 self.is_stopped = true;
                 return Ok(());
             }
@@ -271,7 +267,8 @@ impl Puller {
                 }
             }
         }
-        let is_wanted = self.runs.current() == Some(now.number) && !self.is_unwanted && !self.is_over;
+        let is_wanted =
+            self.runs.current() == Some(now.number) && !self.is_unwanted && !self.hearing.is_over();
         if is_wanted && self.is_paused != now.is_paused() {
             self.is_paused = now.is_paused();
             self.spool.push(Item::Paused(self.is_paused));
@@ -345,7 +342,7 @@ impl Puller {
             }
         }
         if came {
-            self.heard = Instant::now();
+            self.hearing.hears();
         }
         Ok(came)
     }
@@ -382,7 +379,7 @@ impl Puller {
             let begun = match run {
                 Ok(Some(run)) => self.begin(client, run),
                 Ok(None) => {
-                    headers(&piece).for_each(|header| self.outside.add(header.id, 1));
+                    headers(&piece).for_each(|header| self.hearing.outside(header.id, 1));
                     self.spool.give_back(piece);
                     return Ok(());
                 }
@@ -409,7 +406,7 @@ impl Puller {
     }
 
     fn pass(&mut self, piece: Vec<u8>) {
-        match self.is_unwanted || self.is_over || piece.is_empty() {
+        match self.is_unwanted || self.hearing.is_over() || piece.is_empty() {
             true => self.spool.give_back(piece),
             false => self.spool.events(piece),
         }
@@ -419,7 +416,7 @@ impl Puller {
     fn begin(&mut self, client: &mut Client, run: u32) -> Result<()> {
         let is_behind = self.experiment.runs.is_some_and(|(_, last)| run > last);
         let is_unwanted = is_behind || self.experiment.runs.is_some_and(|(first, _)| run < first);
-        if !is_unwanted && !self.is_over {
+        if !is_unwanted && !self.hearing.is_over() {
             self.mirror.refresh(client)?;
         }
         self.runs.begin(run);
@@ -427,16 +424,15 @@ impl Puller {
         (self.is_stopped, self.is_unwanted) = (false, is_unwanted);
         self.is_paused = false;
         self.too_big.clear();
-        self.heard = Instant::now();
+        self.hearing.hears();
         if is_behind {
-            self.over(None);
+            self.hearing.over(None);
         }
-        if self.is_unwanted || self.is_over {
+        if self.is_unwanted || self.hearing.is_over() {
             return Ok(());
         }
         self.believe(client);
-        self.outside.say(&self.spool);
-        self.spool.push(Item::Begin(run));
+        self.hearing.begins(run);
         self.boundary(BOR, run, "/Runinfo/Start time binary");
         Ok(())
     }
@@ -444,7 +440,7 @@ impl Puller {
     /// Ends the run in hand.
     fn end(&mut self, client: &mut Client) -> Result<()> {
         let Some(run) = self.runs.current() else { return Ok(()) };
-        if !self.is_unwanted && !self.is_over {
+        if !self.is_unwanted && !self.hearing.is_over() {
             // If another has begun, the ODB is that of the next.
             if !self.border.is_set() {
                 self.mirror.refresh(client)?;
@@ -468,23 +464,5 @@ impl Puller {
         let mut bytes = header.to_bytes().to_vec();
         bytes.extend_from_slice(&dump);
         self.spool.boundary(bytes);
-    }
-
-    /// Whether nothing has come for too long, which is the end.
-    fn is_silent_too_long(&mut self) -> bool {
-        let ended = Ended::silent(&self.experiment, self.heard, self.experiment.timeout);
-        if ended.is_some() {
-            self.over(ended);
-        }
-        self.is_over
-    }
-
-    /// Nothing more comes.
-    fn over(&mut self, ended: Option<Ended>) {
-        if !std::mem::replace(&mut self.is_over, true) {
-            self.outside.say(&self.spool);
-            // What has come of a run that goes on is analyzed.
-            self.spool.push(Item::Over(ended));
-        }
     }
 }

@@ -23,10 +23,12 @@ pub enum DefinitionError {
         message: String,
     },
     /// A value that means nothing.
-    #[error("{}: {place}: {message}", path.display())]
+    #[error("{}: {}{place}: {message}", path.display(), line.map(|n| format!("line {n}: ")).unwrap_or_default())]
     Value {
         /// The file.
         path: PathBuf,
+        /// The line, unless it is a default that does not stand there.
+        line: Option<usize>,
         /// Which entry: `request "Trigger", bank "ADC0"`.
         place: String,
         /// What is wrong.

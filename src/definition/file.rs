@@ -9,6 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::histo::MOST_BINS;
+
 /// The definition of an analyzer: which events go through which modules, what is known of their
 /// banks, and with which values parameters start.
 #[derive(Deserialize, JsonSchema)]
@@ -198,14 +200,16 @@ impl JsonSchema for HistogramDef {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Axis", extend("oneOf" = [
-    { "required": ["bins", "low", "high"] },
-    { "required": ["first", "last"] },
-    { "required": ["edges"] },
+    { "required": ["bins", "low", "high"], "properties": { "first": false, "last": false, "edges": false } },
+    { "required": ["first", "last"], "properties": { "bins": false, "low": false, "high": false, "edges": false } },
+    { "required": ["edges"], "properties": {
+        "bins": false, "low": false, "high": false, "first": false, "last": false,
+    } },
 ]))]
 pub(super) struct AxisDef {
     /// Number of bins between `low` and `high`.
-    #[schemars(range(min = 1))]
-    pub(super) bins: Option<u32>,
+    #[schemars(range(min = 1, max = MOST_BINS))]
+    pub(super) bins: Option<i64>,
     /// Lower edge.
     pub(super) low: Option<f64>,
     /// Upper edge.
@@ -289,7 +293,7 @@ impl JsonSchema for TypeText {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let name = loose(&[OLD, NEW].concat());
-        let pattern = format!(r"^\s*({name})\s*(\[\s*\+?[0-9]+\s*\]\s*)?$");
+        let pattern = format!(r"^\s*({name})\s*(\[\s*\+?0*[1-9][0-9]*\s*\]\s*)?$");
         json_schema!({
             "description": "A MIDAS type, of so many elements: WORD or WORD[4].",
             "anyOf": [{ "enum": OLD }, { "type": "string", "pattern": pattern }],

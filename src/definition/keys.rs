@@ -145,14 +145,33 @@ pub(crate) fn unknown<'a>(
     format!("unknown {what} {name:?}{place}: {hint}")
 }
 
+/// Names of keys match ignoring case, and with `_` for blank.
+pub(crate) fn same_name(a: &str, b: &str) -> bool {
+    let plain = |c: char| if c == '_' { ' ' } else { c.to_ascii_lowercase() };
+    a.chars().map(plain).eq(b.chars().map(plain))
+}
+
 /// One step into a definition: a key, or an element of an array.
-pub(crate) enum Step<'a> {
-    Key(&'a str),
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Key(String),
     Element(usize),
 }
 
+impl From<&str> for Step {
+    fn from(key: &str) -> Step {
+        Step::Key(key.to_owned())
+    }
+}
+
+impl From<usize> for Step {
+    fn from(element: usize) -> Step {
+        Step::Element(element)
+    }
+}
+
 /// The line of the last key on the way, if the text has it.
-pub(crate) fn line_of(text: &str, way: &[Step<'_>]) -> Option<usize> {
+pub(crate) fn line_of(text: &str, way: &[Step]) -> Option<usize> {
     let file = DeTable::parse(text).ok()?;
     let (mut here, mut at) = (&DeValue::Table(file.get_ref().clone()), None);
     for step in way {
@@ -172,7 +191,7 @@ pub(crate) fn line_of(text: &str, way: &[Step<'_>]) -> Option<usize> {
 /// How to refuse what stands at some place of a definition, with its line if the definition has a text.
 pub(crate) fn refused(
     definition: &super::Definition,
-    way: &[Step<'_>],
+    way: &[Step],
     place: &str,
     message: String,
 ) -> crate::Error {
@@ -191,9 +210,12 @@ impl Keys<'_> {
     fn file(&self, file: &Spanned<DeTable<'_>>) -> Result<(), Refused> {
         let file = file.get_ref();
         self.section(file, FILE, "")?;
-        for (directory, keys) in tables(file, "parameters") {
+        let directories = tables(file, "parameters");
+        once(directories.map(|(name, value)| (name, value.span().start)), "parameters")?;
+        for (directory, value) in tables(file, "parameters") {
             let place = format!("parameters {directory:?}");
-            let keys = self.table(keys, &place, "a table of parameters")?;
+            let keys = self.table(value, &place, "a table of parameters")?;
+            once(keys.keys().map(|key| (&**key.get_ref(), key.span().start)), &place)?;
             for (key, value) in keys {
                 let place = format!("{place}, {:?}", key.get_ref());
                 match value.get_ref() {
@@ -321,6 +343,19 @@ impl Keys<'_> {
             value => format!("a value of type {}", value.type_str()),
         }
     }
+}
+
+/// Keys that are one in the ODB, which ignores case, are refused. With each of them, where it stands.
+fn once<'v>(keys: impl Iterator<Item = (&'v str, usize)>, place: &str) -> Result<(), Refused> {
+    let mut seen: Vec<&str> = Vec::new();
+    for (key, at) in keys {
+        if let Some(other) = seen.iter().find(|seen| seen.eq_ignore_ascii_case(key)) {
+            let why = "are one key of the ODB, which ignores case: take one of them out";
+            return Err((at, format!("{place}: {other:?} and {key:?} {why}")));
+        }
+        seen.push(key);
+    }
+    Ok(())
 }
 
 /// The entries of a table in a table, if it is one.

@@ -1,12 +1,12 @@
 //! The schema of definitions, for editors: what the file may hold, and the modules of a program.
 
 use pactolus_formats::{BankName, Tid};
-use pactolus_odb::Value;
 use pactolus_odb::record::{Field, Shape};
 use serde_json::{Map, Value as Json, json};
 
 use super::Definition;
 use super::file::{FileDef, loose};
+use super::value::as_json;
 use crate::Catalogue;
 
 impl Definition {
@@ -79,7 +79,7 @@ fn parameter(field: &Field) -> Json {
     }
     // Of an array without a length, that of each element: how many there are is not known here.
     if !matches!(field.shape, Shape::Vec) {
-        schema["default"] = value_as_json(&field.default, matches!(field.shape, Shape::Array(_)));
+        schema["default"] = as_json(&field.default, matches!(field.shape, Shape::Array(_)));
     }
     schema
 }
@@ -151,24 +151,4 @@ fn renamed(banks: &[BankName]) -> Json {
     };
     let properties: Map<String, Json> = banks.iter().map(entry).collect();
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
-}
-
-/// A value of the ODB, as one or as an array.
-pub(crate) fn value_as_json(value: &Value, array: bool) -> Json {
-    let one = |i: usize| match (value.number(i), value) {
-        (_, Value::Bool(_)) => json!(value.text(i) == "y"),
-        (Some(pactolus_odb::Number::Whole(n)), _) => {
-            i64::try_from(n).map_or_else(|_| json!(n as u64), |n| json!(n))
-        }
-        // As short as the type is precise.
-        (Some(pactolus_odb::Number::Real(x)), Value::Float(_)) => {
-            json!((x as f32).to_string().parse::<f64>().unwrap_or(x))
-        }
-        (Some(pactolus_odb::Number::Real(x)), _) => json!(x),
-        (None, _) => json!(value.text(i)),
-    };
-    match array || value.len() != 1 {
-        true => (0..value.len()).map(one).collect(),
-        false => one(0),
-    }
 }

@@ -27,7 +27,7 @@ fn events_are_reserved_of_one_id_only() {
     let error = parse("id = 4\nreserve = -1").unwrap_err().to_string();
     assert_eq!(
         error,
-        "analyzer.toml: request \"Rare\": reserve 0 (none) or a number of events wanted, -1 found"
+        "analyzer.toml: line 4: request \"Rare\": reserve 0 (none) or a number of events wanted, -1 found"
     );
     let every = Analyzer::from_definition(&parse("reserve = 8").unwrap(), &Catalogue::new()).unwrap();
     assert_eq!(
@@ -103,8 +103,55 @@ fn what_is_missing_is_named() {
 fn a_member_that_a_struct_has_not_is_refused_with_the_nearest() {
     check(
         "[request.banks.SUMS]\ntype = \"STRUCT\"\nfields = { Sum = \"FLOAT\" }\nhistogram.Smu = true",
-        "request \"Rare\", bank \"SUMS\": histogram: there is no field \"Smu\", the nearest is \"Sum\"",
+        "line 3: request \"Rare\", bank \"SUMS\": histogram: there is no field \"Smu\", the nearest is \"Sum\"",
     );
+}
+
+#[test]
+fn a_value_that_means_nothing_is_refused_with_its_line() {
+    check(
+        "id = 1\nmask = 65536",
+        "line 4: request \"Rare\": mask -1 (every mask) or 0 to 65535 wanted, 65536 found",
+    );
+    check(
+        "[request.banks]\nADC0 = \"WORD[0]\"",
+        "line 4: request \"Rare\", bank \"ADC0\": a type like \"WORD\" or \"WORD[4]\" wanted, \"WORD[0]\" found",
+    );
+    check(
+        "[request.banks.ADC0]\ntype = \"WORD\"\nhistogram = { bins = 5000000000, low = 0, high = 1 }",
+        "line 3: request \"Rare\", bank \"ADC0\": histogram: bins 1 to 268435456 wanted, 5000000000 found",
+    );
+    check(
+        "[[request.module]]\ntype = \"M\"\nbanks = { ADC0 = \"ADC00\" }",
+        "line 5: request \"Rare\", module \"M\": \"ADC00\": a bank name has one to four bytes",
+    );
+    check(
+        "[parameters.Global]\nX = 1\nY = [1, \"a\"]",
+        "line 5: parameters \"Global\", \"Y\": the elements of an array must be of one type",
+    );
+    check(
+        "[parameters.Global]\nX = { type = \"WORD\", value = -1 }",
+        "line 4: parameters \"Global\", \"X\": INT64 -1 does not fit into WORD",
+    );
+}
+
+#[test]
+fn keys_that_are_one_in_the_odb_are_refused() {
+    check(
+        "[parameters.Global]\nLimit = 1\nlimit = 2",
+        "line 5: parameters \"Global\": \"Limit\" and \"limit\" are one key of the ODB, which ignores case: take one of them out",
+    );
+    check(
+        "[parameters.Global]\nLimit = 1\n[parameters.global]\nOther = 2",
+        "line 5: parameters: \"Global\" and \"global\" are one key of the ODB, which ignores case: take one of them out",
+    );
+}
+
+#[test]
+fn whole_numbers_may_stand_beside_others() {
+    let definition = parse("[parameters.Global]\nGain = [1, 2.5]\nCount = [1, 2]").unwrap();
+    let values: Vec<Value> = definition.parameters.into_iter().map(|(.., value)| value).collect();
+    assert_eq!(values, [Value::Double(vec![1.0, 2.5]), Value::Int(vec![1, 2])]);
 }
 
 #[test]

@@ -138,8 +138,6 @@ fn a_definition_has_several_requests() {
 
 #[test]
 fn what_cannot_begin_is_an_error() {
-    let error = Harness::of("Adding", Adds::defaults()).parameter("Offsett", [1]).try_run([event(1)]);
-    assert!(error.unwrap_err().to_string().contains("the nearest is \"Offset\""));
     let error = Harness::of("A", Adds::defaults()).then("B", Adds::defaults()).try_run([event(1)]);
     assert!(error.unwrap_err().to_string().contains("both append bank SUMS"));
 }
@@ -161,6 +159,10 @@ fn what_is_wrong_with_a_test_is_a_sentence() {
     assert_eq!(says(|| seen.event(0).bank(SEEN)), not);
     assert!(says(|| seen.event(0).bank(BankDef::<f32>::new(b"ADC0"))).contains("WORD"));
     assert_eq!(says(|| seen.event(1)), "event 1: there were 1, counted from 0");
+    let not = "unknown parameter \"Offsett\" in stage \"Adding\": the nearest is \"Offset\"";
+    assert_eq!(says(|| Harness::of("Adding", Adds::defaults()).parameter("Offsett", [1])), not);
+    let not = "parameter \"Offset\": STRING much does not fit into INT";
+    assert_eq!(says(|| adds().parameter("Offset", "much")), not);
     let not = "parameter \"Subtracting/Offset\": there is no such stage; give STAGE/KEY";
     assert_eq!(says(|| adds().parameter("Subtracting/Offset", 1)), not);
 }

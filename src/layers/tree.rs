@@ -1,7 +1,7 @@
 //! The keys that an analyzer adds to the ODB: the tree that `mana` makes.
 
-use pactolus_formats::{BankName, Tid};
-use pactolus_odb::{Path as OdbPath, Tree, Value, nearest};
+use pactolus_formats::BankName;
+use pactolus_odb::{Path as OdbPath, Tree, Value};
 
 use super::{Origins, Skipped};
 use crate::Error;
@@ -40,14 +40,10 @@ pub(crate) fn create(
             parameters(analyzer, stage, tree, origins)?;
         }
     }
-    for (directory, key, parameter) in &analyzer.parameters {
+    for (directory, key, value) in &analyzer.parameters {
         let path = format!("{root}/Parameters/{directory}/{key}");
         if !tree.exists(&path) {
-            let value = from_toml(&parameter.value, parameter.tid).map_err(|message| {
-                let place = format!("parameters \"{directory}\", \"{key}\"");
-                Error::Definition { place, message }
-            })?;
-            tree.create(&path, value)?;
+            tree.create(&path, value.clone())?;
             origins.insert(path.to_lowercase(), "the definition".into());
         }
     }
@@ -112,26 +108,17 @@ fn parameters(
     origins: &mut Origins,
 ) -> Result<(), Error> {
     let directory = OdbPath::parse(&format!("{}/Parameters/{}", analyzer.root(), stage.name))?;
-    let place = || format!("module \"{}\"", stage.name);
     let mut module = stage.module.fresh();
     let record = module.record();
-    let fields = record.fields();
     // The start values go through a tree of their own, so that the module's rules apply to them.
     let mut start = Tree::new();
-    for (name, value) in &stage.parameters {
-        let Some(field) = fields.iter().find(|f| same_name(f.name, name)) else {
-            let hint = nearest(name, fields.iter().map(|f| f.name));
-            let hint = hint.map(|n| format!(", the nearest is \"{n}\"")).unwrap_or_default();
-            let message = format!("unknown parameter \"{name}\"{hint}");
-            return Err(Error::Definition { place: place(), message });
-        };
-        let value = from_toml(value, Some(field.tid)).map_err(|message| Error::Definition {
-            place: format!("{}, parameter \"{name}\"", place()),
-            message,
-        })?;
-        start.create(&directory.child(field.name)?.to_string(), value)?;
+    for (key, value) in &stage.parameters {
+        start.create(&directory.child(key)?.to_string(), value.clone())?;
     }
-    let own = |error: pactolus_odb::Error| Error::Definition { place: place(), message: error.to_string() };
+    let own = |error: pactolus_odb::Error| Error::Definition {
+        place: format!("module \"{}\"", stage.name),
+        message: error.to_string(),
+    };
     record.load(&start, &directory).map_err(own)?;
     let elements = |bank: [u8; 4]| analyzer.elements(stage, BankName::new(bank));
     for path in record.create(tree, &directory, &elements).map_err(own)? {
@@ -139,12 +126,6 @@ fn parameters(
         origins.insert(path.to_string().to_lowercase(), origin.into());
     }
     Ok(())
-}
-
-/// Names of keys match ignoring case, and with `_` for blank.
-pub(crate) fn same_name(a: &str, b: &str) -> bool {
-    let plain = |c: char| if c == '_' { ' ' } else { c.to_ascii_lowercase() };
-    a.chars().map(plain).eq(b.chars().map(plain))
 }
 
 /// `Output`: what mana keeps there. Only the file name and the copying of events have a meaning here.
@@ -226,40 +207,4 @@ pub(crate) fn set_run(tree: &mut Tree, run: u32, skipped: &mut Skipped) -> Resul
     // MIDAS's run number is an INT; files claim any 32 bits.
     skipped.unless(tree.replace("/Runinfo/Run number", run as i32))?;
     skipped.unless(tree.replace("/Runinfo/Online Mode", 0i32))
-}
-
-/// A TOML value as the value of a key, of type `tid` if one is wanted.
-pub(super) fn from_toml(value: &toml::Value, tid: Option<Tid>) -> Result<Value, String> {
-    let items = match value {
-        toml::Value::Array(items) => items.as_slice(),
-        single => std::slice::from_ref(single),
-    };
-    let natural = match items.first() {
-        Some(toml::Value::Boolean(_)) => Value::Bool(items.iter().map_while(toml::Value::as_bool).collect()),
-        Some(toml::Value::Integer(_)) => {
-            Value::Int64(items.iter().map_while(toml::Value::as_integer).collect())
-        }
-        Some(toml::Value::Float(_)) => Value::Double(
-            items.iter().map_while(|v| v.as_float().or(v.as_integer().map(|i| i as f64))).collect(),
-        ),
-        Some(toml::Value::String(_)) => {
-            let texts: Vec<Vec<u8>> =
-                items.iter().map_while(|v| v.as_str().map(|s| s.as_bytes().to_vec())).collect();
-            let size = texts.iter().map(|t| t.len() + 1).fold(NAME, usize::max);
-            Value::String(pactolus_odb::Strings { size, values: texts })
-        }
-        _ => return Err("a number, text, true or false, or an array of them wanted".into()),
-    };
-    if natural.len() != items.len() {
-        return Err("the elements of an array must be of one type".into());
-    }
-    let default = match natural.tid() {
-        Tid::Int64 => Tid::Int,
-        tid => tid,
-    };
-    let tid = tid.unwrap_or(default);
-    natural
-        .convert_text(tid)
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|i| format!("{} {} does not fit into {tid}", natural.tid(), natural.text(i)))
 }

@@ -7,7 +7,7 @@ use super::hand::{Gap, Hand};
 use super::ring::{Attach, Ring};
 use super::stream::{Shm, StopAt};
 use crate::Error;
-use crate::feed::{Ended, Item, Outside, Spool, counted_as, headers};
+use crate::feed::{Ended, Hearing, Item, Spool, counted_as, headers};
 use crate::job::Stop;
 use crate::shm::{self, Lost, Next, Transition, TransitionKind};
 
@@ -38,32 +38,28 @@ pub(super) struct Puller {
     /// The job is asked to end.
     stop: Stop,
     run: Option<Hand>,
-    /// Events outside of runs, by id.
-    outside: Outside,
+    hearing: Hearing,
     /// There is no producer.
     is_alone: bool,
     /// Why it could not be attached to, as it was said last.
     said: String,
     /// How long the producer has waited, as it was told last.
     pressure: Duration,
-    /// When something came the last time.
-    heard: Instant,
     /// When it was looked at how much waits.
     looked: Instant,
-    is_over: bool,
 }
 
 impl Drop for Puller {
     /// Nobody is to wait for it, also if it has failed.
     fn drop(&mut self) {
-        self.over(Some(Ended::Lost(format!("{}: the thread that reads it has failed", self.shm))));
+        self.hearing.over(Some(Ended::Lost(format!("{}: the thread that reads it has failed", self.shm))));
     }
 }
 
 impl Puller {
     pub(super) fn new(shm: Shm, (taking, attach): (Taking, Attach), spool: Spool, stop: &Stop) -> Puller {
-        let now = Instant::now();
         Puller {
+            hearing: Hearing::new(&spool, &shm, shm.timeout),
             shm,
             taking,
             attach,
@@ -71,13 +67,10 @@ impl Puller {
             spool,
             stop: stop.clone(),
             run: None,
-            outside: Outside::default(),
             is_alone: false,
             said: String::new(),
             pressure: Duration::ZERO,
-            heard: now,
-            looked: now,
-            is_over: false,
+            looked: Instant::now(),
         }
     }
 
@@ -88,7 +81,7 @@ impl Puller {
             Err(error) if error.is_away() && self.shm.stop == StopAt::Never => self.waits(&error),
             Err(error) => {
                 // It is told now.
-                self.is_over = true;
+                self.hearing.fails();
                 return Err(Error::Shm { name: self.shm.to_string(), source: Box::new(error) });
             }
         }
@@ -114,11 +107,11 @@ impl Puller {
             }
         }
         // Nobody has asked for more, or it is over already.
-        self.over(None);
+        self.hearing.over(None);
     }
 
     fn ends(&self) -> bool {
-        self.is_over || self.spool.stops() || self.stop.is_asked()
+        self.hearing.is_over() || self.spool.stops() || self.stop.is_asked()
     }
 
     fn attached(&mut self, ring: Box<dyn Ring>) {
@@ -148,7 +141,7 @@ impl Puller {
             Err(error) => self.waits(&error),
         }
         self.spool.set_level(0);
-        if !self.is_silent_too_long() {
+        if !self.hearing.is_silent_too_long() {
             self.spool.rests(LOOK);
         }
     }
@@ -161,7 +154,7 @@ impl Puller {
         let is_full = self.spool.is_full(Duration::ZERO);
         if is_full && self.leaves(ring) {
             // It may be long until there is room, and nobody misses anything meanwhile.
-            self.heard = Instant::now();
+            self.hearing.hears();
             self.spool.is_full(NAP);
             return Ok(true);
         }
@@ -170,14 +163,14 @@ impl Puller {
         let next = ring.next(&mut piece, only)?;
         if let Next::Transition(transition) = next {
             self.spool.give_back(piece);
-            self.heard = Instant::now();
+            self.hearing.hears();
             self.transition(ring, transition);
             return Ok(true);
         }
         self.settle(ring);
         match next {
             Next::Events { published, .. } => {
-                self.heard = Instant::now();
+                self.hearing.hears();
                 self.events(piece, published, is_full);
             }
             Next::Nothing => {
@@ -218,7 +211,7 @@ impl Puller {
             Some(run) if run.is_unwanted => {}
             _ => {
                 for id in headers(&piece).filter_map(|header| counted_as(header.id)) {
-                    self.outside.add(id, 1);
+                    self.hearing.outside(id, 1);
                 }
             }
         }
@@ -256,7 +249,7 @@ impl Puller {
                     account.unattended += unattended;
                 }),
                 Some(_) => {}
-                None if overrun > 0 => self.outside.add(id, overrun),
+                None if overrun > 0 => self.hearing.outside(id, overrun),
                 None => {}
             }
         }
@@ -275,7 +268,7 @@ impl Puller {
             // It has published nothing before it went.
             self.alone();
         }
-        self.is_silent_too_long();
+        self.hearing.is_silent_too_long();
     }
 
     /// The producer is gone.
@@ -287,7 +280,9 @@ impl Puller {
         let within = run.map_or_else(String::new, |run| format!(" within run {run}"));
         if self.shm.stop == StopAt::EndRun {
             let none = if run.is_none() { ", and no run has begun" } else { "" };
-            return self.over(Some(Ended::Lost(format!("{}: its producer is gone{within}{none}", self.shm))));
+            return self
+                .hearing
+                .over(Some(Ended::Lost(format!("{}: its producer is gone{within}{none}", self.shm))));
         }
         self.spool.say(format!("{}: its producer is gone{within}; waiting for another", self.shm));
         self.open_gap(format!("the producer of {} was gone", self.shm), false);
@@ -303,7 +298,7 @@ impl Puller {
         if self.run.as_ref().is_some_and(Hand::takes) {
             let why = format!("{}: run {run} was cut: its producer has begun anew", self.shm);
             if self.shm.stop == StopAt::EndRun {
-                return self.over(Some(Ended::Lost(why)));
+                return self.hearing.over(Some(Ended::Lost(why)));
             }
             self.spool.say(why);
         }
@@ -320,7 +315,7 @@ impl Puller {
     /// It is not the stream any more that it was.
     fn part(&mut self, why: String) {
         if self.shm.stop == StopAt::EndRun {
-            return self.over(Some(Ended::Lost(why)));
+            return self.hearing.over(Some(Ended::Lost(why)));
         }
         self.open_gap(why, false);
     }
@@ -358,7 +353,7 @@ impl Puller {
     fn left(&mut self, run: &Hand) {
         let is_last = self.shm.runs.is_some_and(|(_, last)| run.number >= last);
         if is_last || self.shm.stop == StopAt::EndRun && !run.is_unwanted {
-            self.over(None);
+            self.hearing.over(None);
         }
     }
 
@@ -366,7 +361,7 @@ impl Puller {
     fn transition(&mut self, ring: &mut dyn Ring, told: Transition) {
         // Texts of the ODB are large, and none may be left out.
         while self.spool.is_choked(NAP) && !self.ends() {}
-        self.heard = Instant::now();
+        self.hearing.hears();
         let Transition { kind, run, event, is_replay } = told;
         if kind != TransitionKind::Begin {
             self.settle(ring);
@@ -421,7 +416,7 @@ impl Puller {
         let overrun = missed.iter().map(|(id, lost)| (*id, Lost { unattended: 0, ..*lost }));
         self.miss(overrun.collect(), false);
         self.give_up();
-        if self.is_over {
+        if self.hearing.is_over() {
             return;
         }
         let range = self.shm.runs;
@@ -431,15 +426,14 @@ impl Puller {
                 "{} is at run {run}, behind those that are wanted (-r {first} {last})",
                 self.shm
             ));
-            return self.over(None);
+            return self.hearing.over(None);
         }
         let is_unwanted = range.is_some_and(|(first, _)| run < first);
         self.run = Some(Hand { number: run, stamp: ring.stamp(), is_unwanted, gap: None });
         if is_unwanted {
             return;
         }
-        self.outside.say(&self.spool);
-        self.spool.push(Item::Begin(run));
+        self.hearing.begins(run);
         // It is accounted for before anything of the run.
         let before = missed.iter().filter_map(|(id, lost)| counted_as(*id).map(|_| lost.unattended));
         let before: u64 = before.sum();
@@ -461,24 +455,6 @@ impl Puller {
     fn boundary(&self, event: Vec<u8>) {
         if !event.is_empty() {
             self.spool.boundary(event);
-        }
-    }
-
-    /// Whether nothing has come for too long, which is the end.
-    fn is_silent_too_long(&mut self) -> bool {
-        let ended = Ended::silent(&self.shm, self.heard, self.shm.timeout);
-        if ended.is_some() {
-            self.over(ended);
-        }
-        self.is_over
-    }
-
-    /// Nothing more comes.
-    fn over(&mut self, ended: Option<Ended>) {
-        if !std::mem::replace(&mut self.is_over, true) {
-            self.outside.say(&self.spool);
-            // What has come of a run that goes on is analyzed.
-            self.spool.push(Item::Over(ended));
         }
     }
 }

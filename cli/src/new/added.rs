@@ -119,12 +119,16 @@ impl Change {
         // Where a link leads to, or it would be a file of its own.
         let path = path.canonicalize().ok()?;
         let before = fs::read_to_string(&path).ok()?;
-        Some(Change { text: how(&before)?, path, before: Some(before) })
+        let text = match before.contains("\r\n") {
+            true => how(&before.replace("\r\n", "\n"))?.replace('\n', "\r\n"),
+            false => how(&before)?,
+        };
+        Some(Change { text, path, before: Some(before) })
     }
 
     fn make(&self) -> Result<(), Error> {
         match &self.before {
-            Some(_) => WholeFile::write(&self.path, self.text.as_bytes()).map(drop).map_err(Error::Output),
+            Some(_) => self.replace(&self.text).map_err(Error::Output),
             None => write(&self.path, self.text.as_bytes()),
         }
     }
@@ -132,9 +136,19 @@ impl Change {
     /// Makes it as it was, as far as the disk lets us.
     fn undo(&self) {
         let _ = match &self.before {
-            Some(before) => WholeFile::write(&self.path, before.as_bytes()).map(drop),
+            Some(before) => self.replace(before),
             None => fs::remove_file(&self.path).map_err(pactolus::formats::Error::io("remove", &self.path)),
         };
+    }
+}
+
+impl Change {
+    /// Wholly or not at all; whoever could read or write the file still can.
+    fn replace(&self, text: &str) -> pactolus::formats::Result<()> {
+        let failed = |what| pactolus::formats::Error::io(what, &self.path);
+        let mode = fs::metadata(&self.path).map_err(failed("look at"))?.permissions();
+        WholeFile::write(&self.path, text.as_bytes())?;
+        fs::set_permissions(&self.path, mode).map_err(failed("set the mode of"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use pactolus_cli::App;
 use tempfile::TempDir;
@@ -107,6 +107,13 @@ impl Place {
         let said = self.said(&[ran.stdout, ran.stderr].concat());
         let code = ran.status.code().unwrap_or_else(|| panic!("{line}: {}: {said}", ran.status));
         Ran { code: u8::try_from(code).unwrap(), said }
+    }
+
+    /// Begins the program itself; what it hears and says goes through pipes.
+    fn spawn(&self, args: &[&str]) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pactolus"));
+        command.args(self.args(args)).current_dir(self.0.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     fn said(&self, bytes: &[u8]) -> String {
@@ -318,7 +325,7 @@ const SOURCES: &[&str] = &[
     "src/fold/copied.rs",
     "src/fold/written.rs",
     "src/feed.rs",
-    "src/feed/outside.rs",
+    "src/feed/hearing.rs",
     "src/feed/spool.rs",
     "src/feed/streams.rs",
     "src/fold/live.rs",

@@ -59,14 +59,7 @@ fn overtaken(place: &Place) -> Ran {
 
 /// A job that has begun its output, and waits for more events.
 fn begun(place: &Place) -> (Child, ChildStdin) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pactolus"))
-        .args(["analyze", "-", "-o", "out.mid"])
-        .current_dir(place.path(""))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = place.spawn(&["analyze", "-", "-o", "out.mid"]);
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(&run_of(50_000).bytes).unwrap();
     while !place.path(".out.mid.part").exists() {

@@ -1,6 +1,6 @@
 //! What is said of events in shared memory.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pactolus::shm::{Consumer, Options, Producer, StreamName, Want, look, remove};
@@ -110,13 +110,7 @@ fn bridged(place: &Place, file: &MidFile, flags: &str) -> Ran {
 
 /// Ends a command by the key Ctrl-C, when its stream is there.
 fn stopped(place: &Place, line: &str) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_pactolus"))
-        .args(place.args(&line.split(' ').collect::<Vec<_>>()))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = place.spawn(&line.split(' ').collect::<Vec<_>>());
     let mut stdin = child.stdin.take().unwrap();
     // `simulate` does not read it.
     let _ = std::io::Write::write_all(&mut stdin, &run_of(5).bytes);

@@ -51,7 +51,7 @@ impl Puller {
         loop {
             let next = Instant::now() + self.pause;
             while Instant::now() < next {
-                if self.spool.stops() || self.asked.is_some() || self.is_silent_too_long() {
+                if self.spool.stops() || self.asked.is_some() || self.hearing.is_silent_too_long() {
                     return None;
                 }
                 std::thread::sleep(LONGEST);
