@@ -120,7 +120,7 @@ impl Analyzer {
             self = self.on(Request::new("All", -1));
         }
         if let Some(chain) = self.chains.last_mut() {
-            chain.stages.push(Mounted { name, module, parameters: Vec::new(), banks: Vec::new() });
+            chain.stages.push(Mounted { name, module, started: Vec::new(), banks: Vec::new() });
         }
         self
     }
@@ -213,7 +213,7 @@ fn mounted(
         return Err(refuse(&["banks", &own], &place, message));
     }
     let (name, banks) = (mount.name.clone(), mount.banks.clone());
-    let mut mounted = Mounted { name, module, parameters: Vec::new(), banks };
+    let mut mounted = Mounted { name, module, started: Vec::new(), banks };
     for (name, value) in &mount.parameters {
         let refused = |message| refuse(&["parameters", name], &place, message);
         let wrong = |message| refused(format!("{whole}, parameter {name:?}: {message}"));

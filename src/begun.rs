@@ -401,10 +401,8 @@ fn automatic(
 ) -> Result<Vec<Automatic>, Error> {
     let mut marked = Vec::new();
     for bank in request.banks.iter().filter(|bank| !bank.histograms.is_empty()) {
-        let written = chain.stages.iter().flat_map(Mounted::writes).find(|b| b.name == bank.name);
-        let elements = bank.elements.or(written.and_then(|b| b.elements));
         let layout = layouts.iter().find(|(name, _)| *name == bank.name).map(|(_, layout)| layout);
-        let booking = Automatic::book(booked, &request.name, bank, elements, layout);
+        let booking = Automatic::book(booked, &request.name, bank, chain.elements(bank), layout);
         marked.extend(booking.map_err(|e| Error::Job(e.to_string()))?);
     }
     Ok(marked)

@@ -20,7 +20,7 @@ use crate::job::Stop;
 use crate::ledger::{BadBanks, Failure, Message};
 use crate::module::{self, BoxError, Context, Notes, Result, Verdict};
 use crate::partial::{Deferred, Partial, TableKey, To};
-use crate::stage::{AnySequential, Body, Stage, forget_place, guarded, panic_text};
+use crate::stage::{AnySequential, Body, Stage, event_panic_text, forget_place, guarded_event};
 use crate::test::{Board, Tally};
 use crate::verify::Entry;
 
@@ -353,7 +353,7 @@ impl Worker {
         let end = match catch_unwind(AssertUnwindSafe(&mut stages)) {
             Ok(end) => end,
             Err(panic) => {
-                failed = Some(panic_text(&*panic).into());
+                failed = Some(event_panic_text(&*panic).into());
                 End::Lost
             }
         };
@@ -455,7 +455,7 @@ fn closely<'a>(
     let queued = context.notes.queue.borrow().len();
     let made = allocations();
     let start = Instant::now();
-    let verdict = guarded(|| stage.event(event, context, sequential));
+    let verdict = guarded_event(|| stage.event(event, context, sequential));
     let account = &mut partial.counts.stages[stage.number as usize];
     account.timed += 1;
     account.nanos += start.elapsed().as_nanos() as u64;

@@ -2,6 +2,7 @@
 
 use pactolus_odb::{Record, nearest};
 
+use crate::definition::unknown;
 use crate::module::{Module, Sequential};
 use crate::stage::Mountable;
 
@@ -76,14 +77,11 @@ impl Catalogue {
             Some((_, make)) => Ok(make()),
             None => {
                 let known: Vec<&str> = self.names().collect();
-                Err(match nearest(name, self.names()) {
-                    Some(near) => format!("unknown module type {name:?}, the nearest is {near:?}"),
-                    None if known.is_empty() => {
-                        format!("unknown module type {name:?}: this program has no modules")
-                    }
+                let what = unknown("module type", name, "", known.iter().copied());
+                Err(match nearest(name, known.iter().copied()) {
+                    Some(_) => what,
                     None => format!(
-                        "unknown module type {name:?}, known are {}; a module of your own crate is known to its own program: `cargo run -- check`",
-                        known.join(", ")
+                        "{what}; a module of your own crate is known to its own program: `cargo run -- check`"
                     ),
                 })
             }

@@ -5,15 +5,15 @@ use pactolus_odb::{Path as OdbPath, Tree, Value};
 
 use crate::banks::BankUse;
 use crate::definition::{of_type, same_name};
-use crate::request::Request;
+use crate::request::{Request, RequestedBank};
 use crate::stage::{Either, Mountable};
 
 /// A module under the name that a request mounts it.
 pub(crate) struct Mounted {
     pub(crate) name: String,
     pub(crate) module: Mountable,
-    /// Start values of parameters, in place of the module's own: key and value as the module has them.
-    pub(crate) parameters: Vec<(&'static str, Value)>,
+    /// Its parameters that start with a value of the definition.
+    pub(crate) started: Vec<&'static str>,
     /// Banks that stand for those that the module names.
     pub(crate) banks: Vec<(BankName, BankName)>,
 }
@@ -21,21 +21,22 @@ pub(crate) struct Mounted {
 impl Mounted {
     /// A parameter starts with this value; true if another was given before.
     pub(crate) fn start(&mut self, name: &str, value: &Value) -> Result<bool, StartError> {
-        let mut module = self.module.fresh();
-        let fields = module.record().fields();
+        let record = self.module.record();
+        let fields = record.fields();
         let Some(field) = fields.iter().find(|field| same_name(field.name, name)) else {
             return Err(StartError::Unknown(fields.iter().map(|field| field.name).collect()));
         };
         let value = of_type(value, field.tid).map_err(StartError::Value)?;
         // In a tree of its own the module's rules apply to it, and to nothing else.
         let mut alone = Tree::new();
-        let loaded = alone.create(field.name, value.clone());
-        let loaded = loaded.and_then(|()| module.record().load(&alone, &OdbPath::ROOT));
+        let loaded = alone.create(field.name, value);
+        let loaded = loaded.and_then(|()| record.load(&alone, &OdbPath::ROOT));
         loaded.map_err(|error| StartError::Value(error.to_string().trim_start_matches('/').to_owned()))?;
-        let before = self.parameters.len();
-        self.parameters.retain(|(key, _)| *key != field.name);
-        self.parameters.push((field.name, value));
-        Ok(self.parameters.len() == before)
+        let is_second = self.started.contains(&field.name);
+        if !is_second {
+            self.started.push(field.name);
+        }
+        Ok(is_second)
     }
 
     /// What the event calls this bank of the module.
@@ -83,6 +84,12 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    /// Elements of a bank that the request declares: as it says, or as the stage that appends it does.
+    pub(crate) fn elements(&self, bank: &RequestedBank) -> Option<usize> {
+        let written = || self.stages.iter().flat_map(Mounted::writes).find(|known| known.name == bank.name);
+        bank.elements.or_else(|| written().and_then(|known| known.elements))
+    }
+
     /// Whether a stage makes events.
     pub(crate) fn makes_events(&self) -> bool {
         self.stages.iter().any(|stage| stage.module.banks().queues())
@@ -216,8 +223,9 @@ pub enum WiringError {
 
 /// A name for a bank like this one.
 fn another(bank: BankName) -> BankName {
-    let [a, b, c, last] = bank.bytes();
-    BankName::new([a, b, c, if last == b'2' { b'3' } else { b'2' }])
+    let (mut name, last) = (bank.bytes(), bank.text().len().min(3));
+    name[last] = if name[last] == b'2' { b'3' } else { b'2' };
+    BankName::new(name)
 }
 
 /// What the analyzer itself keeps in its directory of the ODB.
@@ -252,7 +260,7 @@ pub(crate) fn rehearse(chains: &[Chain]) -> Result<Vec<String>, Refused> {
             return Err(Box::new(WiringError::Reserve { request: name.clone() }));
         }
         for name in chain.stages.iter().map(|s| &s.name).chain([name]) {
-            if name.is_empty() || name.contains(|c: char| c == '/' || c.is_control()) {
+            if OdbPath::ROOT.child(name).is_err() {
                 return Err(Box::new(WiringError::Name { name: name.clone() }));
             }
         }
@@ -318,7 +326,7 @@ fn walk(chain: &Chain, all: &[Chain], warnings: &mut Vec<String>) -> Result<(), 
     Ok(())
 }
 
-fn declared(bank: &crate::request::RequestedBank) -> Known {
+fn declared(bank: &RequestedBank) -> Known {
     let bank = BankUse {
         name: bank.name,
         tid: bank.tid,
@@ -402,5 +410,17 @@ fn describe(bank: &BankUse) -> String {
             format!("STRUCT {{{}}}", fields.join(", "))
         }
         None => bank.tid.to_string(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_bank_has_another_name() {
+        let name = |name: &str| another(BankName::parse(name).unwrap()).to_string();
+        assert_eq!(["SEEN", "SUM", "AD", "SEE2"].map(name), ["SEE2", "SUM2", "AD2", "SEE3"]);
     }
 }

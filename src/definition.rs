@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pactolus_formats::{BankName, Layout, Tid};
-use pactolus_odb::{Value, nearest};
+use pactolus_odb::{Path as OdbPath, Value};
 
 use crate::histo::{Axis, MOST_BINS, is_number, natural};
 use crate::request::{Request, RequestedBank, Sampling};
@@ -110,16 +110,19 @@ impl Definition {
             let line = keys::line_of(text, &way);
             DefinitionError::Value { path: path.to_owned(), line, place, message }
         };
-        if file.name.is_empty() || file.name.contains(|c: char| c == '/' || c.is_control()) {
-            let message = "the name of a directory of the ODB wanted, without a slash".into();
-            return Err(refuse((vec!["name".into()], format!("name {:?}", file.name), message)));
-        }
+        let named = |name: &str| match OdbPath::ROOT.child(name) {
+            Ok(_) => Ok(()),
+            Err(_) => Err("a name of the ODB wanted, without a slash".to_owned()),
+        };
+        let place = || format!("name {:?}", file.name);
+        named(&file.name).map_err(|m| refuse((vec!["name".into()], place(), m)))?;
         let mut parameters = Vec::new();
         for (dir, keys) in file.parameters.0 {
             for (key, value) in keys.0 {
                 let way = || vec!["parameters".into(), Step::from(&*dir), Step::from(&*key)];
                 let place = || format!("parameters \"{dir}\", \"{key}\"");
-                let parameter = parameter(value).map_err(|m| refuse((way(), place(), m)))?;
+                let parameter = named(&dir).and(named(&key)).and_then(|()| parameter(value));
+                let parameter = parameter.map_err(|m| refuse((way(), place(), m)))?;
                 parameters.push((dir.clone(), key, parameter));
             }
         }
@@ -249,7 +252,10 @@ fn histograms(tid: Tid, fields: Option<&Layout>, marked: toml::Value) -> Result<
             let mut axes = Vec::new();
             for (member, axis) in members {
                 let field = fields.fields().iter().find(|f| f.name.eq_ignore_ascii_case(&member));
-                let field = field.ok_or_else(|| no_field(&member, fields))?;
+                let field = field.ok_or_else(|| {
+                    let known = fields.fields().iter().map(|field| &*field.name);
+                    unknown("field", &member, "histogram", known)
+                })?;
                 if matches!(axis, toml::Value::Boolean(false)) {
                     continue;
                 }
@@ -268,12 +274,6 @@ fn histograms(tid: Tid, fields: Option<&Layout>, marked: toml::Value) -> Result<
             Ok(vec![(String::new(), axis_of(tid, marked).map_err(|e| format!("histogram: {e}"))?)])
         }
     }
-}
-
-fn no_field(name: &str, fields: &Layout) -> String {
-    let near = nearest(name, fields.fields().iter().map(|field| field.name.as_str()));
-    let near = near.map(|near| format!(", the nearest is \"{near}\"")).unwrap_or_default();
-    format!("histogram: there is no field \"{name}\"{near}")
 }
 
 fn axis_of(tid: Tid, value: toml::Value) -> Result<Axis, String> {

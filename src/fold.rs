@@ -472,7 +472,7 @@ impl<'j> Fold<'j> {
         self.unfilled(&live, &histograms);
         let all_so_far = self.add_up(&live, &mut histograms);
         let counts = live.tests.counts();
-        let mut errors = std::mem::take(&mut live.errors);
+        let (mut errors, mut said) = (std::mem::take(&mut live.errors), Vec::new());
         for stage in live.epoch.chains.iter().flat_map(|c| &c.stages).filter(|s| s.on) {
             let entered = live.counts.stages[stage.number as usize].entered;
             let messages = RefCell::default();
@@ -480,11 +480,12 @@ impl<'j> Fold<'j> {
             let end = EndOfRun { run, entered, tests, histograms, messages: &messages };
             let answer = guarded(|| stage.eor(&end, &mut live.sequential));
             live.watched.end(stage.number, &end, &answer);
-            live.counts.say(stage.number, messages.into_inner(), SHOWN);
+            said.extend(messages.into_inner().into_iter().take(SHOWN).map(|text| (stage.number, text)));
             if let Err(error) = answer {
                 errors.push(format!("stage \"{}\", end of run: {error}", stage.name));
             }
         }
+        live.counts.say(said.into_iter());
         self.end_written(&mut live, &counts)?;
         if self.halted {
             // How far the source has come by now is a matter of chance.

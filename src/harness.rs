@@ -244,9 +244,12 @@ impl Harness {
                     "with the order of the events: what it keeps between events belongs into a Sequential module"
                 }
             };
-            // The BOR is event 1.
-            let first = culprit.first.saturating_sub(2);
-            return Err(format!("stage \"{}\" differs {why} (first at event {first})", culprit.stage));
+            let place = match culprit.differ {
+                0 => "at the end of the run".to_owned(),
+                // The BOR is event 1.
+                _ => format!("first at event {}", culprit.first.saturating_sub(2)),
+            };
+            return Err(format!("stage \"{}\" differs {why} ({place})", culprit.stage));
         }
         match verified.is_same() {
             true => Ok(()),

@@ -360,11 +360,11 @@ impl Counts {
         self.messages.clear();
     }
 
-    /// Adds what a stage says at the end of the run, as long as there are fewer than `most` messages.
-    pub(crate) fn say(&mut self, stage: u32, texts: Vec<String>, most: usize) {
-        let room = most.saturating_sub(self.messages.len());
-        let said = texts.into_iter().take(room).map(|text| Message { event: u64::MAX, stage, text });
-        self.messages.extend(said);
+    /// Puts what stages say at the end of the run in front: it is worth more than the twentieth remark on an
+    /// event.
+    pub(crate) fn say(&mut self, said: impl Iterator<Item = (u32, String)>) {
+        let said = said.map(|(stage, text)| Message { event: u64::MAX, stage, text });
+        self.messages.splice(0..0, said);
     }
 
     /// Adds what the fold found in the same block: failures and messages in the order of the events.

@@ -413,7 +413,7 @@ impl Context<'_> {
         self.fills.put(histogram, point, self.header.time);
     }
 
-    /// Leaves a message for the user. The first few of a stage are shown, the rest counted.
+    /// Leaves a message for the user. The first of a run are in its report, behind those of the end of the run.
     pub fn message(&self, text: impl Into<String>) {
         self.notes.messages.borrow_mut().push(text.into());
     }
@@ -468,7 +468,7 @@ pub struct NewEvent {
     pub(crate) header: Header,
     pub(crate) banks: Vec<(BankName, Tid, Vec<u8>)>,
     /// Of a FIXED event, which has no banks.
-    fixed: Option<Vec<u8>>,
+    pub(crate) fixed: Option<Vec<u8>>,
 }
 
 impl NewEvent {

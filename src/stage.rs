@@ -49,6 +49,12 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(panic_text(&*panic).into()))
 }
 
+/// The same for `event`.
+#[inline]
+pub(crate) fn guarded_event<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| Err(event_panic_text(&*panic).into()))
+}
+
 thread_local! {
     /// Where this thread has panicked last.
     static PLACE: Cell<Option<String>> = const { Cell::new(None) };
@@ -79,14 +85,19 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|s| &**s));
     let text = text.unwrap_or("without a message");
     let place = PLACE.take().map(|place| format!(" at {place}")).unwrap_or_default();
-    // Most often it is a bank, and the standard library cannot know.
-    let mend = match text {
-        "called `Option::unwrap()` on a `None` value" => {
-            "; where the event has no such bank, go on without: let Some(bank) = event.get(...)? else { return Ok(Keep) }"
-        }
-        _ => "",
-    };
-    format!("panicked{place}: {text}{mend}")
+    format!("panicked{place}: {text}")
+}
+
+/// ... in `event`, where it most often is a bank, which the standard library cannot know.
+#[cold]
+pub(crate) fn event_panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic_text(panic);
+    match text.ends_with("called `Option::unwrap()` on a `None` value") {
+        true => format!(
+            "{text}; where the event has no such bank, go on without: let Some(bank) = event.get(...)? else {{ return Ok(Keep) }}"
+        ),
+        false => text,
+    }
 }
 
 /// A module of either kind, as the catalogue makes it and a request mounts it.

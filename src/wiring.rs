@@ -355,7 +355,11 @@ impl Walk<'_> {
                 writer: self.of(|stage| stage.writes().any(|b| b.name == bank.name)).next(),
                 readers: self.of(|stage| stage.reads().any(|b| b.name == bank.name)).collect(),
                 switch: (declared && has_switch).then_some(bank.switch),
-                histograms: histograms(&request.name, bank, &mut booked)?,
+                // Only banks that the request declares have some.
+                histograms: match request.banks.get(i) {
+                    Some(own) => histograms(&request.name, bank, self.chain.elements(own), &mut booked)?,
+                    None => Vec::new(),
+                },
             });
         }
         Ok(wired)
@@ -402,13 +406,14 @@ impl Walk<'_> {
 fn histograms(
     request: &str,
     bank: &RequestedBank,
+    elements: Option<usize>,
     booked: &mut Booked,
 ) -> Result<Vec<WiredHistogram>, Error> {
     let mut all = Vec::new();
     for (member, axis) in &bank.histograms {
         let one = RequestedBank { histograms: vec![(member.clone(), axis.clone())], ..bank.clone() };
         let before = booked.histograms.len();
-        Automatic::book(booked, request, &one, bank.elements, bank.layout.as_ref())
+        Automatic::book(booked, request, &one, elements, bank.layout.as_ref())
             .map_err(|e| Error::Job(e.to_string()))?;
         let names = booked.histograms[before..].iter().map(|shape| shape.name.clone()).collect();
         all.push(histogram(names, axis, &bank.unit, member));

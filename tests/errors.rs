@@ -573,12 +573,12 @@ fn an_unknown_module_is_refused_with_the_nearest() {
     check_definition(
         "\"AdcSum\"",
         "\"AdcSun\"",
-        "pactolus: @analyzer.toml: line 14: unknown module type \"AdcSun\", the nearest is \"AdcSum\"",
+        "pactolus: @analyzer.toml: line 14: unknown module type \"AdcSun\": the nearest is \"AdcSum\"",
     );
     check_definition(
         "\"AdcSum\"",
         "\"Waveform\"",
-        "pactolus: @analyzer.toml: line 14: unknown module type \"Waveform\", known are AdcCalib, AdcSum, ScalerSum, Prescale, Skipper; a module of your own crate is known to its own program: `cargo run -- check`",
+        "pactolus: @analyzer.toml: line 14: unknown module type \"Waveform\": known are AdcCalib, AdcSum, ScalerSum, Prescale, Skipper; a module of your own crate is known to its own program: `cargo run -- check`",
     );
 }
 

@@ -297,7 +297,7 @@ fn a_marked_bank_must_have_numbers_and_an_axis() {
         let wanted = "\"histogram\": true or false, or a table with an axis wanted, ";
         assert!(said.contains(wanted) && said.ends_with(" found"), "{said}");
     }
-    assert!(refused(&format!("{struct_bank} {{ Sun = true }} }}")).contains("there is no field"));
+    assert!(refused(&format!("{struct_bank} {{ Sun = true }} }}")).contains("unknown field \"Sun\""));
 }
 
 /// Books what it is told to.

@@ -223,7 +223,7 @@ fn what_is_refused_is_said_with_its_line() {
     );
     assert_eq!(
         refused("type = \"First\"", "type = \"Frist\""),
-        "pactolus: analyzer.toml: line 18: unknown module type \"Frist\", the nearest is \"First\""
+        "pactolus: analyzer.toml: line 18: unknown module type \"Frist\": the nearest is \"First\""
     );
     assert_eq!(
         refused("Gain = [1, 2]", "Gain = [1, 20]"),

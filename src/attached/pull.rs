@@ -218,8 +218,9 @@ impl Puller {
             if !discards && self.is_draining() {
                 self.end(client)?;
                 looked = None;
-            } else if self.hearing.is_silent_too_long() {
-                continue;
+            } else {
+                // If so, what comes is discarded from now on.
+                self.hearing.is_silent_too_long();
             }
             self.inbox.wait(idle);
             idle = (idle * 2).min(LONGEST);

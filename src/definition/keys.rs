@@ -177,7 +177,7 @@ pub(crate) fn line_of(text: &str, way: &[Step]) -> Option<usize> {
     for step in way {
         here = match (step, here) {
             (Step::Key(name), DeValue::Table(table)) => {
-                let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name)?;
+                let (key, value) = table.get_key_value(&**name)?;
                 at = Some(key.span().start);
                 value.get_ref()
             }
@@ -277,7 +277,7 @@ impl Keys<'_> {
 
     /// An axis, or axes of the members of a STRUCT.
     fn histogram(&self, entry: &DeTable<'_>, place: &str) -> Result<(), Refused> {
-        let Some((_, value)) = entry.iter().find(|(key, _)| key.get_ref() == "histogram") else {
+        let Some(value) = entry.get("histogram") else {
             return Ok(());
         };
         let DeValue::Table(axis) = value.get_ref() else { return Ok(()) };
@@ -363,8 +363,7 @@ fn tables<'v, 'i>(
     table: &'v DeTable<'i>,
     key: &str,
 ) -> impl Iterator<Item = (&'v str, &'v Spanned<DeValue<'i>>)> {
-    let found = table.iter().find(|(name, _)| name.get_ref() == key);
-    let inner = match found.map(|(_, value)| value.get_ref()) {
+    let inner = match table.get(key).map(Spanned::get_ref) {
         Some(DeValue::Table(inner)) => Some(inner),
         _ => None,
     };
@@ -376,8 +375,7 @@ fn elements<'v, 'i>(
     table: &'v DeTable<'i>,
     key: &str,
 ) -> impl Iterator<Item = (usize, &'v Spanned<DeValue<'i>>)> {
-    let found = table.iter().find(|(name, _)| name.get_ref() == key);
-    let items = match found.map(|(_, value)| value.get_ref()) {
+    let items = match table.get(key).map(Spanned::get_ref) {
         Some(DeValue::Array(items)) => Some(items),
         _ => None,
     };
@@ -385,7 +383,7 @@ fn elements<'v, 'i>(
 }
 
 fn text<'v>(table: &'v DeTable<'_>, key: &str) -> Option<&'v str> {
-    match table.iter().find(|(name, _)| name.get_ref() == key)?.1.get_ref() {
+    match table.get(key)?.get_ref() {
         DeValue::String(text) => Some(text),
         _ => None,
     }
@@ -397,7 +395,7 @@ fn required(
     key: &str,
     place: &str,
 ) -> Result<(), Refused> {
-    match table.iter().any(|(name, _)| name.get_ref() == key) {
+    match table.contains_key(key) {
         true => Ok(()),
         false => Err((value.span().start, format!("{place}: {key:?} is missing"))),
     }

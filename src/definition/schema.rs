@@ -74,9 +74,7 @@ fn parameter(field: &Field) -> Json {
         Some(unit) => format!("{} [{unit}]", field.name).into(),
         None => field.name.into(),
     };
-    if let Some(description) = described(field) {
-        schema["description"] = description.into();
-    }
+    schema["description"] = described(field).into();
     // Of an array without a length, that of each element: how many there are is not known here.
     if !matches!(field.shape, Shape::Vec) {
         schema["default"] = as_json(&field.default, matches!(field.shape, Shape::Array(_)));
@@ -85,7 +83,7 @@ fn parameter(field: &Field) -> Json {
 }
 
 /// What a parameter is, its unit, what it has a value for, and its default if that has no other place.
-fn described(field: &Field) -> Option<String> {
+fn described(field: &Field) -> String {
     let mut parts = Vec::new();
     if !field.description.is_empty() {
         parts.push(field.description.to_owned());
@@ -103,7 +101,7 @@ fn described(field: &Field) -> Option<String> {
             None => format!("each {} if nothing is said", field.default.text(0)),
         });
     }
-    (!parts.is_empty()).then(|| parts.join("; "))
+    parts.join("; ")
 }
 
 /// One value of a parameter: its type, and what it must be at least and at most.

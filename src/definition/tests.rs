@@ -103,7 +103,7 @@ fn what_is_missing_is_named() {
 fn a_member_that_a_struct_has_not_is_refused_with_the_nearest() {
     check(
         "[request.banks.SUMS]\ntype = \"STRUCT\"\nfields = { Sum = \"FLOAT\" }\nhistogram.Smu = true",
-        "line 3: request \"Rare\", bank \"SUMS\": histogram: there is no field \"Smu\", the nearest is \"Sum\"",
+        "line 3: request \"Rare\", bank \"SUMS\": unknown field \"Smu\" in histogram: the nearest is \"Sum\"",
     );
 }
 
@@ -133,6 +133,17 @@ fn a_value_that_means_nothing_is_refused_with_its_line() {
         "[parameters.Global]\nX = { type = \"WORD\", value = -1 }",
         "line 4: parameters \"Global\", \"X\": INT64 -1 does not fit into WORD",
     );
+}
+
+#[test]
+fn a_name_that_the_odb_does_not_take_is_refused() {
+    let why = "a name of the ODB wanted, without a slash";
+    check("[parameters.\"..\"]\nX = 1", &format!("line 4: parameters \"..\", \"X\": {why}"));
+    check("[parameters.Global]\n\"\" = 1", &format!("line 4: parameters \"Global\", \"\": {why}"));
+    let error = Definition::parse("name = \"a/b\"", "analyzer.toml").unwrap_err().to_string();
+    assert_eq!(error, format!("analyzer.toml: line 1: name \"a/b\": {why}"));
+    let named = |name: &str| Analyzer::new("A").on(Request::new(name, 1)).rehearse().is_ok();
+    assert!(named("a b") && !named("..") && !named("a/b") && !named(""));
 }
 
 #[test]

@@ -11,12 +11,15 @@ pub(super) struct Reserved {
     /// How many of each.
     most: BTreeMap<u16, u32>,
     events: BTreeMap<u16, BTreeMap<Place, Vec<u8>>>,
+    /// Bytes of them, and how many there may be.
+    bytes: usize,
+    limit: usize,
 }
 
 impl Reserved {
-    /// So many of each id.
-    pub(super) fn new(most: BTreeMap<u16, u32>) -> Reserved {
-        Reserved { most, events: BTreeMap::new() }
+    /// So many of each id, and so many bytes in all.
+    pub(super) fn new(most: BTreeMap<u16, u32>, limit: usize) -> Reserved {
+        Reserved { most, events: BTreeMap::new(), bytes: 0, limit }
     }
 
     /// Whether events of this id are kept.
@@ -24,12 +27,20 @@ impl Reserved {
         self.most.contains_key(&id)
     }
 
-    /// Keeps an event; gives back the oldest of its id if there are too many.
-    pub(super) fn keep(&mut self, id: u16, place: Place, bytes: Vec<u8>) -> Option<(Place, Vec<u8>)> {
+    /// Keeps an event; then what is [`over`](Reserved::over) must go.
+    pub(super) fn keep(&mut self, id: u16, place: Place, bytes: Vec<u8>) {
+        self.bytes += bytes.len();
+        self.events.entry(id).or_default().insert(place, bytes);
+    }
+
+    /// Gives back the oldest event of this id, if there are too many of it, or too many bytes.
+    pub(super) fn over(&mut self, id: u16) -> Option<(Place, Vec<u8>)> {
         let most = self.most.get(&id).copied().unwrap_or(0) as usize;
-        let events = self.events.entry(id).or_default();
-        events.insert(place, bytes);
-        if events.len() > most { events.pop_first() } else { None }
+        let events = self.events.get_mut(&id)?;
+        let (place, bytes) =
+            if events.len() > most || self.bytes > self.limit { events.pop_first() } else { None }?;
+        self.bytes -= bytes.len();
+        Some((place, bytes))
     }
 
     /// Where the first one stands.
@@ -40,7 +51,9 @@ impl Reserved {
     /// Takes the first one.
     pub(super) fn take_first(&mut self) -> Option<Vec<u8>> {
         let first = self.first()?;
-        self.events.values_mut().find_map(|events| events.remove(&first))
+        let bytes = self.events.values_mut().find_map(|events| events.remove(&first))?;
+        self.bytes -= bytes.len();
+        Some(bytes)
     }
 }
 
@@ -50,17 +63,38 @@ mod tests {
 
     #[test]
     fn the_newest_of_each_id_are_kept_and_come_in_order() {
-        let mut reserved = Reserved::new(BTreeMap::from([(4, 2), (7, 1)]));
+        let mut reserved = Reserved::new(BTreeMap::from([(4, 2), (7, 1)]), 100);
         assert!(reserved.has(4) && !reserved.has(1));
-        assert_eq!(reserved.keep(4, (5, 0), vec![1]), None);
-        assert_eq!(reserved.keep(7, (6, 1), vec![2]), None);
-        assert_eq!(reserved.keep(4, (6, 0), vec![3]), None);
-        assert_eq!(reserved.keep(4, (6, 2), vec![4]), Some(((5, 0), vec![1])));
+        let mut keep = |id, place, bytes| {
+            reserved.keep(id, place, bytes);
+            std::iter::from_fn(|| reserved.over(id)).collect::<Vec<_>>()
+        };
+        assert_eq!(keep(4, (5, 0), vec![1]), []);
+        assert_eq!(keep(7, (6, 1), vec![2]), []);
+        assert_eq!(keep(4, (6, 0), vec![3]), []);
+        assert_eq!(keep(4, (6, 2), vec![4]), [((5, 0), vec![1])]);
         // One that is older than those that are kept is not kept.
-        assert_eq!(reserved.keep(4, (3, 0), vec![5]), Some(((3, 0), vec![5])));
+        assert_eq!(keep(4, (3, 0), vec![5]), [((3, 0), vec![5])]);
         assert_eq!(reserved.first(), Some((6, 0)));
         let taken: Vec<u8> = std::iter::from_fn(|| reserved.take_first()).flatten().collect();
         assert_eq!(taken, [3, 2, 4]);
-        assert_eq!(reserved.first(), None);
+        assert_eq!((reserved.first(), reserved.bytes), (None, 0));
+    }
+
+    #[test]
+    fn bytes_are_bounded_whatever_the_number() {
+        let mut reserved = Reserved::new(BTreeMap::from([(4, 1000), (7, 1000)]), 100);
+        let mut keep = |id, place, size| {
+            reserved.keep(id, place, vec![0; size]);
+            std::iter::from_fn(|| reserved.over(id)).map(|(place, _)| place).collect::<Vec<_>>()
+        };
+        assert_eq!(keep(7, (1, 0), 30), []);
+        assert_eq!(keep(4, (2, 0), 30), []);
+        assert_eq!(keep(4, (3, 0), 30), []);
+        // Those of its own id make room ...
+        assert_eq!(keep(4, (4, 0), 50), [(2, 0), (3, 0)]);
+        // ... and what is too large by itself is not kept.
+        assert_eq!(keep(4, (5, 0), 200), [(4, 0), (5, 0)]);
+        assert_eq!((reserved.first(), reserved.bytes), (Some((1, 0)), 30));
     }
 }

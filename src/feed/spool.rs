@@ -40,7 +40,7 @@ pub(crate) struct Bounds {
     pub(crate) most: usize,
     /// If something older is to be read, all that is older than half of this is passed over.
     pub(crate) max_age: Option<Duration>,
-    /// So many of the newest events of these ids are kept nevertheless.
+    /// So many of the newest events of these ids are kept nevertheless, of `most` bytes more.
     pub(crate) reserve: BTreeMap<u16, u32>,
 }
 
@@ -105,7 +105,7 @@ impl Spool {
 
     pub(crate) fn with(bounds: Bounds) -> Spool {
         let Bounds { most, max_age, reserve } = bounds;
-        let state = State { reserved: Reserved::new(reserve), ..State::default() };
+        let state = State { reserved: Reserved::new(reserve, most), ..State::default() };
         Spool(Arc::new(Shared { state: Mutex::new(state), moved: Condvar::new(), most, max_age }))
     }
 
@@ -171,8 +171,8 @@ impl Spool {
             let Some(event) = bytes.get(at..at + Header::SIZE + header.size as usize) else { break };
             let place = (state.next, 0);
             state.next += 1;
-            if let Some((place, id)) = state.keep(header.id, place, event) {
-                let missed = state.missed_at(place).account(id);
+            for place in state.keep(header.id, place, event) {
+                let missed = state.missed_at(place).account(header.id);
                 missed.offered += 1;
                 missed.overrun += 1;
             }
@@ -339,12 +339,16 @@ impl State {
         }
     }
 
-    /// Keeps an event; where one stands that is not kept any more, and its id.
-    fn keep(&mut self, id: u16, place: Place, event: &[u8]) -> Option<(Place, u16)> {
+    /// Keeps an event; where those of its id stand that are not kept any more.
+    fn keep(&mut self, id: u16, place: Place, event: &[u8]) -> Vec<Place> {
         self.pushed += event.len() as u64;
-        let (place, dropped) = self.reserved.keep(id, place, event.to_vec())?;
-        self.pushed -= dropped.len() as u64;
-        Some((place, id))
+        self.reserved.keep(id, place, event.to_vec());
+        let mut places = Vec::new();
+        while let Some((place, dropped)) = self.reserved.over(id) {
+            self.pushed -= dropped.len() as u64;
+            places.push(place);
+        }
+        places
     }
 
     /// What is missing before the item behind this place.
@@ -418,14 +422,14 @@ impl State {
             self.missed.add(missed);
             for ((header, at), place) in places(&piece.bytes).zip(0..) {
                 let end = at + Header::SIZE + header.size as usize;
-                let stale = match piece.bytes.get(at..end).filter(|_| self.reserved.has(header.id)) {
-                    Some(event) => self.keep(header.id, (number, place), event).map(|(_, id)| id),
-                    None => counted_as(header.id),
+                let (id, stale) = match piece.bytes.get(at..end).filter(|_| self.reserved.has(header.id)) {
+                    Some(event) => (Some(header.id), self.keep(header.id, (number, place), event).len()),
+                    None => (counted_as(header.id), 1),
                 };
-                if let Some(id) = stale {
+                if let Some(id) = id.filter(|_| stale > 0) {
                     let missed = self.missed.account(id);
-                    missed.offered += 1;
-                    missed.stale += 1;
+                    missed.offered += stale as u64;
+                    missed.stale += stale as u64;
                 }
             }
             self.give_back(piece.bytes);
@@ -578,7 +582,7 @@ mod tests {
 
     #[test]
     fn small_pieces_go_together_but_not_across_what_is_kept() {
-        let spool = Spool::with(Bounds { most: 16, reserve: BTreeMap::from([(4, 9)]), ..Bounds::default() });
+        let spool = Spool::with(Bounds { most: 48, reserve: BTreeMap::from([(4, 9)]), ..Bounds::default() });
         spool.boundary(event(0x8000, 42, 0));
         (1..4).for_each(|serial| spool.events(event(1, serial, 0)));
         assert_eq!(spool.lock().items.len(), 2);

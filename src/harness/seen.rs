@@ -145,7 +145,8 @@ impl Seen {
         self.requested.iter().map(|passes| &self.events[passes[0]])
     }
 
-    /// The events that modules have made, in each of the later requests that wants them.
+    /// The events that modules have made, in each of the later requests that wants them. One that has the very
+    /// header of its maker (id, mask, serial number and time) cannot be told from it where a request wants both.
     pub fn made(&self) -> &[SeenEvent] {
         &self.made
     }
@@ -174,7 +175,16 @@ impl Seen {
         let names = self.histograms.list.iter().map(Histogram::name);
         match self.histograms.get(name) {
             Some(histogram) => histogram,
-            None => panic!("histogram \"{name}\": {}", known("no module has booked it", name, names)),
+            None => {
+                let end = format!("/{}", name.to_lowercase());
+                let same = names.clone().filter(|path| format!("/{path}").to_lowercase().ends_with(&end));
+                match same.collect::<Vec<_>>() {
+                    several if several.len() > 1 => {
+                        panic!("histogram \"{name}\": it may be {}", several.join(" or "))
+                    }
+                    _ => panic!("histogram \"{name}\": {}", known("no module has booked it", name, names)),
+                }
+            }
         }
     }
 
@@ -237,8 +247,12 @@ fn pass(analyzer: &Analyzer, steps: &mut Steps, event: &NewEvent, from: usize) -
         // Without stages, what is requested is kept.
         seen.end = if stages.is_empty() { End::Kept } else { End::Unseen };
         for stage in stages {
-            let Some(step) = steps.take(stage, &event.header) else { continue };
-            seen.step(step);
+            if let Some(step) = steps.take(stage, &event.header) {
+                seen.step(step);
+            }
+            if matches!(seen.end, End::Skipped | End::Lost(_)) {
+                break;
+            }
         }
         passes.push((number, seen));
     }

@@ -155,6 +155,9 @@ fn what_is_wrong_with_a_test_is_a_sentence() {
     assert_eq!(says(|| seen.test("larg")), not);
     let not = "histogram \"Sum\": no module has booked it; the nearest is \"Sums\"";
     assert_eq!(says(|| seen.histogram("Sum").name()), not);
+    let twice = adds().then("Again", Other::defaults()).run([event(1).bank(ADC0, &[1])]);
+    let not = "histogram \"Sums\": it may be Adding/Sums or Again/Sums";
+    assert_eq!(says(|| twice.histogram("Sums").name()), not);
     let not = "bank SEEN: the event has ADC0, SUMS";
     assert_eq!(says(|| seen.event(0).bank(SEEN)), not);
     assert!(says(|| seen.event(0).bank(BankDef::<f32>::new(b"ADC0"))).contains("WORD"));
@@ -165,6 +168,57 @@ fn what_is_wrong_with_a_test_is_a_sentence() {
     assert_eq!(says(|| adds().parameter("Offset", "much")), not);
     let not = "parameter \"Subtracting/Offset\": there is no such stage; give STAGE/KEY";
     assert_eq!(says(|| adds().parameter("Subtracting/Offset", 1)), not);
+}
+
+/// Books what another books, too, and has something to say at the end.
+#[derive(Record, Clone)]
+struct Other {
+    #[key("By chance", default = false)]
+    by_chance: bool,
+}
+
+impl Module for Other {
+    fn prepare(&mut self, setup: &mut Setup<'_>) -> Result<()> {
+        setup.book("Sums", Hist1::new(Axis::regular(10, 0.0, 100.0)))?;
+        Ok(())
+    }
+
+    fn event(&self, _: &Event<'_>, context: &Context<'_>) -> Result<Verdict> {
+        context.message("an event");
+        Ok(Keep)
+    }
+
+    fn eor(&self, run: &EndOfRun<'_>) -> Result<()> {
+        let chance = self.by_chance.then(std::time::Instant::now);
+        run.message(format!("the end {chance:?}"));
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_said_at_the_end_comes_first_and_is_never_left_out() {
+    let harness = Harness::of("Other", Other::defaults()).then("More", Other::defaults());
+    let seen = harness.check((0..100).map(|_| event(1)));
+    let messages = seen.messages();
+    assert!(
+        messages[0].starts_with("Other: the end") && messages[1].starts_with("More: the end"),
+        "{messages:?}"
+    );
+    assert!(messages[2].contains("an event") && messages.len() == 22, "{messages:?}");
+    let harness = Harness::of("Other", Other::defaults()).parameter("By chance", true);
+    let text = says(|| harness.check([event(1)]));
+    assert!(text.starts_with("stage \"Other\" differs between two equal runs"), "{text}");
+    assert!(text.ends_with("(at the end of the run)"), "{text}");
+}
+
+#[test]
+fn events_with_one_header_are_told_apart() {
+    let harness = adds().then_sequential("Counting", Counts::defaults());
+    let same = |adc: &[u16]| event(1).serial(7).time(9).bank(ADC0, adc);
+    // The first is lost in the first stage, the second passes both.
+    let seen = harness.run([same(&[666]), same(&[5, 5])]);
+    assert!(seen.event(0).error().is_some() && seen.event(0).get(SEEN).is_none());
+    assert_eq!(seen.event(1).bank(SEEN), [1]);
 }
 
 /// Depends on what it has seen before, although it may not.

@@ -110,19 +110,14 @@ fn parameters(
     let directory = OdbPath::parse(&format!("{}/Parameters/{}", analyzer.root(), stage.name))?;
     let mut module = stage.module.fresh();
     let record = module.record();
-    // The start values go through a tree of their own, so that the module's rules apply to them.
-    let mut start = Tree::new();
-    for (key, value) in &stage.parameters {
-        start.create(&directory.child(key)?.to_string(), value.clone())?;
-    }
     let own = |error: pactolus_odb::Error| Error::Definition {
         place: format!("module \"{}\"", stage.name),
         message: error.to_string(),
     };
-    record.load(&start, &directory).map_err(own)?;
     let elements = |bank: [u8; 4]| analyzer.elements(stage, BankName::new(bank));
     for path in record.create(tree, &directory, &elements).map_err(own)? {
-        let origin = if start.exists(&path.to_string()) { "the definition" } else { "default of the module" };
+        let is_started = path.name().is_some_and(|key| stage.started.contains(&key));
+        let origin = if is_started { "the definition" } else { "default of the module" };
         origins.insert(path.to_string().to_lowercase(), origin.into());
     }
     Ok(())

@@ -363,7 +363,9 @@ impl Puller {
         while self.spool.is_choked(NAP) && !self.ends() {}
         self.hearing.hears();
         let Transition { kind, run, event, is_replay } = told;
-        if kind != TransitionKind::Begin {
+        // Where transitions were given up, what is missing is told with the begin that follows, and is not all of
+        // the run in hand.
+        if !matches!(kind, TransitionKind::Begin | TransitionKind::Missed) {
             self.settle(ring);
         }
         match kind {
@@ -406,7 +408,7 @@ impl Puller {
             }
             // In the same stream, that is what we have had: serial numbers tell what is missing.
             let is_known = is_replay && std::mem::replace(&mut hand.stamp, ring.stamp()) == ring.stamp();
-            if !is_known {
+            if !is_known || gap.is_short {
                 self.miss(missed, true);
             }
             return;

@@ -340,6 +340,14 @@ fn transitions_that_were_given_up_are_a_gap() {
     let same =
         gaps(vec![Tell(Begin, 44), ones([1]), Tell(Missed, 0), Replay(Begin, 44), ones([9]), Tell(End, 44)]);
     assert!(same[0].1[0].starts_with(why) && same.len() == 1, "{same:?}");
+    // What was overrun is of the run in hand, what came before us of the next.
+    let steps = [Tell(Begin, 42), ones([1]), Miss(7, 30), Tell(Missed, 0), Replay(Begin, 44), Tell(End, 44)];
+    let report = analyzed(&several(44), &Script::new(steps));
+    let missed = |run: usize| {
+        let account = report.runs[run].events.get(&1).copied().unwrap_or_default();
+        (account.overrun, account.unattended)
+    };
+    assert_eq!([missed(0), missed(1)], [(7, 0), (0, 30)], "{:?}", report.warnings);
     let other = gaps(vec![Tell(Begin, 42), ones([1]), Tell(Missed, 0), Replay(Begin, 44), Tell(End, 44)]);
     assert_eq!(other, [(42, vec![format!("run 42 is not complete: {why}")]), (44, vec![])]);
     let none = gaps(vec![Tell(Begin, 44), ones([1]), Tell(Missed, 0), ones([2])]);
@@ -401,8 +409,8 @@ fn it_stops_at_once_whatever_it_waits_for() {
             }
             let begun = Instant::now();
             drop(attached);
-            let most = if is_asked { 20 } else { 200 };
-            assert!(begun.elapsed() < Duration::from_millis(most), "{:?}", begun.elapsed());
+            // A thread that does not hear of it is waited for three seconds.
+            assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
         }
     }
 }

@@ -372,9 +372,9 @@ impl Consumer {
         let is_something = || {
             let at = self.place();
             let published = self.ring.map.load(word::PUBLISHED, Acquire);
-            // What is before our begin others take.
-            (published > at && at >= self.from)
-                || self.ring.map.load(word::JOURNAL, Acquire) > self.journal
+            // What is before our begin others take, and nothing comes to us before they have.
+            let is_ahead = || self.ring.map.load(word::JOURNAL, Acquire) > self.journal;
+            (at >= self.from && (published > at || is_ahead()))
                 || !self.coming.is_empty()
                 || self.ring.is_retired()
         };

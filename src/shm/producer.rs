@@ -13,6 +13,7 @@ use hand::Hand;
 
 use super::layout::{NAME, SLOTS, slot, word};
 use super::ring::{GLANCE, PRODUCER, Ring};
+use super::status::{self, ConsumerStatus};
 use super::words::{Words, put_text, text};
 use super::writer::Writer;
 use super::{Error, Result, StreamName, TransitionKind};
@@ -117,6 +118,11 @@ impl Observer {
                 format!("{} (pid {})", text(&self.ring.map, at + slot::NAME, NAME), word(at + slot::PID))
             }),
         }
+    }
+
+    /// Who reads.
+    pub fn consumers(&self) -> Vec<ConsumerStatus> {
+        status::consumers(&self.ring)
     }
 
     /// What was published since the producer was made.

@@ -189,8 +189,10 @@ impl Ring {
 
     /// How long its producers have waited for consumers; until now, if one lives that waits.
     pub(super) fn waited(&self, lives: impl FnOnce() -> bool) -> Duration {
-        let since = self.map.get(word::WAITING);
+        let (before, since) = (self.map.load(word::WAITED, Acquire), self.map.load(word::WAITING, Acquire));
         let now = if since == 0 || !lives() { 0 } else { bell::now().saturating_sub(since) };
-        Duration::from_nanos(self.map.get(word::WAITED).saturating_add(now))
+        // If it has ended meanwhile, all of it is in the sum.
+        let after = self.map.load(word::WAITED, Acquire);
+        Duration::from_nanos(if after == before { before.saturating_add(now) } else { after })
     }
 }

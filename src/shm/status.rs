@@ -84,7 +84,6 @@ pub fn look(name: &StreamName) -> Result<Status> {
     let ring = Ring::open(name)?;
     let map = &ring.map;
     let number = |at: usize| map.get(at);
-    let published = number(word::PUBLISHED);
     // What is being given back meanwhile is of no interest any more.
     let (run, is_paused) = ring.run().unwrap_or_default();
     let (mode, owner) = ring.file.mode_and_owner().map_err(|source| ring.error("look at", source))?;
@@ -92,6 +91,29 @@ pub fn look(name: &StreamName) -> Result<Status> {
         .is_locked(PRODUCER)
         .then(|| ProducerStatus { pid: number(word::PID) as u32, program: text(map, word::PROGRAM, NAME) });
     let waited_seconds = ring.waited(|| producer.is_some()).as_secs_f64();
+    Ok(Status {
+        name: name.to_string(),
+        path: name.path().display().to_string(),
+        size: ring.layout.size,
+        mode,
+        owner,
+        producer,
+        run,
+        is_paused,
+        events: number(word::EVENTS),
+        bytes: number(word::BYTES),
+        too_big: number(word::TOO_BIG),
+        waited_seconds,
+        journal_bytes: number(word::JOURNAL).saturating_sub(number(word::PUNCHED)),
+        consumers: consumers(&ring),
+    })
+}
+
+/// Who reads a stream.
+pub(super) fn consumers(ring: &Ring) -> Vec<ConsumerStatus> {
+    let map = &ring.map;
+    let number = |at: usize| map.get(at);
+    let published = number(word::PUBLISHED);
     let consumers = (0..SLOTS).filter(|slot| ring.is_locked(Ring::slot_lock(*slot)));
     let consumers = consumers.filter_map(|slot| {
         let found = slots::get(map, &ring.layout, slot)?;
@@ -108,22 +130,7 @@ pub fn look(name: &StreamName) -> Result<Status> {
             overrun: number(at + slot::OVERRUN),
         })
     });
-    Ok(Status {
-        name: name.to_string(),
-        path: name.path().display().to_string(),
-        size: ring.layout.size,
-        mode,
-        owner,
-        producer,
-        run,
-        is_paused,
-        events: number(word::EVENTS),
-        bytes: number(word::BYTES),
-        too_big: number(word::TOO_BIG),
-        waited_seconds,
-        journal_bytes: number(word::JOURNAL).saturating_sub(number(word::PUNCHED)),
-        consumers: consumers.collect(),
-    })
+    consumers.collect()
 }
 
 /// Removes a stream that has no producer. Consumers read on what it holds.

@@ -122,6 +122,7 @@ impl Entry {
         notes.messages.borrow().hash(hash);
         for new in notes.queue.borrow().iter().skip(self.queued) {
             header(&new.header).hash(hash);
+            new.fixed.hash(hash);
             for (name, tid, bytes) in &new.banks {
                 (name.bytes(), tid.code(), bytes).hash(hash);
             }
@@ -229,6 +230,7 @@ impl Watched {
             (end.entered, end.tests).hash(&mut input);
             let mut output = DefaultHasher::new();
             answer.as_ref().err().map(ToString::to_string).hash(&mut output);
+            end.messages.borrow().hash(&mut output);
             track.end = Did { input: track.remember(input.finish()), output: output.finish() };
         }
     }

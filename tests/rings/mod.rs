@@ -189,6 +189,14 @@ pub struct Process {
     from: BufReader<ChildStdout>,
 }
 
+impl Drop for Process {
+    /// Nobody publishes on behind a test that has failed.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Process {
     /// Starts this test binary again for its test `child`.
     pub fn start(role: &str) -> Process {

@@ -92,7 +92,8 @@ impl Carrier<'_, '_> {
     fn open(&mut self, path: PathBuf) -> Result<(), Error> {
         let next = InputFile::new(path);
         let continues = self.file.as_ref().is_some_and(|last| next.continues(last));
-        self.joins = self.eor.is_some() && continues;
+        // Also if the last one was cut before its EOR: the run number tells.
+        self.joins = continues;
         match self.joins {
             true => self.eor = None,
             false => self.release()?,

@@ -173,6 +173,10 @@ fn registered(text: &str, module: &ModuleName) -> Option<String> {
     let first = lines.iter().position(is_declaration)?;
     let before =
         lines[first..].iter().take_while(|line| is_declaration(line) && **line < declaration).count();
+    // What stands right above the first one, a comment or an attribute, belongs to it.
+    if before == 0 && first > 0 && !lines[first - 1].trim().is_empty() {
+        return None;
+    }
     lines.insert(first + before, declaration);
     let catalogue = lines.iter().position(|line| line == "pub fn catalogue() -> Catalogue {")?;
     let end = catalogue + lines[catalogue..].iter().position(|line| line == "}")?;
@@ -250,6 +254,9 @@ mod tests {
             assert!(text.contains(old));
             assert_eq!(registered(&text.replace(old, new), &module("peaks")), None, "{new}");
         }
+        let commented = text.replace("pub mod amplitude;", "#[cfg(unix)]\npub mod amplitude;");
+        assert_eq!(registered(&commented, &module("aaa")), None, "the attribute would be another's");
+        assert!(registered(&commented, &module("peaks")).is_some());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use pactolus::shm::{self, Account, ConsumerStatus, Observer};
+use pactolus::shm::{Account, ConsumerStatus, Observer};
 use pactolus::{Ended, Error};
 use serde::Serialize;
 
@@ -172,8 +172,7 @@ impl<'e, 'p> Watch<'e, 'p> {
             self.telling.warn(&[format!("cannot write (standard output): {why}; the events go on")]);
         }
         let Some(due) = self.telling.due(at) else { return };
-        // Where it cannot be looked at, there is nobody to be told of.
-        let consumers = shm::look(self.plan.to).map(|stream| stream.consumers).unwrap_or_default();
+        let consumers = self.observer.consumers();
         match due {
             Due::Json => {
                 let line = StatusLine {

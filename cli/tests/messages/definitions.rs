@@ -35,8 +35,8 @@ pub(crate) fn all() -> Provokers {
         "...: line ...: unknown bank \"...\" in ...: the nearest is \"...\"" => |p| {
             module(p, "AdcCalib", "banks = { ADC1 = \"ADC2\" }")
         };
-        "...: line ...: unknown module type \"...\", the nearest is \"...\"" => |p| module(p, "AdcClaib", "");
-        "...: line ...: unknown module type \"...\", known are ...; a module of your own crate is known to its own program: `cargo run -- check`" => |p| module(p, "Waveform", "");
+        "...: line ...: unknown module type \"...\": the nearest is \"...\"" => |p| module(p, "AdcClaib", "");
+        "...: line ...: unknown module type \"...\": known are ...; a module of your own crate is known to its own program: `cargo run -- check`" => |p| module(p, "Waveform", "");
         "...: line ...: ...: ... wanted, ... found" => |p| said(p, &format!("{REQUEST}id = \"one\"\n"));
         "...: line ...: ...: \"...\" is missing" => |p| said(p, "[[request]]\nid = 1\n");
         "...: line ...: ...: ... does not fit into ..." => |p| {

@@ -95,7 +95,8 @@ impl Place {
 
     /// Runs the program itself, behind some words of bash, with this standard input.
     fn process(&self, bash: &str, line: &str, stdin: &[u8]) -> Ran {
-        let script = format!("{bash} \"$@\"");
+        // It may wait for somebody who has failed.
+        let script = format!("{bash} timeout --foreground -k 1 300 \"$@\"");
         let mut command = Command::new("bash");
         command.args(["-c", &script, "bash", env!("CARGO_BIN_EXE_pactolus")]);
         command.args(self.args(&line.split(' ').collect::<Vec<_>>())).current_dir(self.0.path());
@@ -321,7 +322,11 @@ const SOURCES: &[&str] = &[
     "src/attached/experiment.rs",
     "src/attached/pull.rs",
     "src/attached/runs.rs",
+    "src/catalogue.rs",
     "src/copies.rs",
+    "src/definition.rs",
+    "src/definition/keys.rs",
+    "src/definition/value.rs",
     "src/fold/copied.rs",
     "src/fold/written.rs",
     "src/feed.rs",
@@ -368,6 +373,7 @@ const SOURCES: &[&str] = &[
     "src/sink/rotation.rs",
     "cli/src/bridge.rs",
     "cli/src/bridge/carry.rs",
+    "cli/src/check.rs",
     "cli/src/dump/follow.rs",
     "cli/src/follow.rs",
     "cli/src/lines.rs",
@@ -417,6 +423,21 @@ const NOT_IN_THE_PAGE: &[&str] = &[
     "wrote ...: ... bytes, ... rows, from ... part...",
     "left out ...: histograms, not a part of a table",
     "the parts may be removed",
+    // What a definition wants and where: parts of what is said to it.
+    "an array of numbers",
+    "true or false",
+    "an array of tables",
+    "a number, text, true or false, or an array of them",
+    "a number, text, true or false, or an array of them wanted",
+    "a type like \"WORD[4]\", or a table with it",
+    "true or false, or a table with an axis",
+    "a table of parameters",
+    "request number ...",
+    "..., module ...",
+    "..., module number ...",
+    "..., field ...",
+    "..., histogram of ...",
+    "a long text",
     // What is told when all is well, and parts of that.
     "a run that is going on is cut",
     "the run ends here",

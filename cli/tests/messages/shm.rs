@@ -17,6 +17,9 @@ fn producer(place: &Place) -> Producer {
     Producer::create(&name(place), Options::default()).unwrap()
 }
 
+/// Twenty of the looks that somebody takes who waits: the program is to see what was done before.
+const UNSEEN: Duration = Duration::from_secs(2);
+
 /// A consumer that does nothing.
 fn consumer(place: &Place, group: Option<String>) -> Consumer {
     let want = Want { name: "Idle".into(), all: false, group };
@@ -66,7 +69,7 @@ fn again(place: &Place) -> Ran {
     read(place, "analyze shm:@lab -r 1 1", |mut first| {
         begin(&mut first, 1);
         drop(first);
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(UNSEEN);
         let mut second = producer(place);
         begin(&mut second, 1);
         second.end(1, 0, b"").unwrap();
@@ -79,7 +82,7 @@ fn gone(place: &Place) -> Ran {
     read(place, "analyze shm:@lab -r 1 2", |mut first| {
         begin(&mut first, 1);
         drop(first);
-        std::thread::sleep(Duration::from_millis(500));
+        std::thread::sleep(UNSEEN);
         let mut second = producer(place);
         begin(&mut second, 2);
         second.end(2, 0, b"").unwrap();
@@ -195,7 +198,7 @@ fn told() -> Provokers {
         "shm:...: nobody has made this stream; waiting for it" => |p| {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
-                    std::thread::sleep(Duration::from_millis(500));
+                    std::thread::sleep(UNSEEN);
                     let mut producer = producer(p);
                     wait_for(p, 1);
                     begin(&mut producer, 1);
@@ -273,6 +276,11 @@ fn published() -> Provokers {
             std::thread::scope(|scope| {
                 // The lines must have failed before the end.
                 scope.spawn(|| {
+                    let begun = Instant::now();
+                    while look(&name(p)).is_err() && begun.elapsed() < Duration::from_secs(60) {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    // Two lines or three.
                     std::thread::sleep(Duration::from_secs(3));
                     let consumer = consumer(p, None);
                     std::thread::sleep(Duration::from_secs(1));

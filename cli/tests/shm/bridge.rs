@@ -17,11 +17,12 @@ fn what_a_bridge_plays_is_analyzed_to_the_same_bytes() {
     let definition = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/experiment/analyzer.toml");
     let definition = definition.display();
     place.well("simulate --run 41 --events 20000 -o run00041.mid.gz");
-    // Two subruns are one run.
+    // Three subruns are one run, also if one is cut before its EOR.
     place.put("run00042sub0000.mid", &data(MidFile::new().bor(42), 0..100).eor(42));
-    place.put("run00042sub0001.mid", &data(MidFile::new().bor(42), 100..150).eor(42));
+    place.put("run00042sub0001.mid", &data(MidFile::new().bor(42), 100..150));
+    place.put("run00042sub0002.mid", &data(MidFile::new().bor(42), 150..200).eor(42));
     place.well("simulate --run 43 --events 0 -o run00043.mid");
-    let files = "run00041.mid.gz run00042sub0000.mid run00042sub0001.mid run00043.mid";
+    let files = "run00041.mid.gz run00042sub0000.mid run00042sub0001.mid run00042sub0002.mid run00043.mid";
     for outputs in ["offline", "live"] {
         fs::create_dir(place.0.path().join(outputs)).unwrap();
     }
@@ -39,9 +40,9 @@ fn what_a_bridge_plays_is_analyzed_to_the_same_bytes() {
     assert_eq!(text(&bridge.stderr), "");
     let said = text(&bridge.stdout);
     assert!(said.starts_with("run 41: 20000 events, 1.12 MB, "), "{said}");
-    assert!(said.contains("\nrun 42: 150 events, "), "{said}");
-    assert!(said.contains("\nrun00041.mid.gz and 3 more to shm:/"), "{said}");
-    assert!(said.contains("lab: 3 runs, 20150 events, "), "{said}");
+    assert!(said.contains("\nrun 42: 200 events, "), "{said}");
+    assert!(said.contains("\nrun00041.mid.gz and 4 more to shm:/"), "{said}");
+    assert!(said.contains("lab: 3 runs, 20200 events, "), "{said}");
     for run in [41, 42, 43] {
         let read = |which: &str| fs::read(place.0.path().join(format!("{which}/run{run:05}.mid"))).unwrap();
         assert!(read("offline") == read("live"), "run {run} differs");

@@ -110,8 +110,9 @@ impl Consumer {
         }
         // What was before us in a group, the others have attended to.
         self.losses.attend(&self.totals, is_first);
+        // What is before the run that goes on, or before us, is for those who were there.
+        self.from = begun.as_ref().map_or(self.at, |begun| begun.position);
         if let Some(begun) = begun {
-            self.from = begun.position;
             self.coming.push_back(Transition::of(begun, true));
         }
         for record in run {

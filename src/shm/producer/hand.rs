@@ -77,8 +77,10 @@ impl Hand {
         map.set(word::WAITING, since);
         // However it ends, nobody waits then.
         let opened = self.opened(&ring, bytes);
-        map.set(word::WAITED, map.get(word::WAITED).saturating_add(bell::now().saturating_sub(since)));
-        map.set(word::WAITING, 0);
+        // Who has seen that it waits, and then adds up, looks at the sum again.
+        let waited = map.get(word::WAITED).saturating_add(bell::now().saturating_sub(since));
+        map.store(word::WAITED, waited, Release);
+        map.store(word::WAITING, 0, Release);
         opened
     }
 
