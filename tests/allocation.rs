@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use common::modules::does;
@@ -68,35 +68,56 @@ fn measure(path: &Path, threads: usize, output: Option<&str>) -> (u64, usize) {
     counts
 }
 
-/// Growth from few events to ten times as many: allocations by block, peak of memory in use.
-fn growth(scaler: Option<u32>, threads: usize, output: Option<&str>) -> (i64, i64) {
-    let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
-    let dir = TempDir::new().unwrap();
-    let (few, many) = (dir.path().join("run00001.mid"), dir.path().join("run00002.mid"));
-    write(&few, FEW, scaler);
-    write(&many, MANY, scaler);
-    // What is made once in a process is not of interest.
-    measure(&few, threads, output);
-    let blocks = (many.metadata().unwrap().len() - few.metadata().unwrap().len()) >> 20;
-    let (few, many) = (measure(&few, threads, output), measure(&many, threads, output));
-    ((many.0 as i64 - few.0 as i64) / blocks as i64, many.1 as i64 - few.1 as i64)
+/// Few events, and ten times as many.
+struct Runs {
+    dir: TempDir,
+    /// Bytes that the second run has more.
+    more: u64,
+}
+
+impl Runs {
+    fn new(scaler: Option<u32>) -> Runs {
+        let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+        let mut runs = Runs { dir: TempDir::new().unwrap(), more: 0 };
+        let [few, many] = runs.paths();
+        write(&few, FEW, scaler);
+        write(&many, MANY, scaler);
+        runs.more = many.metadata().unwrap().len() - few.metadata().unwrap().len();
+        runs
+    }
+
+    fn paths(&self) -> [PathBuf; 2] {
+        ["run00001.mid", "run00002.mid"].map(|name| self.dir.path().join(name))
+    }
+
+    /// Growth from the first to the second: allocations by block, peak of memory in use.
+    fn growth(&self, threads: usize, output: Option<&str>) -> (i64, i64) {
+        let _alone = ALONE.lock().unwrap_or_else(|e| e.into_inner());
+        let [few, many] = self.paths();
+        // What is made once in a process is not of interest.
+        measure(&few, threads, output);
+        let blocks = self.more >> 20;
+        let (few, many) = (measure(&few, threads, output), measure(&many, threads, output));
+        ((many.0 as i64 - few.0 as i64) / blocks as i64, many.1 as i64 - few.1 as i64)
+    }
 }
 
 #[test]
 fn wide_stages_allocate_nothing_per_event() {
-    let (allocations, _) = growth(None, 1, None);
+    let (allocations, _) = Runs::new(None).growth(1, None);
     assert!(allocations < PER_BLOCK, "{allocations} allocations per block");
 }
 
 #[test]
 fn sequential_stages_allocate_nothing_per_event() {
-    let (allocations, _) = growth(Some(10), 1, None);
+    let (allocations, _) = Runs::new(Some(10)).growth(1, None);
     assert!(allocations < PER_BLOCK, "{allocations} allocations per block");
 }
 
 /// What compressors and the libraries of tables allocate goes by their pieces, pages and row groups.
 #[test]
 fn writers_allocate_nothing_per_event() {
+    let runs = Runs::new(Some(10));
     for (output, more) in [
         ("mid", 0),
         ("asc", 0),
@@ -109,7 +130,7 @@ fn writers_allocate_nothing_per_event() {
         ("parquet", 1600),
     ] {
         for threads in [1, 2] {
-            let (allocations, _) = growth(Some(10), threads, Some(output));
+            let (allocations, _) = runs.growth(threads, Some(output));
             println!("{output}, {threads} threads: {allocations} allocations per block");
             // More threads make more tickets, which grow with the tests of the stretches between scaler
             // events: some 1600 in a block.
@@ -121,8 +142,9 @@ fn writers_allocate_nothing_per_event() {
 
 #[test]
 fn memory_does_not_grow_with_the_file() {
+    let runs = Runs::new(None);
     for threads in [1, 2] {
-        let (_, peak) = growth(None, threads, None);
+        let (_, peak) = runs.growth(threads, None);
         // The short file does not need the block of every ticket, which is of half a MiB and may have as
         // much room behind it, and one is being read. How many are in use depends on what else runs.
         let blocks = 2 * (2 * threads as i64 + 2) + 1;

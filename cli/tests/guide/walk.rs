@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use tempfile::TempDir;
+use toml::Table;
 
 use crate::chapter::{Chapter, Says, Step, What};
 use crate::patch::patched;
@@ -65,7 +66,7 @@ impl Room {
         for name in ["work", "bin", "state", ".cargo"] {
             fs::create_dir(room.path(name))?;
         }
-        fs::write(room.path(".cargo/config.toml"), quick_build())?;
+        fs::write(room.path(".cargo/config.toml"), quick_build()?)?;
         symlink(env!("CARGO_BIN_EXE_pactolus"), room.path("bin/pactolus"))?;
         if let Some(python) = &room.python {
             // No link: Python finds its packages by the place of its program.
@@ -101,7 +102,7 @@ impl Room {
                 let text = patched(&text, diff).map_err(|e| format!("{path}: {e}"))?;
                 fs::write(&file, text).map_err(|e| format!("{path} cannot be written: {e}"))
             }
-            What::Toml(text) => text.parse::<toml::Table>().map(drop).map_err(|e| format!("no TOML: {e}")),
+            What::Toml(text) => text.parse::<Table>().map(drop).map_err(|e| format!("no TOML: {e}")),
         }
     }
 
@@ -184,10 +185,20 @@ fn surroundings(bash: &mut Command, bin: &Path) {
 }
 
 /// What cargo does in a chapter: our own packages, which are built once more for the crates of readers,
-/// are not optimised. All others are there from the build of this test, if all of the workspace was.
-fn quick_build() -> String {
-    let packages = ["", "-cli", "-formats", "-formats-derive", "-modules", "-odb", "-odb-derive"];
-    packages.map(|name| format!("[profile.dev.package.pactolus{name}]\nopt-level = 0\n")).concat()
+/// are not optimised. All others are as the workspace has them, whatever the crate says: they are there from the
+/// build of this test, if all of the workspace was built.
+fn quick_build() -> io::Result<String> {
+    let manifest: Table =
+        fs::read_to_string(crate::source().join("Cargo.toml"))?.parse().map_err(io::Error::other)?;
+    let found = manifest.get("profile").and_then(|profiles| profiles.get("dev")?.get("package")?.as_table());
+    let mut packages =
+        found.cloned().ok_or_else(|| io::Error::other("Cargo.toml has no [profile.dev.package]"))?;
+    for name in ["", "-cli", "-formats", "-formats-derive", "-modules", "-odb", "-odb-derive"] {
+        let plain = Table::from_iter([("opt-level".to_owned(), 0.into())]);
+        packages.insert(format!("pactolus{name}"), plain.into());
+    }
+    let within = |name: &str, table: Table| Table::from_iter([(name.to_owned(), table.into())]);
+    Ok(within("profile", within("dev", within("package", packages))).to_string())
 }
 
 /// Where chapters build: where this test was built.
