@@ -140,9 +140,7 @@ impl Change {
             None => fs::remove_file(&self.path).map_err(pactolus::formats::Error::io("remove", &self.path)),
         };
     }
-}
 
-impl Change {
     /// Wholly or not at all; whoever could read or write the file still can.
     fn replace(&self, text: &str) -> pactolus::formats::Result<()> {
         let failed = |what| pactolus::formats::Error::io(what, &self.path);
